@@ -1,0 +1,52 @@
+"""The errors a user can cause. Each says what happened, what was expected, what was received and how to mend it.
+
+The command line prints them without a traceback and exits with 1; anything else that reaches a user is a defect.
+"""
+
+__all__ = [
+    "BackboneError",
+    "ConfigError",
+    "DataError",
+    "FrostlineError",
+    "ImageError",
+    "RegistryError",
+    "SearchError",
+    "WeightsError",
+]
+
+
+class FrostlineError(Exception):
+    """Base of every error that frostline raises on purpose."""
+
+
+class ConfigError(FrostlineError):
+    """`params.yaml` is missing, is not YAML, or holds a key or value that is not allowed."""
+
+
+class DataError(FrostlineError):
+    """A data source cannot be used as a whole: absent, empty, or a class ends with too few images."""
+
+
+class ImageError(FrostlineError):
+    """One image cannot be used. `reason` is the short word that the quarantine counts by."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class BackboneError(FrostlineError):
+    """No such backbone, or one that cannot be cut or sized as asked."""
+
+
+class WeightsError(FrostlineError):
+    """Pretrained weights were not found, or do not fit the backbone."""
+
+
+class SearchError(FrostlineError):
+    """A study cannot run or has no usable trial."""
+
+
+class RegistryError(FrostlineError):
+    """No such registered model or alias, or nothing to register."""

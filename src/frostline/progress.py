@@ -1,0 +1,40 @@
+"""Say what long work is doing: a bar on a terminal, plain log lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["say", "track"]
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+T = TypeVar("T")
+
+
+def say(message: str) -> None:
+    """Print one line for the user on standard error, which a pipe or DVC passes on at once."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    """Yield `items`, showing how many of `total` are done.
+
+    On a terminal this is a progress bar; elsewhere one line at most every ten seconds, so that logs stay short.
+    """
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track as bar
+
+        yield from bar(items, description=what, total=total, console=Console(stderr=True))
+        return
+    last = started = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES and done < total:
+            say(f"{what}: {done} of {total}")
+            last = now
+    say(f"{what}: {done} of {total} in {time.monotonic() - started:.1f} s")

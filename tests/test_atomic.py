@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from frostline.atomic import atomic_file, atomic_folder
+
+
+def test_file_appears_whole_and_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "deep/er/file.txt"
+    for text in ("first", "second"):
+        with atomic_file(target) as temporary:
+            temporary.write_text(text)
+            assert not target.exists() or target.read_text() == "first"
+        assert target.read_text() == text
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_folder_appears_whole_and_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    for name in ("first", "second"):
+        with atomic_folder(target) as temporary:
+            (temporary / name).touch()
+        assert [file.name for file in target.iterdir()] == [name]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_failure_keeps_what_was_there(tmp_path: Path) -> None:
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.write_text("old")
+    folder.mkdir()
+    (folder / "old").touch()
+    with pytest.raises(ZeroDivisionError), atomic_file(file) as temporary:
+        temporary.write_text(str(1 / 0))
+    with pytest.raises(ZeroDivisionError), atomic_folder(folder) as temporary:
+        (temporary / "new").write_text(str(1 / 0))
+    assert file.read_text() == "old"
+    assert [entry.name for entry in folder.iterdir()] == ["old"]
+    assert sorted(tmp_path.iterdir()) == [file, folder]
