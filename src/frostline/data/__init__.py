@@ -1,0 +1,1 @@
+"""From a source of labelled pictures to packed arrays: sources, manifest, images, splits, packed."""

@@ -1,0 +1,191 @@
+"""What a data set really has, as three files: the manifest, the quarantine, and a card that sums both up."""
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from frostline.atomic import atomic_folder
+from frostline.config import DatasetConfig, PrepareConfig
+from frostline.data.inspection import Inspection, inspect_records
+from frostline.data.selection import select
+from frostline.data.sources import Record, Source
+from frostline.data.splits import assign_splits
+from frostline.errors import DataError, ImageError
+
+__all__ = ["Prepared", "build", "read_manifest", "write_prepared"]
+
+_COLUMNS = ["image", "label", "split", "group", "width", "height", "sha256"]
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What the prepare stage writes.
+
+    `manifest` has a row per usable image, sorted by image: image, label, split, group, width, height, sha256 and the
+    source's other columns. `quarantine` has a row per other image: image, reason, detail. `card` sums both up.
+    """
+
+    manifest: pd.DataFrame
+    quarantine: pd.DataFrame
+    card: dict[str, Any]
+
+
+def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: int) -> Prepared:
+    """Open every image of `source`, the one that `config` describes, and decide which are used and for what.
+
+    Raises:
+        DataError: fewer than two classes, a class with too few usable images, or one with none to train or test on.
+    """
+    records = sorted(source.records(), key=_order)
+    labels = Counter(record.label for record in records)
+    if len(labels) < 2:
+        raise DataError(
+            f"A classifier needs at least 2 classes, but the source has {len(labels)}: {', '.join(labels) or 'none'}."
+        )
+    found = inspect_records(records, source.root, prepare)
+    usable = [_row(record, result) for record, result in found if isinstance(result, Inspection)]
+    unusable = [
+        (_printable(record.image), result.reason, result.detail)
+        for record, result in found
+        if isinstance(result, ImageError)
+    ]
+    quarantine = pd.DataFrame(unusable, columns=["image", "reason", "detail"], dtype=str)
+    if usable:
+        images, unselected = select(pd.DataFrame(usable), prepare.near_duplicate_bits)
+        quarantine = pd.concat([quarantine, unselected])
+    else:
+        images = pd.DataFrame(columns=_COLUMNS)
+    quarantine = quarantine.sort_values(["image", "reason", "detail"], ignore_index=True)
+    label_of = {_printable(record.image): record.label for record in records}
+    _check_counts(labels, images, quarantine.assign(label=quarantine["image"].map(label_of)), prepare)
+    splits = assign_splits(
+        images["label"].tolist(),
+        images["group"].tolist(),
+        images["split"].tolist(),
+        test_fraction=prepare.test_fraction,
+        seed=seed,
+    )
+    extra = sorted({column for record in records for column in record.extra})
+    manifest = images.assign(split=splits)[[*_COLUMNS, *extra]]
+    _check_splits(manifest)
+    return Prepared(manifest, quarantine, _card(manifest, quarantine, config, prepare, seed))
+
+
+def write_prepared(folder: Path, prepared: Prepared) -> None:
+    """Write `manifest.csv`, `quarantine.csv` and `card.json` to `folder`, all or none."""
+    with atomic_folder(folder) as temporary:
+        (temporary / "manifest.csv").write_bytes(_csv(prepared.manifest))
+        (temporary / "quarantine.csv").write_bytes(_csv(prepared.quarantine))
+        card = json.dumps(prepared.card, indent=2, ensure_ascii=False) + "\n"
+        (temporary / "card.json").write_bytes(card.encode())
+
+
+def read_manifest(file: Path) -> pd.DataFrame:
+    """A manifest as written: every column str but width and height, int64. Raises DataError if there is no file."""
+    if not file.exists():
+        raise DataError(f"{file} does not exist. Make it with: dvc repro.")
+    columns = pd.read_csv(file, nrows=0, encoding="utf-8").columns
+    types: dict[str, type] = {column: int if column in ("width", "height") else str for column in columns}
+    # "NA" and "null" are labels like any other.
+    return pd.read_csv(file, dtype=types, keep_default_na=False, encoding="utf-8")
+
+
+def _order(record: Record) -> tuple[str, ...]:
+    extra = (part for pair in sorted(record.extra.items()) for part in pair)
+    return (record.image, record.label, record.split or "", record.group or "", *extra)
+
+
+def _row(record: Record, found: Inspection) -> dict[str, Any]:
+    return {
+        "image": record.image,
+        "label": record.label,
+        "split": record.split or "train",
+        "source_group": record.group,
+        "width": found.width,
+        "height": found.height,
+        "sha256": found.sha256,
+        "phash": found.phash,
+        **record.extra,
+    }
+
+
+def _printable(image: str) -> str:
+    return image.encode("utf-8", "backslashreplace").decode()
+
+
+def _check_counts(labels: Counter[str], images: pd.DataFrame, quarantine: pd.DataFrame, prepare: PrepareConfig) -> None:
+    usable = Counter(images["label"])
+    faults = []
+    for label in sorted(labels):
+        if usable[label] >= prepare.min_images_per_class:
+            continue
+        rejected = quarantine[quarantine["label"] == label]
+        reasons = ", ".join(f"{count} {reason}" for reason, count in _counts(rejected["reason"]).items())
+        examples = "; ".join(f"{row.image}: {row.detail}" for row in rejected.head(_EXAMPLES).itertuples())
+        why = f" Left out: {reasons}, for example {examples}." if reasons else ""
+        faults.append(f"Class '{label}' has {usable[label]} usable images of {labels[label]}.{why}")
+    if faults:
+        raise DataError(
+            f"Too few images: prepare.min_images_per_class in params.yaml asks for at least "
+            f"{prepare.min_images_per_class} usable ones in each class. Mend or add images, or lower it.\n"
+            + "\n".join(faults)
+        )
+
+
+def _check_splits(manifest: pd.DataFrame) -> None:
+    counts = pd.crosstab(manifest["label"], manifest["split"])
+    for split in ("train", "test"):
+        absent = [label for label in counts.index if split not in counts or not counts.loc[label, split]]
+        if absent:
+            raise DataError(
+                f"No {split} images for the class(es) {', '.join(absent)}. Every class needs some in train "
+                "and in test: either the source's own splits lack them, or all images of the class form one group of "
+                "near duplicates (lower prepare.near_duplicate_bits in params.yaml)."
+            )
+
+
+def _card(
+    manifest: pd.DataFrame, quarantine: pd.DataFrame, config: DatasetConfig, prepare: PrepareConfig, seed: int
+) -> dict[str, Any]:
+    options = config.model_dump(mode="json")
+    if Path(options.get("path", "")).is_absolute():  # the card names no folder of this machine
+        options["path"] = Path(options["path"]).name
+    group_sizes = manifest["group"].value_counts()
+    shared = group_sizes[group_sizes > 1]
+    reasons = _counts(quarantine["reason"])
+    return {
+        "source": options,
+        "prepare": prepare.model_dump(mode="json"),
+        "seed": seed,
+        "images": len(manifest),
+        "classes": {label: _counts(rows["split"]) for label, rows in manifest.groupby("label")},
+        "splits": _counts(manifest["split"]),
+        "quarantined": reasons,
+        "duplicates": reasons.get("duplicate", 0),
+        "groups": {"count": len(shared), "images": int(shared.sum()), "largest": int(group_sizes.max())},
+        "width": _spread(manifest["width"]),
+        "height": _spread(manifest["height"]),
+        "fingerprint": hashlib.sha256(_csv(manifest)).hexdigest(),
+    }
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _spread(values: pd.Series) -> dict[str, float]:
+    return {"min": float(values.min()), "median": float(values.median()), "max": float(values.max())}
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_csv(buffer, index=False, lineterminator="\n", encoding="utf-8")
+    return buffer.getvalue()

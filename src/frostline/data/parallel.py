@@ -1,0 +1,26 @@
+"""Work on many files at once. Threads suffice: Pillow and hashlib let go of Python's lock while they work."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from frostline.data.images import quiet_pillow
+from frostline.progress import track
+
+__all__ = ["map_files"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_files(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
+    """Yield `function(item)` for each of `items`, in order, on all cores that this process may use."""
+    with quiet_pillow(), ThreadPoolExecutor(_cores()) as pool:
+        yield from track(pool.map(function, items), what, len(items))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

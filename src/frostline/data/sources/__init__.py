@@ -1,0 +1,25 @@
+"""Where labelled pictures come from: a folder, a CSV file, the package elpv-dataset, or keras.datasets."""
+
+from frostline.config import CsvConfig, DatasetConfig, ElpvConfig, FolderConfig
+from frostline.data.sources.elpv import ElpvSource
+from frostline.data.sources.folder import FolderSource
+from frostline.data.sources.keras_datasets import KerasSource
+from frostline.data.sources.record import Record, Source
+from frostline.data.sources.table import CsvSource
+
+__all__ = ["Record", "Source", "open_source"]
+
+
+def open_source(config: DatasetConfig) -> Source:
+    """The source that `config` describes; its files are looked at only when asked for.
+
+    Raises:
+        DataError: the package that holds the pictures is not installed.
+    """
+    if isinstance(config, FolderConfig):
+        return FolderSource(config.path.expanduser())
+    if isinstance(config, CsvConfig):
+        return CsvSource(config.path.expanduser())
+    if isinstance(config, ElpvConfig):
+        return ElpvSource.find(config.threshold)
+    return KerasSource(config.name)

@@ -1,0 +1,44 @@
+"""Electroluminescence pictures of solar cells from the package elpv-dataset, read without running its code."""
+
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+
+from frostline.data.sources.record import Record
+from frostline.errors import DataError
+from frostline.fingerprint import fingerprint
+
+__all__ = ["ElpvSource"]
+
+
+@dataclass(frozen=True)
+class ElpvSource:
+    """2,624 cells, `defective` where the experts' defect probability (0, 1/3, 2/3 or 1) reaches `threshold`."""
+
+    root: Path
+    version: str
+    threshold: float
+
+    @classmethod
+    def find(cls, threshold: float) -> "ElpvSource":
+        """The installed package's data. Raises DataError if it is not installed."""
+        spec = util.find_spec("elpv_dataset")
+        if spec is None or not spec.submodule_search_locations:
+            raise DataError(
+                "The solar-cell pictures come with the package elpv-dataset, which is not installed. "
+                "Install it: pip install 'frostline[demo]'."
+            )
+        return cls(Path(spec.submodule_search_locations[0]) / "data", metadata.version("elpv-dataset"), threshold)
+
+    def records(self) -> list[Record]:
+        """One record per cell, with the columns cell_type (mono or poly) and probability."""
+        lines = (self.root / "labels.csv").read_text(encoding="utf-8").splitlines()
+        return [self._record(*line.split()) for line in lines if line.strip()]
+
+    def state(self) -> str:
+        """Fingerprint of the package's version and the threshold."""
+        return fingerprint(["elpv-dataset", self.version, self.threshold])
+
+    def _record(self, image: str, probability: str, cell_type: str) -> Record:
+        label = "defective" if float(probability) >= self.threshold else "functional"
+        return Record(image, label, extra={"cell_type": cell_type, "probability": probability})

@@ -1,0 +1,119 @@
+"""Who trains, who validates, who tests: seeded, stratified, by content and never by file order.
+
+A group (near duplicates, or what the source says belongs together) is never divided between two sides.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from frostline.errors import DataError
+
+__all__ = ["assign_splits", "cell_rows", "validation_splits"]
+
+Rows = NDArray[np.int64]
+
+
+def assign_splits(
+    labels: Sequence[str], groups: Sequence[str], given: Sequence[str | None], *, test_fraction: float, seed: int
+) -> list[str]:
+    """The split of each image: train, val or test.
+
+    What the source gave is honoured. Only if it names no test images, `test_fraction` of each class is drawn from
+    those that are not for validation. `given` must not divide a group.
+    """
+    splits = [split or "train" for split in given]
+    if "test" not in given:
+        candidates = np.flatnonzero(np.array(splits) == "train")
+        drawn = _draw(np.asarray(labels)[candidates], np.asarray(groups)[candidates], test_fraction, f"test:{seed}")
+        for row in candidates[drawn]:
+            splits[row] = "test"
+    return splits
+
+
+def cell_rows(index: pd.DataFrame, per_class: int, seed: int) -> Rows:
+    """Row numbers, int64, of a cell's images: of split train, at most `per_class` of each class.
+
+    In seeded order. A smaller cell is a subset of a larger one.
+    """
+    ranked = pd.DataFrame(
+        {
+            "row": np.arange(len(index)),
+            "label": index["label"].to_numpy(),
+            "rank": [_rank(seed, sha256) for sha256 in index["sha256"]],
+        }
+    )
+    ranked = ranked[(index["split"] == "train").to_numpy()].sort_values("rank")
+    return ranked.groupby("label", sort=False).head(per_class)["row"].to_numpy(np.int64)
+
+
+def validation_splits(
+    index: pd.DataFrame, rows: Rows, *, seed: int, folds: int, folds_up_to: int, holdout_fraction: float
+) -> list[tuple[Rows, Rows]]:
+    """Pairs of (training rows, validation rows) of `index` for a cell of `rows`, stratified and by whole groups.
+
+    If the source gave validation images, these are the one validation set. Otherwise a cell of at most `folds_up_to`
+    images gets `folds` folds (fewer where a class has fewer groups), a larger one a hold-out of `holdout_fraction`.
+
+    Raises:
+        DataError: a class has too few groups for both sides to show it.
+    """
+    given = np.flatnonzero(index["split"] == "val")
+    if given.size:
+        return [(rows, given)]
+    labels, groups = index["label"].to_numpy()[rows], index["group"].to_numpy()[rows]
+    groups_per_class = pd.Series(groups).groupby(labels).nunique()
+    if groups_per_class.min() < 2:
+        raise DataError(
+            f"Class '{groups_per_class.idxmin()}' has one group of near duplicates in this cell of {len(rows)} images, "
+            "so it cannot both train and validate. Raise the size in params.yaml, or lower prepare.near_duplicate_bits."
+        )
+    if len(rows) <= folds_up_to:
+        held_out = _folds(labels, groups, min(folds, int(groups_per_class.min())), seed)
+    else:
+        held_out = [_draw(labels, groups, holdout_fraction, f"holdout:{seed}")]
+    return [(rows[~held], rows[held]) for held in held_out]
+
+
+def _folds(labels: NDArray[np.object_], groups: NDArray[np.object_], folds: int, seed: int) -> list[NDArray[np.bool_]]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    held_out = np.zeros((folds, len(labels)), dtype=bool)
+    for fold, (_, held) in zip(held_out, splitter.split(labels, labels, groups), strict=True):
+        fold[held] = True
+    return list(held_out)
+
+
+def _draw(labels: NDArray[np.object_], groups: NDArray[np.object_], fraction: float, salt: str) -> NDArray[np.bool_]:
+    """A mask, bool [N], of whole groups drawn in seeded order: of each class as near to `fraction` as they allow.
+
+    Never more than the rounded share of a class, unless all its groups are larger: then its smallest one is drawn.
+    """
+    names, group_numbers = np.unique(groups.astype(str), return_inverse=True)
+    classes, class_numbers = np.unique(labels.astype(str), return_inverse=True)
+    counts = np.zeros((len(names), len(classes)), dtype=np.int64)
+    np.add.at(counts, (group_numbers, class_numbers), 1)
+    totals = counts.sum(axis=0)
+    share = np.minimum(np.maximum(np.rint(fraction * totals).astype(np.int64), 1), totals - 1)
+    ranks = np.array([_rank(salt, name) for name in names])
+    drawn, taken = np.zeros(len(names), dtype=bool), np.zeros(len(classes), dtype=np.int64)
+    for number in np.argsort(ranks):
+        if np.all(taken + counts[number] <= share):
+            drawn[number] = True
+            taken += counts[number]
+    for class_number in range(len(classes)):
+        leaves_some = np.all((taken + counts < totals) | (counts == 0), axis=1)
+        fitting = np.flatnonzero(leaves_some & (counts[:, class_number] > 0))
+        if taken[class_number] == 0 and fitting.size:
+            smallest = min(fitting, key=lambda number: (counts[number].sum(), ranks[number]))
+            drawn[smallest] = True
+            taken += counts[smallest]
+    return drawn[group_numbers]
+
+
+def _rank(salt: int | str, key: str) -> str:
+    return hashlib.sha256(f"{salt}:{key}".encode()).hexdigest()

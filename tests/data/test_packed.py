@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from frostline.config import FolderConfig, PrepareConfig
+from frostline.data.images import load_square
+from frostline.data.manifest import build
+from frostline.data.packed import read_packed, write_packed
+from frostline.data.sources import open_source
+from frostline.errors import DataError
+
+
+@pytest.fixture
+def root(tmp_path: Path, solar_cells: list[Path]) -> Path:
+    for label, first in (("b", 100), ("a", 1700)):
+        (tmp_path / "cells" / label).mkdir(parents=True)
+        for file in solar_cells[first : first + 10]:
+            Image.open(file).save(tmp_path / "cells" / label / file.name)
+    return tmp_path / "cells"
+
+
+@pytest.fixture
+def manifest(root: Path, prepare_config: PrepareConfig) -> pd.DataFrame:
+    options = FolderConfig(source="folder", path=root)
+    return build(open_source(options), options, prepare_config, 1).manifest
+
+
+def test_round_trip(root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig) -> None:
+    write_packed(tmp_path / "packed", manifest, root, 32, "crop", prepare_config)
+    packed = read_packed(tmp_path / "packed")
+    assert isinstance(packed.images, np.memmap)
+    assert (packed.images.shape, packed.images.dtype) == ((20, 32, 32, 3), np.uint8)
+    assert (packed.labels.dtype, packed.classes) == (np.int64, ("a", "b"))
+    assert [packed.classes[label] for label in packed.labels] == manifest["label"].tolist()
+    assert (packed.image_size, packed.resize) == (32, "crop")
+    pd.testing.assert_frame_equal(packed.index, manifest)
+    for row in (0, 7, 19):
+        expected = load_square(root / manifest["image"][row], 32, "crop", min_side=1, max_pixels=10**6)
+        assert np.array_equal(packed.images[row], expected)
+
+
+def test_fingerprint_follows_content_size_and_labels(
+    root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig
+) -> None:
+    found = []
+    for number, (table, size, resize) in enumerate(
+        [
+            (manifest, 16, "pad"),
+            (manifest.assign(split="train"), 16, "pad"),
+            (manifest, 17, "pad"),
+            (manifest, 16, "crop"),
+            (manifest.assign(label="c"), 16, "pad"),
+            (manifest[:-1], 16, "pad"),
+        ]
+    ):
+        write_packed(tmp_path / str(number), table, root, size, resize, prepare_config)
+        found.append(read_packed(tmp_path / str(number)).fingerprint)
+    assert found[0] == found[1]
+    assert len(set(found)) == 5
+
+
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_files_changed_since_prepare(
+    root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig, how: str
+) -> None:
+    file = root / manifest["image"][3]
+    file.unlink() if how == "gone" else Image.new("RGB", (50, 50)).save(file)
+    with pytest.raises(DataError, match=f"{manifest['image'][3]} is not as it was when prepared"):
+        write_packed(tmp_path / "packed", manifest, root, 16, "pad", prepare_config)
+    assert not (tmp_path / "packed").exists()
+
+
+def test_nothing_packed(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no packed images. Make them with: dvc repro preprocess"):
+        read_packed(tmp_path)

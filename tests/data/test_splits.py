@@ -1,0 +1,142 @@
+import hashlib
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frostline.data.splits import assign_splits, cell_rows, validation_splits
+from frostline.errors import DataError
+
+SETTINGS = settings(max_examples=60, deadline=None)
+
+
+def table(groups: list[tuple[str, int]]) -> pd.DataFrame:
+    """An index with a group per (label, size), all in split train."""
+    rows = [(label, f"g{number}") for number, (label, size) in enumerate(groups) for _ in range(size)]
+    index = pd.DataFrame(rows, columns=["label", "group"], dtype=str)
+    index["sha256"] = [hashlib.sha256(str(row).encode()).hexdigest() for row in range(len(index))]
+    return index.assign(split="train")
+
+
+indexes = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4)), min_size=12, max_size=60).map(
+    lambda groups: table([("a", 1), ("a", 1), ("b", 1), ("b", 1), *groups])
+)
+
+
+def split(index: pd.DataFrame, seed: int = 1, fraction: float = 0.25) -> pd.Series:
+    found = assign_splits(
+        index["label"].tolist(), index["group"].tolist(), [None] * len(index), test_fraction=fraction, seed=seed
+    )
+    return pd.Series(found, index=index.index)
+
+
+@SETTINGS
+@given(indexes, st.randoms(use_true_random=False), st.integers(0, 99))
+def test_splits_ignore_order(index: pd.DataFrame, random, seed: int) -> None:  # type: ignore[no-untyped-def]
+    order = list(index.index)
+    random.shuffle(order)
+    assert split(index, seed).equals(split(index.loc[order], seed).sort_index())
+
+
+@SETTINGS
+@given(indexes, st.floats(0.05, 0.9))
+def test_splits_are_stratified_to_within_a_group(index: pd.DataFrame, fraction: float) -> None:
+    test = split(index, fraction=fraction) == "test"
+    for label, rows in index.groupby("label"):
+        share = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
+        largest = rows.groupby("group").size().max()
+        if rows["group"].nunique() > 1:
+            assert abs(test[rows.index].sum() - share) < largest, label
+            assert 0 < test[rows.index].sum() < len(rows)
+
+
+@SETTINGS
+@given(indexes)
+def test_groups_of_mixed_labels_are_never_divided(index: pd.DataFrame) -> None:
+    index["group"] = [f"g{number // 3}" for number in range(len(index))]
+    assert split(index).groupby(index["group"]).nunique().max() == 1
+
+
+def test_seed_changes_the_split() -> None:
+    index = table([("a", 1)] * 40 + [("b", 1)] * 40)
+    assert not split(index, 1).equals(split(index, 2))
+
+
+def test_given_splits_are_honoured() -> None:
+    given_splits = ["train", "val", "test", None]
+    assert assign_splits(list("abab"), list("wxyz"), given_splits, test_fraction=0.5, seed=0) == [
+        "train",
+        "val",
+        "test",
+        "train",
+    ]
+
+
+def test_test_images_are_drawn_when_only_train_and_val_are_given() -> None:
+    given_splits = ["train"] * 8 + ["val"] * 8
+    found = assign_splits(list("ab" * 8), list("abcdefghijklmnop"), given_splits, test_fraction=0.25, seed=0)
+    assert Counter(found[:8]) == {"train": 6, "test": 2}
+    assert found[8:] == ["val"] * 8
+
+
+@SETTINGS
+@given(indexes, st.integers(1, 20), st.integers(0, 20), st.integers(0, 99))
+def test_cells_are_nested_and_take_training_images_only(index: pd.DataFrame, few: int, more: int, seed: int) -> None:
+    index["split"] = split(index)
+    small, large = cell_rows(index, few, seed), cell_rows(index, few + more, seed)
+    assert set(small) <= set(large)
+    assert set(index["split"].iloc[large]) == {"train"}
+    available = index[index["split"] == "train"]["label"].value_counts()
+    assert Counter(index["label"].iloc[small]) == {label: min(few, count) for label, count in available.items()}
+
+
+@SETTINGS
+@given(indexes, st.randoms(use_true_random=False))
+def test_cells_ignore_order(index: pd.DataFrame, random) -> None:  # type: ignore[no-untyped-def]
+    order = list(index.index)
+    random.shuffle(order)
+    shuffled = index.loc[order]
+    chosen = [frame["sha256"].iloc[cell_rows(frame, 5, 7)].tolist() for frame in (index, shuffled)]
+    assert chosen[0] == chosen[1]
+
+
+def validate(index: pd.DataFrame, folds_up_to: int) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    rows = cell_rows(index, 100, 3)
+    return rows, validation_splits(index, rows, seed=3, folds=5, folds_up_to=folds_up_to, holdout_fraction=0.2)
+
+
+@SETTINGS
+@given(indexes)
+def test_folds_partition_the_cell_by_whole_groups(index: pd.DataFrame) -> None:
+    index = index[index["label"] != "c"]
+    rows, pairs = validate(index, folds_up_to=10_000)
+    assert 2 <= len(pairs) <= 5
+    assert sorted(np.concatenate([held for _, held in pairs])) == sorted(rows)
+    for train, held in pairs:
+        assert sorted([*train, *held]) == sorted(rows)
+        assert not set(index["group"].iloc[train]) & set(index["group"].iloc[held])
+        assert set(index["label"].iloc[train]) == {"a", "b"}
+
+
+def test_large_cells_have_one_stratified_holdout() -> None:
+    index = table([("a", 2)] * 50 + [("b", 1)] * 50)
+    rows, [(train, held)] = validate(index, folds_up_to=0)
+    assert sorted([*train, *held]) == sorted(rows)
+    assert Counter(index["label"].iloc[held]) == {"a": 20, "b": 10}
+    assert not set(index["group"].iloc[train]) & set(index["group"].iloc[held])
+
+
+def test_given_validation_images_are_the_one_validation_set() -> None:
+    index = table([("a", 1), ("b", 1)] * 10)
+    index.loc[:3, "split"] = "val"
+    rows, [(train, held)] = validate(index, folds_up_to=1000)
+    assert train.tolist() == rows.tolist()
+    assert held.tolist() == [0, 1, 2, 3]
+
+
+def test_class_of_one_group_cannot_be_validated() -> None:
+    with pytest.raises(DataError, match="Class 'b' has one group"):
+        validate(table([("a", 1)] * 9 + [("b", 9)]), folds_up_to=1000)
