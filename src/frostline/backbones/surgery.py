@@ -1,0 +1,208 @@
+"""Cut a backbone at a block, freeze some of it, and put a head on what remains."""
+
+import random as python_random
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.backbones.blocks import block_ends
+from frostline.backbones.catalogue import BackboneSpec, application, find_backbone, resolve_image_size
+from frostline.backbones.cost import flops
+from frostline.backbones.weights import WeightsRecord, load_weights
+from frostline.config import BackboneConfig
+from frostline.errors import BackboneError
+
+__all__ = ["Backbone", "add_head", "build_backbone", "pool", "select_pooling"]
+
+
+class Backbone:
+    """A network without its top, as a sequence of blocks numbered from 1; block 0 stands for the images.
+
+    `network` takes RGB [N, S, S, 3] in 0..255, of any dtype, and has the application's own preprocessing inside.
+    """
+
+    def __init__(self, spec: BackboneSpec, network: Any, weights: WeightsRecord, precision: str) -> None:
+        self.spec = spec
+        self.network = network
+        self.weights = weights
+        self.precision = precision
+        self.image_size = int(network.inputs[0].shape[1])
+        ends = block_ends(network)
+        self.block_names = _stable_names(network, ends)
+        # Kept as tensors, because a layer's `output` is ambiguous once it has been called in another network.
+        self._ends = [network.inputs[0], *(end.output for end in ends)]
+
+    @property
+    def depth(self) -> int:
+        """How many blocks there are."""
+        return len(self.block_names)
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of feature maps: `float32`, or `bfloat16` under `mixed_bfloat16`."""
+        return str(self._ends[-1].dtype)
+
+    def output_shape(self, block: int) -> tuple[int, ...]:
+        """The shape (h, w, C) of one image's feature map after `block`; block 0 is the image itself (S, S, 3)."""
+        return tuple(self._ends[block].shape[1:])
+
+    def slice(self, start: int, stop: int) -> Any:
+        """The network from the output of block `start` to that of block `stop`, on the same layers and weights.
+
+        Raises BackboneError unless 0 <= start < stop <= depth.
+        """
+        import keras
+
+        if not 0 <= start < stop <= self.depth:
+            raise BackboneError(
+                f"A slice of {self.spec.name} must satisfy 0 <= start < stop <= {self.depth}, "
+                f"but got start={start}, stop={stop}."
+            )
+        return keras.Model(self._ends[start], self._ends[stop])
+
+    def freeze(self, keep: int, thaw: int, *, train_batchnorm: bool = False) -> None:
+        """Make the last `thaw` of the first `keep` blocks trainable and every other one not.
+
+        A frozen BatchNorm normalises by its moving statistics, does not update them, and keeps its scale and offset.
+        Those in thawed blocks stay frozen too unless `train_batchnorm`. Compile after this, not before.
+        Raises BackboneError unless 0 <= thaw <= keep <= depth.
+        """
+        import keras
+
+        if not 0 <= thaw <= keep <= self.depth:
+            raise BackboneError(
+                f"Freezing {self.spec.name} must satisfy 0 <= thaw <= keep <= {self.depth}, "
+                f"but got keep={keep}, thaw={thaw}."
+            )
+        for layer in _leaves(self.network):
+            layer.trainable = False
+        if thaw:
+            for layer in _leaves(self.slice(keep - thaw, keep)):
+                layer.trainable = train_batchnorm or not isinstance(layer, keras.layers.BatchNormalization)
+
+    def flops_per_block(self) -> tuple[int, ...]:
+        """Floating-point operations of one image's forward pass through each block."""
+        return tuple(flops(self.slice(block, block + 1)) for block in range(self.depth))
+
+    def pooled(self, keep: int, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Average and maximum [N, 2C] over each feature map after block `keep`, for images [N, S, S, 3] in 0..255."""
+        import keras
+
+        network = self.slice(0, keep)
+        return np.asarray(keras.Model(network.inputs, pool(network.output)).predict(images, verbose=0))
+
+
+def build_backbone(
+    name: str, config: BackboneConfig, *, precision: str = "float32", seed: int | None = None, random: bool = False
+) -> Backbone:
+    """Build the backbone that `name` and `config` mean, with its weights.
+
+    `precision` is the name of a Keras dtype policy. With `random`, whatever weights `config` names, the network keeps
+    its random initial values; they are drawn from `seed`. Raises BackboneError or WeightsError.
+    """
+    import keras
+
+    spec = find_backbone(name, config)
+    size = resolve_image_size(name, config)
+    constructor, preprocess = application(spec)
+    with _dtype_policy(precision), _initial_seed(seed):
+        images = keras.Input((size, size, 3), name="images")
+        try:
+            network = constructor(
+                weights=None, include_top=False, input_tensor=preprocess(images), input_shape=(size, size, 3)
+            )
+        except ValueError as error:
+            raise BackboneError(f"{spec.application} cannot be built at {size} pixels: {error}") from error
+        weights = load_weights(network, spec, None if random else config.weights)
+    return Backbone(spec, network, weights, precision)
+
+
+def pool(features: Any) -> Any:
+    """Feature maps [N, h, w, C] to float32 vectors [N, 2C]: the average over positions, then the maximum."""
+    from keras import layers
+
+    average = layers.GlobalAveragePooling2D(dtype="float32")(features)
+    maximum = layers.GlobalMaxPooling2D(dtype="float32")(features)
+    return layers.Concatenate(dtype="float32")([average, maximum])
+
+
+def select_pooling(vector: Any, pooling: str) -> Any:
+    """Of a pooled vector [N, 2C], what `pooling` asks for: `average` [N, C], `maximum` [N, C] or `both` [N, 2C]."""
+    channels = vector.shape[-1] // 2
+    return {"average": vector[:, :channels], "maximum": vector[:, channels:], "both": vector}[pooling]
+
+
+def add_head(features: Any, classes: int, *, pooling: str, dropout: float, seed: int) -> tuple[Any, Any]:
+    """Pooling, feature normalisation, dropout and a softmax over `classes`, all in float32.
+
+    `features` are maps [N, h, w, C] or vectors [N, 2C] as `pool` gives them, to the same effect. Returns the output
+    [N, classes] and the layer `feature_normalisation`, whose `moving_mean` and `moving_variance` are the caller's to
+    set from training features: it never updates them itself.
+    """
+    from keras import initializers, layers
+
+    vector = pool(features) if len(features.shape) == 4 else features
+    # A BatchNorm that never trains, not keras.layers.Normalization: its statistics are variables, so that they can be
+    # set anew for each fold of a compiled network, and its epsilon tames channels that are constant in training.
+    normalisation = layers.BatchNormalization(
+        center=False, scale=False, trainable=False, dtype="float32", name="feature_normalisation"
+    )
+    x = normalisation(select_pooling(vector, pooling))
+    x = layers.Dropout(dropout, seed=seed, dtype="float32")(x)
+    initial = initializers.GlorotUniform(seed=seed)
+    head = layers.Dense(classes, activation="softmax", kernel_initializer=initial, dtype="float32", name="head")
+    return head(x), normalisation
+
+
+def _leaves(network: Any) -> Iterator[Any]:
+    import keras
+
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        else:
+            yield layer
+
+
+def _stable_names(network: Any, ends: list[Any]) -> tuple[str, ...]:
+    """Names of `ends`; unnamed ones, which Keras numbers through the process, are numbered through the network."""
+    seen: dict[str, int] = {}
+    names = {}
+    for operation in network.operations:
+        base = re.sub(r"_\d+$", "", operation.name)
+        if base.replace("_", "") == type(operation).__name__.lower():
+            count = seen.get(base, 0)
+            seen[base] = count + 1
+            names[operation.name] = f"{base}_{count}" if count else base
+    return tuple(names.get(end.name, end.name) for end in ends)
+
+
+@contextmanager
+def _dtype_policy(precision: str) -> Iterator[None]:
+    """Keras layers take the global policy when they are made: set it for that long only."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def _initial_seed(seed: int | None) -> Iterator[None]:
+    """Keras draws the seeds of unseeded initialisers from Python's generator: seed it for that long only."""
+    if seed is None:
+        yield
+        return
+    before = python_random.getstate()
+    python_random.seed(seed)
+    try:
+        yield
+    finally:
+        python_random.setstate(before)
