@@ -1,0 +1,106 @@
+"""`train.json`: what the stage `train` leaves about a study's winner for the stages after it."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from frostline.atomic import atomic_file
+from frostline.errors import SearchError
+
+__all__ = ["Best", "Fingerprints", "TrainRecord", "TrialCounts", "ValidationScore"]
+
+_FILE = "train.json"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Best(_Record):
+    """The winning trial, counted from 1, its settings, and the epochs that the refit trained for."""
+
+    trial: int
+    strategy: str
+    init: Literal["pretrained", "random"]
+    keep: int
+    thaw: int
+    freeze_depth: int
+    head_learning_rate: float
+    backbone_learning_rate: float
+    weight_decay: float
+    dropout: float
+    pooling: str
+    views: str
+    epochs: int
+
+
+class ValidationScore(_Record):
+    """Balanced accuracy in [0, 1] on validation images, and how they were held out."""
+
+    balanced_accuracy: float
+    scheme: str
+
+
+class TrialCounts(_Record):
+    """How the study's trials ended."""
+
+    complete: int
+    pruned: int
+    failed: int
+
+
+class Fingerprints(_Record):
+    """SHA-256 identities of what the model was made from, and of its own weights."""
+
+    data: str
+    weights: str
+    study: str
+    model: str
+
+
+class TrainRecord(_Record):
+    """One trained model: its cell, backbone and input, the search that found it, and the MLflow run that holds it."""
+
+    dataset: str
+    size: str
+    per_class: int
+    images: int
+    backbone: str
+    image_size: int
+    resize: Literal["stretch", "crop", "pad"]
+    classes: tuple[str, ...]
+    best: Best
+    validation: ValidationScore
+    trials: TrialCounts
+    seconds: float
+    run_id: str
+    experiment_id: str
+    study_name: str
+    fingerprints: Fingerprints
+
+    @property
+    def cell(self) -> str:
+        """The data set at its size, for example `solar_cells-small`."""
+        return f"{self.dataset}-{self.size}"
+
+    @property
+    def name(self) -> str:
+        """The cell with its backbone, for example `solar_cells-small-vgg16`: the name of the model's folder."""
+        return f"{self.cell}-{self.backbone}"
+
+    @classmethod
+    def read(cls, folder: Path) -> "TrainRecord":
+        """The record in `folder`. Raises SearchError if there is none, or one from another version."""
+        path = folder / _FILE
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SearchError(f"{path} does not exist: run the stage train first (`dvc repro` does).") from None
+        except ValidationError as error:
+            raise SearchError(f"{path} is not a record of this version: {error} Run the stage train again.") from None
+
+    def write(self, folder: Path) -> None:
+        """Write the record into `folder`."""
+        with atomic_file(folder / _FILE) as path:
+            path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

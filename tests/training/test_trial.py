@@ -1,0 +1,84 @@
+"""Trials: budgets, folds, early stopping, repeatability, and honest failure."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frostline.config import BackboneConfig, load_config
+from frostline.training.cell import make_cell
+from frostline.training.fit import TrainingDiverged
+from frostline.training.prefix import PrefixCache
+from frostline.training.settings import TrialSettings
+from frostline.training.trial import Trainer, epochs_within_budget
+
+HEAD_ONLY = TrialSettings("pretrained", 5, 0, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
+CONFIG = BackboneConfig(image_size=48)
+
+
+def silent(epoch, metrics):
+    pass
+
+
+@pytest.fixture
+def trainer(cell, train_config, tmp_path):
+    return Trainer(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20)
+
+
+@given(share=st.floats(0.001, 1), images=st.integers(1, 5000), budget=st.floats(1, 10000))
+def test_epochs_never_cost_more_than_the_budget_unless_they_are_the_fewest(share, images, budget):
+    train = load_config(Path(__file__).parents[2] / "params.yaml").train.model_copy(update={"budget": budget})
+    epochs = epochs_within_budget(train, share, images)
+    assert 2 <= epochs <= train.epochs
+    assert epochs == 2 or epochs * share * images <= budget
+
+
+def test_a_head_is_never_limited_by_the_budget(train_config):
+    tight = train_config.model_copy(update={"budget": 1, "epochs": 40})
+    assert epochs_within_budget(tight, 0, 10**6) == 40
+
+
+@pytest.mark.parametrize("settings", [HEAD_ONLY, replace(HEAD_ONLY, keep=4, thaw=1, pooling="average")])
+def test_the_same_seed_gives_the_same_history_and_network(trainer, settings):
+    first, second = (trainer.validate(settings, 3, silent) for _ in range(2))
+    assert first == second
+    networks = [trainer.refit(settings, 2, 3) for _ in range(2)]
+    for one, two in zip(*(network.get_weights() for network in networks), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_training_stops_when_patience_runs_out_and_names_the_best_epoch(cell, train_config, tmp_path):
+    patient = train_config.model_copy(update={"epochs": 30, "patience": 3})
+    trainer = Trainer(cell, "vgg16", CONFIG, patient, PrefixCache(tmp_path, 10**9), seed=20)
+    result = trainer.validate(HEAD_ONLY, 3, silent)
+    scores = [epoch["validation_balanced_accuracy"] for epoch in result.history]
+    assert result.score == max(scores) == scores[result.epochs - 1]
+    assert len(scores) == 30 or len(scores) == result.epochs + 3
+
+
+def test_a_random_network_is_trained_from_the_images(trainer):
+    retrain = replace(HEAD_ONLY, init="random", keep=2, thaw=2, views="identity")
+    result = trainer.validate(retrain, 3, silent)
+    assert np.isfinite([epoch["train_loss"] for epoch in result.history]).all()
+    network = trainer.refit(retrain, 1, 3)
+    kernel = network.get_layer("block1_conv1").kernel.numpy()
+    assert np.abs(kernel - trainer.backbone.network.get_layer("block1_conv1").kernel.numpy()).max() > 0.01
+
+
+def test_a_trial_that_diverges_says_so(trainer):
+    wild = replace(HEAD_ONLY, thaw=1, backbone_learning_rate=1e30, views="identity")
+    with pytest.raises(TrainingDiverged, match=r"training loss became (nan|inf); the learning rate is too high"):
+        trainer.validate(wild, 3, silent)
+
+
+def test_rare_classes_weigh_more(packed_cells, train_config, tmp_path):
+    packed = packed_cells(48)
+    rows = np.concatenate([np.flatnonzero(packed.labels == 0), np.flatnonzero(packed.labels == 1)[:4]])
+    index = packed.index.assign(split=["train" if row in rows else "test" for row in range(len(packed.labels))])
+    cell = make_cell(replace(packed, index=index), 12, train_config, seed=20)
+    trainer = Trainer(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20)
+    weights = trainer.class_weights()
+    np.testing.assert_allclose(weights, [16 / (2 * 12), 16 / (2 * 4)])
