@@ -1,0 +1,169 @@
+"""Figures of a study and of an evaluation, as matplotlib Figure objects that belong to no window or global state.
+
+Colours are Okabe and Ito's (2008), which people with any colour vision can tell apart; markers differ as well.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+__all__ = ["confusion_figure", "history_figure", "trials_figure"]
+
+_DPI = 120
+_INK = "#333333"
+_STYLES = {
+    "end_of_convnet": ("#0072B2", "o"),
+    "start_of_convnet": ("#56B4E9", "s"),
+    "fine_tune": ("#D55E00", "^"),
+    "retrain": ("#000000", "v"),
+    "partial_fine_tune": ("#E69F00", "D"),
+}
+_UNKNOWN = ("#999999", "o")
+_LIMIT_OF_NUMBERS = 20
+_SPREAD = 0.14
+
+
+def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
+    """Counts [C, C] with actual classes in rows and predicted ones in columns; shading is the share of the row."""
+    counts = np.asarray(matrix)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(3.0 + 0.75 * len(classes), 14.0)
+    figure, axes = _axes(side + 2.0, side, "Test images by class")
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04, label="share of the actual class")
+    axes.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) <= 3 else 45, ha="center")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("actual")
+    axes.grid(visible=False)
+    if len(classes) <= _LIMIT_OF_NUMBERS:
+        for (row, column), count in np.ndenumerate(counts):
+            share = shares[row, column]
+            text = f"{count}\n{share:.0%}" if len(classes) <= 8 else f"{count}"
+            axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else _INK)
+    return figure
+
+
+def trials_figure(trials: pd.DataFrame) -> Figure:
+    """Score against freeze depth, one mark a trial, coloured by strategy; pruned trials are hollow.
+
+    `trials` has the columns position, strategy, init, keep, thaw, freeze_depth, value and state (complete, pruned,
+    failed); trials without a value cannot be placed and are counted in the title.
+    """
+    placed = trials[trials["value"].notna() & trials["freeze_depth"].notna()]
+    missing = len(trials) - len(placed)
+    title = "Freeze depth and score" + (f" ({missing} failed not shown)" if missing else "")
+    figure, axes = _axes(7.5, 4.5, title)
+    x = placed["freeze_depth"].astype(float) + _offsets(placed)
+    for strategy, group in placed.groupby("strategy", sort=False):
+        colour, marker = _STYLES.get(str(strategy), _UNKNOWN)
+        filled = [colour if state == "complete" else "none" for state in group["state"]]
+        axes.scatter(
+            x[group.index], group["value"], c=filled, edgecolors=colour, marker=marker, s=60, linewidths=1.5, zorder=3
+        )
+        axes.scatter([], [], c=colour, marker=marker, s=60, label=strategy)
+    _mark_best(axes, x, placed)
+    if len(placed):
+        axes.set_xlim(x.min() - 0.5, x.max() + 0.5)
+    if (placed["state"] == "pruned").any():
+        axes.scatter([], [], c="none", edgecolors=_INK, s=60, label="pruned (best epoch)")
+    axes.set_xlabel("freeze depth: blocks frozen, from the input")
+    axes.set_ylabel("validation balanced accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(axes)
+    return figure
+
+
+def history_figure(trials: pd.DataFrame) -> Figure:
+    """Score of each trial in order, with the best so far as a line; failed trials are crosses at the bottom.
+
+    `trials` is as for `trials_figure`.
+    """
+    figure, axes = _axes(7.5, 4.5, "Search history")
+    ordered = trials.sort_values("position")
+    complete = ordered[ordered["state"] == "complete"]
+    pruned = ordered[(ordered["state"] == "pruned") & ordered["value"].notna()]
+    failed = ordered[ordered["state"] == "failed"]
+    axes.step(
+        complete["position"],
+        complete["value"].cummax(),
+        where="post",
+        color="#D55E00",
+        linewidth=2,
+        label="best so far",
+    )
+    axes.scatter(complete["position"], complete["value"], c="#0072B2", s=50, zorder=3, label="complete")
+    axes.scatter(
+        pruned["position"],
+        pruned["value"],
+        c="none",
+        edgecolors="#0072B2",
+        s=50,
+        linewidths=1.5,
+        zorder=3,
+        label="pruned",
+    )
+    axes.scatter(
+        failed["position"],
+        [0.03] * len(failed),
+        c=_INK,
+        marker="x",
+        s=50,
+        zorder=3,
+        label="failed",
+        transform=axes.get_xaxis_transform(),
+    )
+    _mark_best(axes, complete["position"], complete)
+    axes.set_xlabel("trial")
+    axes.set_ylabel("validation balanced accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(axes)
+    return figure
+
+
+def _axes(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", color=_INK, fontweight="bold")
+    axes.grid(visible=True, color="#E5E5E5", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(y=0.12)
+    return figure, axes
+
+
+def _offsets(trials: pd.DataFrame) -> Any:
+    """Steps to the side, so that trials of different strategies at one depth do not hide one another."""
+
+    def apart(strategies: "pd.Series[str]") -> Any:
+        names = list(strategies.unique())
+        return strategies.map(lambda name: (names.index(name) - (len(names) - 1) / 2) * _SPREAD)
+
+    return trials.groupby("freeze_depth")["strategy"].transform(apart)
+
+
+def _mark_best(axes: Axes, x: Any, trials: pd.DataFrame) -> None:
+    """Write the best complete score above its mark; `x` has the places of `trials`."""
+    scores = trials["value"].where(trials["state"] == "complete").to_numpy(dtype=float)
+    if np.isfinite(scores).any():
+        best = int(np.nanargmax(scores))
+        axes.annotate(
+            f"{scores[best]:.3f}",
+            (np.asarray(x)[best], scores[best]),
+            xytext=(0, 9),
+            textcoords="offset points",
+            ha="center",
+            color=_INK,
+            fontweight="bold",
+        )
+
+
+def _legend(axes: Axes) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)

@@ -1,0 +1,75 @@
+"""Write a trained network as an MLflow model folder that serves pictures and loads without frostline installed."""
+
+import logging
+import os
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import pandas as pd
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+from PIL import Image
+
+import frostline
+from frostline.config import PrepareConfig
+from frostline.training.record import TrainRecord
+
+__all__ = ["write_served_model"]
+
+logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
+
+_PACKAGE = Path(frostline.__file__).parent
+_REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow")
+
+
+def write_served_model(path: Path, model: Model, record: TrainRecord, network: Path, limits: PrepareConfig) -> None:
+    """Write `network` (a .keras file), the code that serves it and what it needs into the empty folder `path`.
+
+    `model` names the run and the logged model that the folder belongs to; `limits` are the sizes of pictures that were
+    accepted as training data.
+    """
+    mlflow.pyfunc.save_model(
+        path,
+        mlflow_model=model,
+        python_model=_PACKAGE / "registry" / "served.py",
+        artifacts={"network": str(network)},
+        code_paths=[str(_PACKAGE)],
+        model_config={
+            "classes": list(record.classes),
+            "image_size": record.image_size,
+            "resize": record.resize,
+            "min_side": limits.min_side,
+            "max_pixels": limits.max_pixels,
+        },
+        signature=_signature(record),
+        input_example=_example(max(record.image_size, limits.min_side)),
+        pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, _backend())],
+    )
+
+
+def _signature(record: TrainRecord) -> Any:
+    numbers = ["probability", *(f"probability_{name}" for name in record.classes)]
+    return ModelSignature(
+        inputs=Schema([ColSpec("binary", "image")]),
+        outputs=Schema(
+            [
+                ColSpec("string", "label"),
+                ColSpec("double", numbers[0]),
+                ColSpec("string", "error"),
+                *(ColSpec("double", name) for name in numbers[1:]),
+            ]
+        ),
+    )
+
+
+def _example(side: int) -> pd.DataFrame:
+    file = BytesIO()
+    Image.new("RGB", (side, side), "grey").save(file, "PNG")
+    return pd.DataFrame({"image": [file.getvalue()]})
+
+
+def _backend() -> str:
+    return os.environ.get("KERAS_BACKEND", "tensorflow")

@@ -1,0 +1,76 @@
+"""The served model, in MLflow's models-from-code form: MLflow runs this file to load it, so nothing is pickled.
+
+Pictures are decoded by the function that `preprocess` uses, so what is served sees what was trained on.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from frostline.data.images import load_square, quiet_pillow
+from frostline.errors import ImageError
+
+__all__ = ["ServedClassifier"]
+
+_BATCH = 32
+
+
+class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no types
+    """Encoded pictures in, labels out; `model_config` holds classes, image_size, resize, min_side and max_pixels."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the network; called once."""
+        import keras
+
+        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+        self._config = context.model_config
+
+    def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
+        """A row per row of `model_input`, whose column `image` holds the bytes of image files (JSON: in base64).
+
+        Columns: `label` (the likeliest class), `probability` (of that class), `error`, and for each class
+        `probability_<class>` (in [0, 1], of sum 1). A picture that cannot be used has a reason in `error`, an empty
+        label and no probabilities; elsewhere `error` is empty.
+        """
+        images = list(model_input["image"])
+        rows = [row for start in range(0, len(images), _BATCH) for row in self._batch(images[start : start + _BATCH])]
+        answer = pd.DataFrame(
+            [probabilities for probabilities, _ in rows],
+            columns=[f"probability_{name}" for name in self._config["classes"]],
+            index=model_input.index,
+        )
+        errors = [error for _, error in rows]
+        labels = [
+            "" if error else self._config["classes"][int(np.argmax(probabilities))] for probabilities, error in rows
+        ]
+        answer.insert(0, "label", labels)
+        answer.insert(1, "probability", [float(np.max(probabilities)) for probabilities, _ in rows])
+        answer.insert(2, "error", errors)
+        return answer
+
+    def _batch(self, images: list[bytes]) -> list[tuple[np.ndarray[Any, Any], str]]:
+        """(probabilities [C], error) for each of a few pictures."""
+        config = self._config
+        squares = np.zeros((len(images), config["image_size"], config["image_size"], 3), dtype=np.uint8)
+        errors = [""] * len(images)
+        with quiet_pillow():
+            for position, image in enumerate(images):
+                try:
+                    squares[position] = load_square(
+                        bytes(image),
+                        config["image_size"],
+                        config["resize"],
+                        min_side=config["min_side"],
+                        max_pixels=config["max_pixels"],
+                    )
+                except ImageError as error:
+                    errors[position] = str(error)
+        probabilities = np.array(self._network.predict_on_batch(squares), dtype=np.float64)
+        probabilities[[bool(error) for error in errors]] = np.nan
+        return list(zip(probabilities, errors, strict=True))
+
+
+set_model(ServedClassifier())

@@ -1,0 +1,1 @@
+"""What was done, with what, and what came out, kept in MLflow."""

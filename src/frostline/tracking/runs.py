@@ -1,0 +1,169 @@
+"""Runs in MLflow, addressed by id.
+
+MLflow's fluent API (`mlflow.start_run`, `mlflow.log_metric`) is not used: it keeps an active run per process and takes
+MLFLOW_RUN_ID from the environment, so that a stage could write into another stage's run.
+"""
+
+import getpass
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+from frostline.config import StoresConfig
+from frostline.tracking.store import Store, or_none
+
+__all__ = ["Run", "Tracker"]
+
+_STUDY = "frostline.study"
+_TRIALS = "frostline.trials"
+_PARENT = "mlflow.parentRunId"
+_TABLES = "mlflow.loggedArtifacts"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One MLflow run. Everything given to it is written at once."""
+
+    id: str
+    client: Any
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Log parameters. MLflow keeps a parameter's first value for good and raises on another."""
+        self.client.log_batch(self.id, params=[Param(key, str(value)) for key, value in params.items()])
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log metrics, at `step` or at 0."""
+        self.client.log_batch(self.id, metrics=_metrics(metrics, step or 0))
+
+    def log_history(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Log one set of metrics per epoch; the first is step 1."""
+        metrics = [metric for step, row in enumerate(history, start=1) for metric in _metrics(row, step)]
+        self.client.log_batch(self.id, metrics=metrics)
+
+    def log_file(self, path: Path, folder: str = "") -> None:
+        """Copy a file among the artifacts, into `folder`."""
+        self.client.log_artifact(self.id, str(path), folder or None)
+
+    def log_table(self, frame: pd.DataFrame, name: str) -> None:
+        """Log `<name>.json` in the layout that MLflow shows as a sortable table; an earlier one is replaced.
+
+        `MlflowClient.log_table` appends instead, which would list the trials of a resumed study twice.
+        """
+        file = f"{name}.json"
+        self.client.log_text(self.id, frame.to_json(orient="split", index=False), file)
+        tables = json.loads(self.client.get_run(self.id).data.tags.get(_TABLES, "[]"))
+        if all(table["path"] != file for table in tables):
+            self.set_tags({_TABLES: json.dumps([*tables, {"path": file, "type": "table"}])})
+
+    def log_figure(self, figure: Any, name: str) -> None:
+        """Log a matplotlib figure as the image file `name`."""
+        self.client.log_figure(self.id, figure, name, save_kwargs={"dpi": figure.dpi})
+
+    def log_input(self, frame: pd.DataFrame, name: str, source: str, digest: str, context: str) -> None:
+        """Log a data set as an input: its columns, number of rows, where it is from, and its content's digest.
+
+        `context` says what it was used for, such as training or test. MLflow cuts digests at 36 characters.
+        """
+        columns = [
+            {"type": str(dtype), "name": str(column), "required": True} for column, dtype in frame.dtypes.items()
+        ]
+        dataset = Dataset(
+            name,
+            digest[:36],
+            source_type="local",
+            source=json.dumps({"uri": source}),
+            schema=json.dumps({"mlflow_colspec": columns}),
+            profile=json.dumps({"num_rows": len(frame), "num_elements": int(frame.size)}),
+        )
+        self.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags; an earlier value is replaced."""
+        self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def end(self, status: str = "FINISHED") -> None:
+        """End the run: FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(self.id, status)
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Starts runs in one data set's experiment, `frostline-<data set>`."""
+
+    client: Any
+    experiment_id: str
+    uri: str
+
+    @classmethod
+    def open(cls, stores: StoresConfig, dataset: str) -> "Tracker":
+        """The tracker of `dataset` at MLFLOW_TRACKING_URI, or else `stores.tracking`. Raises ConfigError."""
+        store = Store.open(stores)
+        return cls(store.client, store.experiment(f"frostline-{dataset}"), store.uri)
+
+    @contextmanager
+    def stage_run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+        """A run for the length of the block: FINISHED after it, FAILED if it raises."""
+        run = self._create(name, tags)
+        try:
+            yield run
+        except BaseException:
+            run.end("FAILED")
+            raise
+        run.end()
+
+    def study_run(self, name: str, fingerprint: str, trials: int, tags: Mapping[str, str]) -> Run:
+        """The parent run of the study with this fingerprint, running: the earlier one if it was killed or is redone.
+
+        A study whose number of `trials` was changed gets a new parent, which takes over its trials: the winner may
+        differ, and MLflow never changes a parameter that was logged. Trials that a killed process left running are set
+        to KILLED, so two processes must not share a study.
+        """
+        found = self._search(f"tags.`{_STUDY}` = '{fingerprint}'")
+        same = [run for run in found if self.client.get_run(run).data.tags.get(_TRIALS) == str(trials)]
+        if same:
+            run = Run(same[0], self.client)
+            self.client.update_run(run.id, status="RUNNING")
+            run.set_tags(tags)
+        else:
+            run = self._create(name, {_STUDY: fingerprint, _TRIALS: str(trials)} | dict(tags))
+        for other in set(found) - {run.id}:
+            for child in self._search(f"tags.`{_PARENT}` = '{other}'"):
+                Run(child, self.client).set_tags({_PARENT: run.id})
+        for child in self._search(f"tags.`{_PARENT}` = '{run.id}' and attributes.status = 'RUNNING'"):
+            Run(child, self.client).end("KILLED")
+        return run
+
+    def trial_run(self, parent: Run, name: str, tags: Mapping[str, str]) -> Run:
+        """A child run of `parent`; the caller ends it."""
+        return self._create(name, {_PARENT: parent.id} | dict(tags))
+
+    def find_run(self, run_id: str) -> Run | None:
+        """The run with this id, or None where the store has none (models may come from a DVC cache, without runs)."""
+        return Run(run_id, self.client) if or_none(self.client.get_run, run_id) else None
+
+    def _create(self, name: str, tags: Mapping[str, str]) -> Run:
+        origin = {"mlflow.user": _user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}
+        run = self.client.create_run(self.experiment_id, tags=origin | dict(tags), run_name=name)
+        return Run(run.info.run_id, self.client)
+
+    def _search(self, query: str) -> list[str]:
+        return [run.info.run_id for run in self.client.search_runs([self.experiment_id], query)]
+
+
+def _metrics(values: Mapping[str, float], step: int) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(key, float(value), now, step) for key, value in values.items()]
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # containers run under user ids that have no name

@@ -1,0 +1,100 @@
+from importlib import util
+from pathlib import Path
+
+import pytest
+
+from frostline.config import PrepareConfig, StoresConfig
+from frostline.tracking.runs import Tracker
+from frostline.training.record import TrainRecord
+
+SIDE = 32
+
+
+@pytest.fixture(scope="session")
+def cells() -> list[Path]:
+    """Files of a few real solar-cell pictures."""
+    spec = util.find_spec("elpv_dataset")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("the package elpv-dataset is not installed")
+    return sorted((Path(spec.submodule_search_locations[0]) / "data" / "images").glob("*.png"))[:40]
+
+
+@pytest.fixture(scope="session")
+def limits() -> PrepareConfig:
+    return PrepareConfig(
+        test_fraction=0.25, min_side=16, max_pixels=10**6, min_images_per_class=2, near_duplicate_bits=0
+    )
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> StoresConfig:
+    folder = tmp_path_factory.mktemp("stores")
+    return StoresConfig(tracking=f"sqlite:///{folder}/mlflow.db", studies="unused", cache=folder, cache_gigabytes=1)
+
+
+@pytest.fixture
+def tracker(stores: StoresConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return Tracker.open(stores, "solar_cells")
+
+
+@pytest.fixture(scope="session")
+def make_network():
+    """Save a small real network with weights of the given seed, and give its fingerprint."""
+    import keras
+
+    def make(folder: Path, seed: int) -> str:
+        keras.utils.set_random_seed(seed)
+        inputs = keras.Input((SIDE, SIDE, 3))
+        pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
+        outputs = keras.layers.Dense(2, activation="softmax", bias_initializer="random_normal")(pooled)
+        folder.mkdir(parents=True, exist_ok=True)
+        keras.Model(inputs, outputs).save(folder / "model.keras")
+        return f"{seed:064x}"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_record():
+    """A record of a model of solar_cells, with some of its fields replaced."""
+
+    def make(model: str, run_id: str, **changes: object) -> TrainRecord:
+        score = changes.pop("score", 0.8)
+        data = changes.pop("data", "d" * 64)
+        fields = {
+            "dataset": "solar_cells",
+            "size": "small",
+            "per_class": 50,
+            "images": 100,
+            "backbone": "vgg16",
+            "image_size": SIDE,
+            "resize": "stretch",
+            "classes": ("defective", "functional"),
+            "best": {
+                "trial": 3,
+                "strategy": "start_of_convnet",
+                "init": "pretrained",
+                "keep": 4,
+                "thaw": 0,
+                "freeze_depth": 4,
+                "head_learning_rate": 0.003,
+                "backbone_learning_rate": 0.00005,
+                "weight_decay": 0.001,
+                "dropout": 0.3,
+                "pooling": "both",
+                "views": "mirror",
+                "epochs": 12,
+            },
+            "validation": {"balanced_accuracy": score, "scheme": "5-fold"},
+            "trials": {"complete": 9, "pruned": 2, "failed": 1},
+            "seconds": 61.5,
+            "run_id": run_id,
+            "experiment_id": "1",
+            "study_name": "solar_cells-small-vgg16-aaaaaaaa",
+            "fingerprints": {"data": data, "weights": "w" * 64, "study": "s" * 64, "model": model},
+        }
+        return TrainRecord.model_validate(fields | changes)
+
+    return make

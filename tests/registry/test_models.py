@@ -1,0 +1,165 @@
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from frostline.data.images import load_square
+from frostline.errors import RegistryError
+from frostline.registry.models import load_champion, predict, promote, register_challenger
+from frostline.tracking.runs import Tracker
+
+
+@pytest.fixture
+def register(stores, tmp_path, limits, make_network, make_record, monkeypatch):
+    """Register the network of a seed for a data set of its own, so that tests share one store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def call(dataset: str, seed: int):
+        tracker = Tracker.open(stores, dataset)
+        folder = tmp_path / f"{dataset}-{seed}"
+        model = make_network(folder, seed)
+        study = tracker.study_run("study", f"{dataset}-{seed}", 1, {})
+        record = make_record(model, study.id, dataset=dataset)
+        return tracker, record, folder, register_challenger(tracker, record, folder, limits)
+
+    return call
+
+
+def aliases(tracker: Tracker, dataset: str) -> dict[str, str]:
+    found = tracker.client.get_registered_model(f"frostline-{dataset}").aliases
+    return {alias: str(version) for alias, version in found.items()}
+
+
+def test_a_model_is_registered_once(register, limits):
+    tracker, record, folder, first = register("once", 1)
+    again = register_challenger(tracker, record, folder, limits)
+    assert (first.name, first.version, first.created) == ("frostline-once", "1", True)
+    assert (again.version, again.created) == ("1", False)
+    assert len(tracker.client.search_model_versions("name = 'frostline-once'")) == 1
+    assert aliases(tracker, "once") == {"challenger": "1"}
+
+
+def test_a_version_says_what_it_is_and_hangs_on_its_study(register):
+    tracker, record, _, version = register("said", 1)
+    stored = tracker.client.get_model_version(version.name, version.version)
+    assert stored.run_id == record.run_id
+    assert stored.description == (
+        "vgg16 for said-small: start_of_convnet, 4 of 4 blocks frozen; balanced accuracy 0.800 in validation (5-fold)."
+    )
+    assert stored.tags["strategy"] == "start_of_convnet"
+    assert stored.tags["freeze_depth"] == "4"
+    assert stored.tags["data_fingerprint"] == record.fingerprints.data
+    (output,) = tracker.client.get_run(record.run_id).outputs.model_outputs
+    logged = tracker.client.get_logged_model(output.model_id)
+    assert logged.status == "READY"
+    assert json.loads(logged.tags["mlflow.modelVersions"])[0]["name"] == version.name
+
+
+def test_a_changed_model_is_the_next_challenger_and_promotion_keeps_the_previous_champion(register):
+    tracker, *_ = register("changed", 1)
+    assert promote(tracker, "changed").version == "1"
+    assert aliases(tracker, "changed") == {"challenger": "1", "champion": "1"}
+
+    _, _, _, second = register("changed", 2)
+    assert (second.version, second.created) == ("2", True)
+    assert aliases(tracker, "changed") == {"challenger": "2", "champion": "1"}
+
+    promote(tracker, "changed")
+    promote(tracker, "changed")
+    assert aliases(tracker, "changed") == {"challenger": "2", "champion": "2", "previous": "1"}
+
+
+def test_an_earlier_model_can_be_challenger_again(register):
+    register("again", 1)
+    register("again", 2)
+    tracker, _, _, third = register("again", 1)
+    assert (third.version, third.created) == ("1", False)
+    assert aliases(tracker, "again") == {"challenger": "1"}
+
+
+def test_what_is_not_registered_is_named_with_what_is(register):
+    tracker, *_ = register("known", 1)
+    for use in (promote, load_champion):
+        with pytest.raises(RegistryError, match=r"No model is registered for the data set 'cats' .*frostline-known"):
+            use(tracker, "cats")
+    with pytest.raises(RegistryError, match="frostline-known has no champion yet: run `frostline promote known` first"):
+        load_champion(tracker, "known")
+
+
+def test_the_champion_answers_as_the_network_does(register, cells, limits):
+    import keras
+
+    tracker, record, folder, _ = register("served", 3)
+    promote(tracker, "served")
+    answer = predict(load_champion(tracker, "served"), cells)
+
+    size, bounds = record.image_size, {"min_side": limits.min_side, "max_pixels": limits.max_pixels}
+    squares = np.stack([load_square(path, size, record.resize, **bounds) for path in cells])
+    expected = keras.saving.load_model(folder / "model.keras").predict(squares, verbose=0)
+    columns = [f"probability_{name}" for name in record.classes]
+    assert answer["image"].tolist() == [str(path) for path in cells]
+    np.testing.assert_allclose(answer[columns].to_numpy(), expected, atol=1e-6)
+    assert answer["label"].tolist() == [record.classes[row.argmax()] for row in expected]
+    np.testing.assert_allclose(answer["probability"], expected.max(axis=1), atol=1e-6)
+    assert set(answer["error"]) == {""}
+
+
+def test_a_bad_picture_is_a_row_with_its_reason(register, cells, tmp_path):
+    tracker, *_ = register("bad", 1)
+    promote(tracker, "bad")
+    text = tmp_path / "text.png"
+    text.write_text("not a picture")
+    truncated = tmp_path / "truncated.png"
+    truncated.write_bytes(cells[0].read_bytes()[:2000])
+    answer = predict(load_champion(tracker, "bad"), [cells[0], text, tmp_path / "absent.png", truncated, cells[1]])
+    reasons = [error.partition(":")[0] for error in answer["error"]]
+    assert reasons == ["", "unreadable", "missing", "truncated", ""]
+    assert [bool(label) for label in answer["label"]] == [True, False, False, False, True]
+    assert answer["probability"].isna().tolist() == [False, True, True, True, False]
+
+
+def test_json_requests_carry_pictures_in_base64(register, cells):
+    from mlflow.pyfunc.scoring_server import infer_and_parse_data
+
+    tracker, *_ = register("json", 1)
+    promote(tracker, "json")
+    model = load_champion(tracker, "json")
+    content = cells[0].read_bytes()
+    rows = {"dataframe_records": [{"image": base64.b64encode(content).decode()}]}
+    parsed = infer_and_parse_data(rows, model.metadata.get_input_schema())
+    pd.testing.assert_frame_equal(model.predict(parsed), model.predict(pd.DataFrame({"image": [content]})))
+
+
+def test_a_registered_model_loads_from_any_folder_with_its_own_code_and_requirements(register, cells, tmp_path):
+    tracker, _, _, version = register("moved", 1)
+    source = Path(tracker.client.get_model_version_download_uri(version.name, version.version).removeprefix("file://"))
+    moved = tmp_path / "moved"
+    shutil.copytree(source, moved)
+    requirements = (moved / "requirements.txt").read_text().split()
+    assert {line.partition("==")[0] for line in requirements} >= {"mlflow", "keras", "numpy", "pandas", "pillow"}
+    assert not list(moved.rglob("*.pkl"))
+
+    script = f"""
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {{"dvc", "elpv_dataset", "imagehash", "optuna", "typer"}}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Refuse())
+import mlflow.pyfunc, pandas
+model = mlflow.pyfunc.load_model({str(moved)!r})
+answer = model.predict(pandas.DataFrame({{"image": [open({str(cells[0])!r}, "rb").read()]}}))
+import frostline
+print(frostline.__file__, answer["label"][0])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    file, label = done.stdout.split()[-2:]
+    assert Path(file).is_relative_to(moved)
+    assert label in {"defective", "functional"}

@@ -1,0 +1,173 @@
+"""The stages `evaluate` and `register` on real pictures, with small networks in place of trained ones."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from frostline.data.packed import read_packed, write_packed
+from frostline.errors import DataError, RegistryError, SearchError
+from frostline.stages import evaluate, register
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+SIZES = {"small": 50, "large": 400}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, stores, cells, limits) -> Path:
+    """The current folder, with packed pictures, every third of them in the test split."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    params = yaml.safe_load(PARAMS.read_text())
+    params["backbones"]["resnet50"] = {"image_size": 32}
+    params["stores"]["tracking"] = stores.tracking
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    rows = [
+        {
+            "image": path.name,
+            "label": "defective" if position % 2 else "functional",
+            "split": "test" if position % 3 == 0 else "train",
+            "group": path.stem,
+            "width": 300,
+            "height": 300,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for position, path in enumerate(cells)
+    ]
+    for backbone in ("vgg16", "resnet50"):
+        folder = tmp_path / "data" / "packed" / f"solar_cells-{backbone}"
+        write_packed(folder, pd.DataFrame(rows), cells[0].parent, 32, "stretch", limits)
+    return tmp_path
+
+
+@pytest.fixture
+def trained(project, tracker, make_network, make_record):
+    """Put a network and its record where the stage `train` puts them."""
+
+    def train(size: str, backbone: str, score: float, seed: int, run_id: str | None = None):
+        folder = project / "models" / f"solar_cells-{size}-{backbone}"
+        study = run_id or tracker.study_run(folder.name, f"{folder}-{seed}", 1, {}).id
+        record = make_record(
+            make_network(folder, seed),
+            study,
+            size=size,
+            per_class=SIZES[size],
+            backbone=backbone,
+            score=score,
+            data=read_packed(project / "data" / "packed" / f"solar_cells-{backbone}").fingerprint,
+        )
+        record.write(folder)
+        return record
+
+    return train
+
+
+def test_evaluate_scores_the_test_split_only_and_tells_mlflow(project, trained, tracker):
+    import keras
+
+    record = trained("small", "vgg16", 0.8, 1)
+    evaluate.run("solar_cells", "small", "vgg16")
+    folder = project / "results" / "evaluation" / "solar_cells-small-vgg16"
+    assert {path.name for path in folder.iterdir()} == {"metrics.json", "predictions.csv", "confusion.png"}
+
+    packed = read_packed(project / "data" / "packed" / "solar_cells-vgg16")
+    test = np.flatnonzero(packed.index["split"] == "test")
+    network = keras.saving.load_model(project / "models" / record.name / "model.keras")
+    expected = network.predict(packed.images[test], verbose=0)
+    predictions = pd.read_csv(folder / "predictions.csv")
+    assert predictions["image"].tolist() == packed.index["image"].iloc[test].tolist()
+    assert predictions["actual"].tolist() == packed.index["label"].iloc[test].tolist()
+    assert predictions["predicted"].tolist() == [packed.classes[row.argmax()] for row in expected]
+    np.testing.assert_allclose(predictions[[f"probability_{name}" for name in packed.classes]], expected, atol=1e-6)
+
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["accuracy"] == pytest.approx((predictions["actual"] == predictions["predicted"]).mean())
+    assert metrics["validation_balanced_accuracy"] == 0.8
+    assert metrics["images"] == len(test)
+
+    (run,) = tracker.client.search_runs(
+        [tracker.experiment_id], f"tags.`frostline.study_run` = '{record.run_id}' and attributes.status = 'FINISHED'"
+    )
+    study = tracker.client.get_run(record.run_id)
+    assert run.info.run_name == "evaluate solar_cells-small-vgg16"
+    assert run.data.metrics["test_balanced_accuracy"] == pytest.approx(metrics["balanced_accuracy"])
+    assert run.data.metrics["test_recall/defective"] == pytest.approx(metrics["per_class"]["defective"]["recall"])
+    assert run.data.params["freeze_depth"] == "4"
+    assert run.inputs.dataset_inputs[0].tags[0].value == "test"
+    assert study.data.metrics["test_balanced_accuracy"] == pytest.approx(metrics["balanced_accuracy"])
+    artifacts = {file.path for file in tracker.client.list_artifacts(run.info.run_id)}
+    assert artifacts == {"metrics.json", "predictions.csv", "confusion.png", "classes.json"}
+
+
+def test_evaluate_works_where_the_study_run_is_in_another_store(project, trained):
+    trained("small", "vgg16", 0.8, 2, run_id="0" * 32)
+    evaluate.run("solar_cells", "small", "vgg16")
+    assert (project / "results" / "evaluation" / "solar_cells-small-vgg16" / "metrics.json").exists()
+
+
+def test_evaluate_refuses_a_network_of_other_data(project, trained):
+    record = trained("small", "vgg16", 0.8, 3)
+    other = record.model_copy(update={"fingerprints": record.fingerprints.model_copy(update={"data": "other"})})
+    other.write(project / "models" / record.name)
+    with pytest.raises(SearchError, match="models/solar_cells-small-vgg16 was trained on other data"):
+        evaluate.run("solar_cells", "small", "vgg16")
+
+
+def test_evaluate_needs_test_images(project, trained):
+    trained("small", "vgg16", 0.8, 4)
+    index = project / "data" / "packed" / "solar_cells-vgg16" / "index.csv"
+    index.write_text(index.read_text().replace(",test,", ",train,"))
+    with pytest.raises(DataError, match="solar_cells has no test images"):
+        evaluate.run("solar_cells", "small", "vgg16")
+
+
+def test_register_takes_the_best_validated_model_of_the_largest_size(project, trained, tracker):
+    winner = trained("large", "vgg16", 0.82, 12)
+    for record in (
+        winner,
+        trained("small", "vgg16", 0.99, 11),  # smaller, so its score does not compare
+        trained("large", "resnet50", 0.81, 13),
+    ):
+        evaluate.run("solar_cells", record.size, record.backbone)
+    # Test scores say otherwise: they must not matter.
+    worse = project / "results" / "evaluation" / winner.name / "metrics.json"
+    worse.write_text(json.dumps(json.loads(worse.read_text()) | {"balanced_accuracy": 0.0}))
+
+    register.run("solar_cells")
+
+    summary = json.loads((project / "results" / "registered" / "solar_cells.json").read_text())
+    assert summary["challenger"] == "solar_cells-large-vgg16"
+    version = tracker.client.get_model_version_by_alias("frostline-solar_cells", "challenger")
+    assert (summary["name"], summary["version"]) == (version.name, str(version.version))
+    assert version.run_id == winner.run_id
+
+    register.run("solar_cells")
+    assert json.loads((project / "results" / "registered" / "solar_cells.json").read_text()) == summary
+
+
+def test_register_leaves_out_what_was_not_evaluated(project, trained):
+    trained("large", "vgg16", 0.9, 21)
+    trained("small", "vgg16", 0.7, 22)
+    evaluate.run("solar_cells", "small", "vgg16")
+    register.run("solar_cells")
+    summary = json.loads((project / "results" / "registered" / "solar_cells.json").read_text())
+    assert summary["challenger"] == "solar_cells-small-vgg16"
+
+
+def test_register_logs_the_model_on_its_own_run_where_the_study_is_in_another_store(trained, tracker):
+    trained("small", "vgg16", 0.8, 31, run_id="0" * 32)
+    evaluate.run("solar_cells", "small", "vgg16")
+    register.run("solar_cells")
+    client = tracker.client
+    version = client.get_model_version_by_alias("frostline-solar_cells", "challenger")
+    assert client.get_run(version.run_id).info.run_name == "register"
+
+
+@pytest.mark.usefixtures("project")
+def test_register_needs_an_evaluated_model():
+    with pytest.raises(RegistryError, match="No model of the data set 'solar_cells' has been trained and evaluated"):
+        register.run("solar_cells")
