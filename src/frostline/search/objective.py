@@ -1,0 +1,111 @@
+"""The objective: one trial, trained, scored, reported to Optuna and logged to MLflow."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+import optuna
+
+from frostline.config import SearchConfig
+from frostline.search.space import suggest
+from frostline.search.study import POSITION, TrialFailed, seed_at
+from frostline.tracking.runs import Run, Tracker
+from frostline.training.fit import TrainingDiverged
+from frostline.training.settings import TrialSettings, strategy_of
+from frostline.training.trial import Trainer, Validation
+
+__all__ = ["Objective"]
+
+_SCORE = "validation_balanced_accuracy"
+
+
+class Objective:
+    """Called by Optuna once a trial: gives the best epoch's balanced accuracy on the validation images, in [0, 1].
+
+    `announce(line)` is told how each trial ended.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: SearchConfig,
+        tracker: Tracker,
+        parent: Run,
+        seed: int,
+        announce: Callable[[str], None],
+    ) -> None:
+        self._trainer = trainer
+        self._config = config
+        self._tracker = tracker
+        self._parent = parent
+        self._seed = seed
+        self._announce = announce
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
+        depth = self._trainer.backbone.depth
+        settings = suggest(trial, self._config, depth)
+        position = trial.user_attrs[POSITION]
+        strategy = strategy_of(settings.init, settings.keep, settings.thaw, depth)
+        parameters = asdict(settings) | {"freeze_depth": settings.freeze_depth, "strategy": strategy}
+        for name, value in parameters.items():
+            trial.set_user_attr(name, value)
+        label = f"{position + 1}/{self._config.trials} {strategy} keep={settings.keep} thaw={settings.thaw}"
+        run = self._tracker.trial_run(
+            self._parent, f"trial {position + 1:02d} {strategy}", {"strategy": strategy, "trial": str(trial.number)}
+        )
+        run.log_params(parameters | {"max_epochs": self._trainer.epochs(settings.keep, settings.thaw)})
+        history: list[dict[str, float]] = []
+
+        def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+            history.append(metrics)
+            trial.report(metrics[_SCORE], epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned(f"below the median at epoch {epoch}")
+
+        started = time.perf_counter()
+
+        def conclude(state: str, status: str, note: str, score: float | None, epochs: int) -> None:
+            seconds = time.perf_counter() - started
+            run.log_history(history)
+            run.log_metrics({"best_epoch": epochs, "seconds": seconds} | ({} if score is None else {"score": score}))
+            run.set_tags({"state": state} | ({"reason": note} if note else {}))
+            run.end(status)
+            outcome = f"{score:.3f} at epoch {epochs}" if score is not None else "no score"
+            self._announce(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
+
+        try:
+            validation = self._validate(settings, position, on_epoch)
+        except optuna.TrialPruned as pruned:
+            scores = [metrics[_SCORE] for metrics in history]
+            conclude("pruned", "FINISHED", str(pruned), max(scores), scores.index(max(scores)) + 1)
+            raise
+        except TrialFailed as failure:
+            conclude("failed", "FAILED", str(failure), None, len(history))
+            raise
+        trial.set_user_attr("epochs", validation.epochs)
+        conclude("complete", "FINISHED", "", validation.score, validation.epochs)
+        return validation.score
+
+    def _validate(
+        self, settings: TrialSettings, position: int, on_epoch: Callable[[int, dict[str, float]], None]
+    ) -> Validation:
+        import keras
+
+        keras.backend.clear_session()
+        try:
+            return self._trainer.validate(settings, seed_at(self._seed, position), on_epoch)
+        except TrainingDiverged as error:
+            raise TrialFailed(str(error)) from error
+        except Exception as error:
+            if _is_out_of_memory(error):
+                raise TrialFailed("memory ran out: lower train.batch_size or backbones.*.image_size") from error
+            raise
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Backends name it differently: MemoryError, ResourceExhaustedError (TensorFlow), RuntimeError (JAX, torch)."""
+    text = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(
+        words in text for words in ("resourceexhausted", "resource_exhausted", "out of memory")
+    )

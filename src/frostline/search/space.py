@@ -1,0 +1,50 @@
+"""The search space: what Optuna suggests, and the settings that a suggestion stands for."""
+
+import math
+from typing import Any
+
+from optuna.trial import Trial
+
+from frostline.config import SearchConfig
+from frostline.training.settings import GUIDE, TrialSettings, guide_depth
+
+__all__ = ["guide_points", "suggest"]
+
+
+def suggest(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
+    """Settings for a backbone of `depth` blocks.
+
+    The ranges of `keep` and `freeze_depth` are the same in every trial, because multivariate TPE learns only from
+    trials that share one space; what is frozen counts at most up to `keep`, and `init` is random only where nothing is.
+    """
+    keep = trial.suggest_int("keep", 1, depth)
+    thaw = keep - min(trial.suggest_int("freeze_depth", 0, depth), keep)
+    init = trial.suggest_categorical("init", ["pretrained", "random"])
+    return TrialSettings(
+        init="random" if init == "random" and thaw == keep else "pretrained",
+        keep=keep,
+        thaw=thaw,
+        head_learning_rate=trial.suggest_float("head_learning_rate", *config.head_learning_rate, log=True),
+        backbone_learning_rate=trial.suggest_float("backbone_learning_rate", *config.backbone_learning_rate, log=True),
+        weight_decay=trial.suggest_float("weight_decay", *config.weight_decay, log=True),
+        dropout=trial.suggest_float("dropout", *config.dropout),
+        pooling=trial.suggest_categorical("pooling", list(config.pooling)),
+        views=trial.suggest_categorical("views", list(config.views)),
+    )
+
+
+def guide_points(config: SearchConfig, depth: int) -> list[dict[str, Any]]:
+    """The guide's four strategies as points of the space, all else at the middle of its range and equal in all four."""
+    rest = {
+        "head_learning_rate": math.sqrt(math.prod(config.head_learning_rate)),
+        "backbone_learning_rate": math.sqrt(math.prod(config.backbone_learning_rate)),
+        "weight_decay": math.sqrt(math.prod(config.weight_decay)),
+        "dropout": sum(config.dropout) / 2,
+        "pooling": config.pooling[-1],
+        "views": config.views[0],
+    }
+    points = []
+    for strategy in GUIDE:
+        init, keep, thaw = guide_depth(strategy, depth)
+        points.append({"keep": keep, "freeze_depth": keep - thaw, "init": init} | rest)
+    return points

@@ -1,0 +1,171 @@
+"""A study that can be killed at any moment and resumed as the same search.
+
+Every trial has a *position* in the search, which it keeps when it is interrupted and run again under a new number.
+Sampler and training are seeded by position, so that an interruption does not change what is proposed and trained.
+"""
+
+import gc
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, TrialState
+
+from frostline.config import SearchConfig
+from frostline.errors import SearchError
+from frostline.progress import say
+from frostline.search.space import guide_points
+
+__all__ = [
+    "POSITION",
+    "REASON",
+    "TrialFailed",
+    "best_trial",
+    "finished_trials",
+    "list_studies",
+    "open_study",
+    "run_study",
+    "seed_at",
+]
+
+POSITION = "position"
+REASON = "reason"
+_HEARTBEAT_SECONDS = 20
+Objective = Callable[[optuna.Trial], float]
+
+
+class TrialFailed(SearchError):
+    """One trial cannot be finished (it diverged, or memory ran out); the study goes on without it."""
+
+
+@contextmanager
+def open_study(storage: str, name: str, config: SearchConfig, depth: int) -> Iterator[optuna.Study]:
+    """The study called `name`, created with the guide's strategies enqueued or resumed.
+
+    SQLite is for one worker: the study is locked while it is open, so a trial found running belongs to a dead process
+    and is queued again at once. On a server, heartbeats tell, and several workers may open the study together.
+    Raises SearchError if another process holds it or the storage cannot be reached.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sqlite = re.fullmatch(r"sqlite:///(.+)", storage)
+    if sqlite is None:
+        yield _create(_server(storage), name, config, depth)
+        return
+    folder = Path(sqlite[1]).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / f".{name}.lock", timeout=0):
+            study = _create(_connect(storage), name, config, depth)
+            _requeue_interrupted(study)
+            yield study
+    except Timeout:
+        raise SearchError(
+            f"Study {name} is being run by another process. SQLite serves one worker: wait for it to end, or set "
+            "stores.studies to a PostgreSQL server for several."
+        ) from None
+
+
+def _connect(storage: str, **options: Any) -> optuna.storages.RDBStorage:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return optuna.storages.RDBStorage(storage, **options)
+    except (SQLAlchemyError, ImportError, RuntimeError) as error:
+        raise SearchError(
+            f"The study storage {storage} (stores.studies in params.yaml) cannot be opened: {error}."
+        ) from error
+
+
+def _server(storage: str) -> optuna.storages.RDBStorage:
+    return _connect(
+        storage,
+        heartbeat_interval=_HEARTBEAT_SECONDS,
+        grace_period=3 * _HEARTBEAT_SECONDS,
+        heartbeat_stale_trial_callback=_queue_again,
+    )
+
+
+def _create(storage: optuna.storages.RDBStorage, name: str, config: SearchConfig, depth: int) -> optuna.Study:
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=config.startup_trials),
+        load_if_exists=True,
+    )
+    if not study.get_trials(deepcopy=False):
+        for position, point in enumerate(guide_points(config, depth)[: config.trials]):
+            study.enqueue_trial(point, user_attrs={POSITION: position})
+    return study
+
+
+def _requeue_interrupted(study: optuna.Study) -> None:
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        say(f"Trial {trial.number} was interrupted; it is queued again.")
+        study.tell(trial.number, state=TrialState.FAIL)
+        _queue_again(study, trial)
+
+
+def _queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+    attributes = {POSITION: trial.user_attrs[POSITION]} if POSITION in trial.user_attrs else None
+    study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params), user_attrs=attributes)
+
+
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that count: complete, pruned, or failed for a reason of their own, in order of position."""
+    done = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    return [trial for trial in done if trial.state != TrialState.FAIL or REASON in trial.user_attrs]
+
+
+def seed_at(seed: int, position: int) -> int:
+    """The seed of whatever is random in the trial at `position`."""
+    return int(np.random.SeedSequence([seed, position]).generate_state(1)[0] >> 1)
+
+
+def run_study(study: optuna.Study, objective: Objective, config: SearchConfig, seed: int) -> None:
+    """Run trials until `config.trials` are finished. `objective` raises TrialFailed for a trial that cannot be."""
+    while (position := len(finished_trials(study))) < config.trials:
+        study.sampler = optuna.samplers.TPESampler(
+            n_startup_trials=config.startup_trials, multivariate=True, seed=seed_at(seed, position)
+        )
+        study.optimize(_at(study, position, objective), n_trials=1, catch=(TrialFailed,))
+        gc.collect()
+
+
+def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
+    def run(trial: optuna.Trial) -> float:
+        if POSITION not in trial.user_attrs:
+            trial.set_user_attr(POSITION, position)
+        try:
+            return objective(trial)
+        except TrialFailed as failure:
+            trial.set_user_attr(REASON, str(failure))
+            raise
+        except optuna.TrialPruned:
+            raise
+        except BaseException:
+            _queue_again(study, study.trials[trial.number])
+            raise
+
+    return run
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial:
+    """The complete trial with the highest score. Raises SearchError, with the reasons, if there is none."""
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    if not complete:
+        reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished_trials(study)}
+        raise SearchError(f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}.")
+    return study.best_trial
+
+
+def list_studies(storage: str) -> list[str]:
+    """Names of the studies in `storage`. Raises SearchError if it cannot be opened."""
+    if sqlite := re.fullmatch(r"sqlite:///(.+)", storage):
+        Path(sqlite[1]).parent.mkdir(parents=True, exist_ok=True)
+    return optuna.get_all_study_names(_connect(storage))

@@ -1,0 +1,35 @@
+"""Every suggestion is a legal point, and the guide's points are points of the space."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+
+from frostline.config import load_config
+from frostline.search.space import guide_points, suggest
+from frostline.training.settings import GUIDE, strategy_of
+
+CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search
+
+
+@pytest.mark.parametrize("depth", [1, 5, 17])
+def test_random_suggestions_are_legal(depth: int) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    seen = set()
+    for _ in range(400):
+        settings = suggest(study.ask(), CONFIG, depth)
+        assert 1 <= settings.keep <= depth
+        assert 0 <= settings.thaw <= settings.keep
+        assert settings.init == "pretrained" or settings.thaw == settings.keep
+        assert CONFIG.dropout[0] <= settings.dropout <= CONFIG.dropout[1]
+        seen.add(strategy_of(settings.init, settings.keep, settings.thaw, depth))
+    assert {"end_of_convnet", "retrain"} <= seen
+
+
+def test_the_guides_points_are_what_the_trials_then_run() -> None:
+    study = optuna.create_study()
+    for point in guide_points(CONFIG, 5):
+        study.enqueue_trial(point)
+    settings = [suggest(study.ask(), CONFIG, 5) for _ in GUIDE]
+    assert tuple(strategy_of(each.init, each.keep, each.thaw, 5) for each in settings) == GUIDE
+    assert len({(each.head_learning_rate, each.dropout, each.pooling, each.views) for each in settings}) == 1

@@ -1,0 +1,152 @@
+"""Studies on real SQLite: resumable, locked, repeatable, and honest about trials that fail."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from frostline.config import SearchConfig, load_config
+from frostline.errors import SearchError
+from frostline.search.space import suggest
+from frostline.search.study import (
+    POSITION,
+    REASON,
+    TrialFailed,
+    best_trial,
+    finished_trials,
+    list_studies,
+    open_study,
+    run_study,
+)
+
+DEPTH = 5
+CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search.model_copy(update={"trials": 9})
+
+
+def _objective(trial: optuna.Trial) -> float:
+    settings = suggest(trial, CONFIG, DEPTH)
+    return settings.keep / 10 - settings.thaw / 20 + settings.dropout / 100
+
+
+def _search(storage: str, name: str = "study", config: SearchConfig = CONFIG) -> list[optuna.trial.FrozenTrial]:
+    with open_study(storage, name, config, DEPTH) as study:
+        run_study(study, _objective, config, seed=7)
+        return sorted(finished_trials(study), key=lambda trial: trial.user_attrs[POSITION])
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/stores/optuna.db"
+
+
+def test_the_guide_comes_first_and_the_number_asked_for_is_run(storage: str) -> None:
+    trials = _search(storage)
+    assert len(trials) == 9
+    assert [(trial.params["init"], trial.params["keep"], trial.params["freeze_depth"]) for trial in trials[:4]] == [
+        ("pretrained", 5, 5),
+        ("pretrained", 4, 4),
+        ("pretrained", 5, 0),
+        ("random", 5, 0),
+    ]
+
+
+def test_two_searches_from_scratch_propose_the_same(tmp_path: Path) -> None:
+    first, second = (_search(f"sqlite:///{tmp_path}/{name}.db") for name in "ab")
+    assert [trial.params for trial in first] == [trial.params for trial in second]
+
+
+def test_a_finished_study_runs_nothing_more_and_a_raised_number_runs_the_rest(storage: str) -> None:
+    _search(storage)
+    assert len(_search(storage)) == 9
+    assert len(_search(storage, config=CONFIG.model_copy(update={"trials": 11}))) == 11
+
+
+def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: Path, storage: str) -> None:
+    script = textwrap.dedent(
+        f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from test_study import CONFIG, DEPTH, _objective, open_study, run_study
+        def objective(trial):
+            value = _objective(trial)
+            if trial.number == int(sys.argv[1]):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return value
+        with open_study({storage!r}, "study", CONFIG, DEPTH) as study:
+            run_study(study, objective, CONFIG, seed=7)
+        """
+    )
+    for number in ("2", "7"):
+        killed = subprocess.run(
+            [sys.executable, "-c", script, number], check=False, env=os.environ | {"PYTHONPATH": "."}
+        )
+        assert killed.returncode == -signal.SIGKILL
+    resumed = _search(storage)
+    untouched = _search(f"sqlite:///{tmp_path}/untouched.db")
+    assert [trial.params for trial in resumed] == [trial.params for trial in untouched]
+    assert [trial.value for trial in resumed] == [trial.value for trial in untouched]
+    with open_study(storage, "study", CONFIG, DEPTH) as study:
+        interrupted = [trial for trial in study.trials if trial.state == TrialState.FAIL]
+        assert len(interrupted) == 2
+        assert len(study.trials) == len(resumed) + 2
+
+
+def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        value = _objective(trial)
+        if trial.user_attrs[POSITION] == 1:
+            raise TrialFailed("the training loss became nan")
+        return value
+
+    with open_study(storage, "study", CONFIG, DEPTH) as study:
+        run_study(study, objective, CONFIG, seed=7)
+        failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
+        assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
+        assert len(finished_trials(study)) == CONFIG.trials
+        assert best_trial(study).state == TrialState.COMPLETE
+
+
+def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage: str) -> None:
+    def broken(trial: optuna.Trial) -> float:
+        _objective(trial)
+        raise RuntimeError("a bug")
+
+    with open_study(storage, "study", CONFIG, DEPTH) as study, pytest.raises(RuntimeError, match="a bug"):
+        run_study(study, broken, CONFIG, seed=7)
+    trials = _search(storage)
+    assert [(trial.params["init"], trial.params["freeze_depth"]) for trial in trials[:4]] == [
+        ("pretrained", 5),
+        ("pretrained", 4),
+        ("pretrained", 0),
+        ("random", 0),
+    ]
+
+
+def test_a_study_without_a_complete_trial_says_why(storage: str) -> None:
+    def objective(_: optuna.Trial) -> float:
+        raise TrialFailed("memory ran out")
+
+    with open_study(storage, "study", CONFIG, DEPTH) as study:
+        run_study(study, objective, CONFIG, seed=7)
+        with pytest.raises(SearchError, match=r"has no complete trial\. Its trials ended so: memory ran out"):
+            best_trial(study)
+
+
+def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> None:
+    with (
+        open_study(storage, "study", CONFIG, DEPTH),
+        pytest.raises(SearchError, match=r"being run by another process.*PostgreSQL"),
+        open_study(storage, "study", CONFIG, DEPTH),
+    ):
+        pass
+
+
+def test_a_storage_that_cannot_be_opened_is_one_clear_error() -> None:
+    with pytest.raises(SearchError, match=r"stores.studies in params.yaml\) cannot be opened"):
+        list_studies("nonsense://nowhere")
