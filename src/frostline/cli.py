@@ -1,0 +1,131 @@
+"""The command line: parses arguments and calls stages. Whatever is heavy is imported by the command that needs it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from frostline import __version__
+from frostline.errors import FrostlineError
+from frostline.runtime import set_defaults
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Measure how deep to freeze a pretrained network for your images.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Dataset = Annotated[str, typer.Argument(help="A key of 'datasets' in params.yaml.")]
+Size = Annotated[str, typer.Argument(help="A key of 'sizes' in params.yaml.")]
+BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in params.yaml.")]
+STAGES = "Stages (dvc repro runs them)"
+MODELS = "Models and results"
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"frostline {__version__}")
+        raise typer.Exit
+
+
+@app.command(rich_help_panel=STAGES)
+def scan(dataset: Dataset) -> None:
+    """Record what the data source holds now, so that DVC notices changes."""
+    from frostline.stages import scan as stage
+
+    stage.run(dataset)
+
+
+@app.command(rich_help_panel=STAGES)
+def prepare(dataset: Dataset) -> None:
+    """Check every image, set aside what cannot be used, and split."""
+    from frostline.stages import prepare as stage
+
+    stage.run(dataset)
+
+
+@app.command(rich_help_panel=STAGES)
+def preprocess(dataset: Dataset, backbone: BackboneName) -> None:
+    """Decode and resize the images for a backbone."""
+    from frostline.stages import preprocess as stage
+
+    stage.run(dataset, backbone)
+
+
+@app.command(rich_help_panel=STAGES)
+def train(dataset: Dataset, size: Size, backbone: BackboneName) -> None:
+    """Search freezing depth and learning rates, and refit the winner."""
+    from frostline.stages import train as stage
+
+    stage.run(dataset, size, backbone)
+
+
+@app.command(rich_help_panel=STAGES)
+def evaluate(dataset: Dataset, size: Size, backbone: BackboneName) -> None:
+    """Score a trained model on the test split."""
+    from frostline.stages import evaluate as stage
+
+    stage.run(dataset, size, backbone)
+
+
+@app.command(rich_help_panel=STAGES)
+def register(dataset: Dataset) -> None:
+    """Register the data set's best model as challenger."""
+    from frostline.stages import register as stage
+
+    stage.run(dataset)
+
+
+@app.command(rich_help_panel=MODELS)
+def summary() -> None:
+    """Print what the last run found, per cell and backbone."""
+    from frostline.stages import summary as stage
+
+    stage.run()
+
+
+@app.command(rich_help_panel=MODELS)
+def promote(dataset: Dataset) -> None:
+    """Make the challenger the champion, which predict serves."""
+    from frostline.stages import promote as stage
+
+    stage.run(dataset)
+
+
+@app.command(rich_help_panel=MODELS)
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files.")],
+    dataset: Annotated[str | None, typer.Option(help="Whose champion; needed only if there are several.")] = None,
+) -> None:
+    """Label images with the champion."""
+    from frostline.stages import predict as stage
+
+    if not stage.run(images, dataset):
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=MODELS)
+def doctor() -> None:
+    """Check what is installed, devices, precision, weights and stores."""
+    from frostline.stages import doctor as stage
+
+    if not stage.run():
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: errors that a user can mend are printed without a traceback, and exit with 1."""
+    set_defaults()
+    try:
+        app()
+    except FrostlineError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; finished trials are kept, and the same command resumes.", err=True)
+        sys.exit(130)

@@ -1,0 +1,46 @@
+"""Inspect the images of a data set, leave out what cannot be used, split the rest."""
+
+from pathlib import Path
+from typing import Any
+
+from frostline.config import load_config
+from frostline.data.manifest import build, write_prepared
+from frostline.data.sources import open_source
+from frostline.progress import say
+from frostline.tracking.lineage import lineage_tags
+from frostline.tracking.runs import Tracker
+
+__all__ = ["run"]
+
+# One group this large says that the hash does not tell the pictures apart, rather than that they are duplicates.
+_LARGE_GROUP = 0.05
+
+
+def run(dataset: str) -> None:
+    """Write `data/prepared/<dataset>/`: `manifest.csv`, `quarantine.csv` and `card.json`."""
+    config = load_config()
+    options = config.dataset(dataset)
+    prepared = build(open_source(options), options, config.prepare, config.seed)
+    folder = Path("data/prepared") / dataset
+    write_prepared(folder, prepared)
+    with Tracker.open(config.stores, dataset).stage_run(f"prepare {dataset}", lineage_tags()) as log:
+        digest = prepared.card["fingerprint"]
+        log.log_input(prepared.manifest, name=dataset, source=options.source, digest=digest, context="prepared")
+        log.log_params({"seed": config.seed} | options.model_dump(mode="json") | config.prepare.model_dump())
+        counts = prepared.card["splits"] | {f"quarantined_{k}": v for k, v in prepared.card["quarantined"].items()}
+        log.log_metrics({"images": prepared.card["images"], "duplicates": prepared.card["duplicates"]} | counts)
+        for file in ("card.json", "quarantine.csv", "manifest.csv"):
+            log.log_file(folder / file)
+    say(f"{dataset}: {_summary(prepared.card)}")
+    largest = prepared.card["groups"]["largest"]
+    if largest > max(2, _LARGE_GROUP * prepared.card["images"]):
+        say(
+            f"{dataset}: one group of near duplicates holds {largest} images, which all go to one split. "
+            "If they are not alike, lower prepare.near_duplicate_bits in params.yaml."
+        )
+
+
+def _summary(card: dict[str, Any]) -> str:
+    splits = ", ".join(f"{count} {split}" for split, count in card["splits"].items())
+    left_out = ", ".join(f"{count} {reason}" for reason, count in card["quarantined"].items()) or "none"
+    return f"{card['images']} images in {len(card['classes'])} classes ({splits}); quarantined: {left_out}"

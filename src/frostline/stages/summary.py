@@ -1,0 +1,54 @@
+"""`frostline summary`: one table of what the last run found, and where to look further."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from frostline.config import load_config
+from frostline.errors import DataError
+from frostline.training.record import TrainRecord
+
+__all__ = ["run"]
+
+
+def run() -> None:
+    """Print a row per cell and backbone of params.yaml. Raises DataError if none was trained and evaluated yet."""
+    config = load_config()
+    table = Table(title="What the search found", header_style="bold")
+    for name in ("cell", "backbone", "best strategy", "freeze depth", "learning rates\nhead, backbone"):
+        table.add_column(name, no_wrap=True)
+    for name in ("validation\nbalanced acc.", "test\nbalanced acc.", "test\naccuracy", "trials", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for dataset in config.datasets:
+        for size in config.sizes:
+            for backbone in config.backbones:
+                name = f"{dataset}-{size}-{backbone}"
+                metrics = Path("results/evaluation") / name / "metrics.json"
+                if metrics.exists() and (Path("models") / name / "train.json").exists():
+                    table.add_row(*_row(TrainRecord.read(Path("models") / name), json.loads(metrics.read_text())))
+    if not table.row_count:
+        raise DataError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
+    console = Console(width=None if Console().is_terminal else 150)
+    console.print(table)
+    console.print("Compare runs and models:      [bold]make ui[/bold]")
+    console.print("Look into the Optuna studies: [bold]make dashboard[/bold]")
+
+
+def _row(record: TrainRecord, metrics: dict[str, Any]) -> list[str]:
+    best, trials = record.best, record.trials
+    backbone_rate = f"{best.backbone_learning_rate:.1e}" if best.thaw else "frozen"
+    return [
+        f"{record.dataset}-{record.size}",
+        record.backbone,
+        best.strategy,
+        f"{best.freeze_depth} of {best.keep} kept",
+        f"{best.head_learning_rate:.1e}, {backbone_rate}",
+        f"{record.validation.balanced_accuracy:.3f}",
+        f"{metrics['balanced_accuracy']:.3f}",
+        f"{metrics['accuracy']:.3f}",
+        f"{trials.complete} + {trials.pruned} pruned" + (f" + {trials.failed} failed" if trials.failed else ""),
+        f"{record.seconds / 60:.1f} min",
+    ]
