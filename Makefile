@@ -1,0 +1,46 @@
+# `make repro` and `make test` need Python >= 3.11, git and make; everything else they install into .venv once.
+
+# Byte code makes imports three times faster.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help repro test lint ui dashboard clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "frostline needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 repro")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+repro: $(READY) ## Run the whole pipeline and show what it found
+	$(BIN)/dvc repro
+	@$(BIN)/frostline summary
+
+test: $(READY) ## Run the test suite
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+ui: $(READY) ## Open the MLflow UI on the default store
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db
+
+dashboard: $(READY) ## Open the Optuna dashboard on the default studies
+	$(BIN)/optuna-dashboard sqlite:///mlruns/optuna.db
+
+clean: ## Remove what the pipeline made: data, models, results, runs, studies, caches
+	rm -rf data models results reports .cache dvc.lock
+	find mlruns -mindepth 1 ! -name .gitkeep -delete
