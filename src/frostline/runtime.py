@@ -1,5 +1,6 @@
 """The process environment that Keras and MLflow read when they are imported. Users' own settings win."""
 
+import logging
 import os
 
 __all__ = ["set_defaults"]
@@ -16,5 +17,7 @@ _DEFAULTS = {
 
 def set_defaults() -> None:
     """Set what is not set; call it before Keras or MLflow is imported."""
+    # Each trial is another network, which TensorFlow takes for needless retracing of one.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

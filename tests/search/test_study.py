@@ -35,8 +35,8 @@ def _objective(trial: optuna.Trial) -> float:
 
 
 def _search(storage: str, name: str = "study", config: SearchConfig = CONFIG) -> list[optuna.trial.FrozenTrial]:
-    with open_study(storage, name, config, DEPTH) as study:
-        run_study(study, _objective, config, seed=7)
+    with open_study(storage, name, config) as study:
+        run_study(study, _objective, config, DEPTH, seed=7)
         return sorted(finished_trials(study), key=lambda trial: trial.user_attrs[POSITION])
 
 
@@ -78,8 +78,8 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
             if trial.number == int(sys.argv[1]):
                 os.kill(os.getpid(), signal.SIGKILL)
             return value
-        with open_study({storage!r}, "study", CONFIG, DEPTH) as study:
-            run_study(study, objective, CONFIG, seed=7)
+        with open_study({storage!r}, "study", CONFIG) as study:
+            run_study(study, objective, CONFIG, DEPTH, seed=7)
         """
     )
     for number in ("2", "7"):
@@ -91,7 +91,7 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
     untouched = _search(f"sqlite:///{tmp_path}/untouched.db")
     assert [trial.params for trial in resumed] == [trial.params for trial in untouched]
     assert [trial.value for trial in resumed] == [trial.value for trial in untouched]
-    with open_study(storage, "study", CONFIG, DEPTH) as study:
+    with open_study(storage, "study", CONFIG) as study:
         interrupted = [trial for trial in study.trials if trial.state == TrialState.FAIL]
         assert len(interrupted) == 2
         assert len(study.trials) == len(resumed) + 2
@@ -104,8 +104,8 @@ def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str)
             raise TrialFailed("the training loss became nan")
         return value
 
-    with open_study(storage, "study", CONFIG, DEPTH) as study:
-        run_study(study, objective, CONFIG, seed=7)
+    with open_study(storage, "study", CONFIG) as study:
+        run_study(study, objective, CONFIG, DEPTH, seed=7)
         failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
         assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
         assert len(finished_trials(study)) == CONFIG.trials
@@ -117,8 +117,8 @@ def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage:
         _objective(trial)
         raise RuntimeError("a bug")
 
-    with open_study(storage, "study", CONFIG, DEPTH) as study, pytest.raises(RuntimeError, match="a bug"):
-        run_study(study, broken, CONFIG, seed=7)
+    with open_study(storage, "study", CONFIG) as study, pytest.raises(RuntimeError, match="a bug"):
+        run_study(study, broken, CONFIG, DEPTH, seed=7)
     trials = _search(storage)
     assert [(trial.params["init"], trial.params["freeze_depth"]) for trial in trials[:4]] == [
         ("pretrained", 5),
@@ -132,17 +132,17 @@ def test_a_study_without_a_complete_trial_says_why(storage: str) -> None:
     def objective(_: optuna.Trial) -> float:
         raise TrialFailed("memory ran out")
 
-    with open_study(storage, "study", CONFIG, DEPTH) as study:
-        run_study(study, objective, CONFIG, seed=7)
+    with open_study(storage, "study", CONFIG) as study:
+        run_study(study, objective, CONFIG, DEPTH, seed=7)
         with pytest.raises(SearchError, match=r"has no complete trial\. Its trials ended so: memory ran out"):
             best_trial(study)
 
 
 def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> None:
     with (
-        open_study(storage, "study", CONFIG, DEPTH),
+        open_study(storage, "study", CONFIG),
         pytest.raises(SearchError, match=r"being run by another process.*PostgreSQL"),
-        open_study(storage, "study", CONFIG, DEPTH),
+        open_study(storage, "study", CONFIG),
     ):
         pass
 

@@ -87,6 +87,6 @@ def test_every_view_is_trained_on_and_labels_follow_their_images():
 
 def test_a_loss_that_is_not_finite_is_an_error():
     model = network()
-    model.layers[0].kernel.assign(np.full((6, 8), np.nan, dtype=np.float32))
+    model.layers[-1].kernel.assign(np.full((8, 2), np.nan, dtype=np.float32))
     with pytest.raises(TrainingDiverged, match="training loss became nan; the learning rate is too high"):
         train_epoch(model, INPUTS, np.arange(20), 5, np.random.default_rng(0))

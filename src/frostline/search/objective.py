@@ -12,11 +12,9 @@ from frostline.search.study import POSITION, TrialFailed, seed_at
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.fit import TrainingDiverged
 from frostline.training.settings import TrialSettings, strategy_of
-from frostline.training.trial import Trainer, Validation
+from frostline.training.trial import SCORE, Trainer, Validation
 
 __all__ = ["Objective"]
-
-_SCORE = "validation_balanced_accuracy"
 
 
 class Objective:
@@ -59,8 +57,9 @@ class Objective:
 
         def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
             history.append(metrics)
-            trial.report(metrics[_SCORE], epoch)
-            if trial.should_prune():
+            trial.report(metrics[SCORE], epoch)
+            # A head alone costs seconds, and a low learning rate that starts behind may end ahead: let it finish.
+            if settings.thaw and trial.should_prune():
                 raise optuna.TrialPruned(f"below the median at epoch {epoch}")
 
         started = time.perf_counter()
@@ -77,7 +76,7 @@ class Objective:
         try:
             validation = self._validate(settings, position, on_epoch)
         except optuna.TrialPruned as pruned:
-            scores = [metrics[_SCORE] for metrics in history]
+            scores = [metrics[SCORE] for metrics in history]
             conclude("pruned", "FINISHED", str(pruned), max(scores), scores.index(max(scores)) + 1)
             raise
         except TrialFailed as failure:

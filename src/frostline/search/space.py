@@ -34,14 +34,14 @@ def suggest(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
 
 
 def guide_points(config: SearchConfig, depth: int) -> list[dict[str, Any]]:
-    """The guide's four strategies as points of the space, all else at the middle of its range and equal in all four."""
+    """The guide's four strategies as points of the space, all else equal: the middle of ranges, the last of choices."""
     rest = {
         "head_learning_rate": math.sqrt(math.prod(config.head_learning_rate)),
         "backbone_learning_rate": math.sqrt(math.prod(config.backbone_learning_rate)),
         "weight_decay": math.sqrt(math.prod(config.weight_decay)),
         "dropout": sum(config.dropout) / 2,
         "pooling": config.pooling[-1],
-        "views": config.views[0],
+        "views": config.views[-1],
     }
     points = []
     for strategy in GUIDE:

@@ -44,8 +44,8 @@ class TrialFailed(SearchError):
 
 
 @contextmanager
-def open_study(storage: str, name: str, config: SearchConfig, depth: int) -> Iterator[optuna.Study]:
-    """The study called `name`, created with the guide's strategies enqueued or resumed.
+def open_study(storage: str, name: str, config: SearchConfig) -> Iterator[optuna.Study]:
+    """The study called `name`, created or resumed.
 
     SQLite is for one worker: the study is locked while it is open, so a trial found running belongs to a dead process
     and is queued again at once. On a server, heartbeats tell, and several workers may open the study together.
@@ -54,13 +54,13 @@ def open_study(storage: str, name: str, config: SearchConfig, depth: int) -> Ite
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sqlite = re.fullmatch(r"sqlite:///(.+)", storage)
     if sqlite is None:
-        yield _create(_server(storage), name, config, depth)
+        yield _create(_server(storage), name, config)
         return
     folder = Path(sqlite[1]).parent
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / f".{name}.lock", timeout=0):
-            study = _create(_connect(storage), name, config, depth)
+            study = _create(_connect(storage), name, config)
             _requeue_interrupted(study)
             yield study
     except Timeout:
@@ -90,18 +90,14 @@ def _server(storage: str) -> optuna.storages.RDBStorage:
     )
 
 
-def _create(storage: optuna.storages.RDBStorage, name: str, config: SearchConfig, depth: int) -> optuna.Study:
-    study = optuna.create_study(
+def _create(storage: optuna.storages.RDBStorage, name: str, config: SearchConfig) -> optuna.Study:
+    return optuna.create_study(
         storage=storage,
         study_name=name,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=config.startup_trials),
         load_if_exists=True,
     )
-    if not study.get_trials(deepcopy=False):
-        for position, point in enumerate(guide_points(config, depth)[: config.trials]):
-            study.enqueue_trial(point, user_attrs={POSITION: position})
-    return study
 
 
 def _requeue_interrupted(study: optuna.Study) -> None:
@@ -127,9 +123,21 @@ def seed_at(seed: int, position: int) -> int:
     return int(np.random.SeedSequence([seed, position]).generate_state(1)[0] >> 1)
 
 
-def run_study(study: optuna.Study, objective: Objective, config: SearchConfig, seed: int) -> None:
-    """Run trials until `config.trials` are finished. `objective` raises TrialFailed for a trial that cannot be."""
-    while (position := len(finished_trials(study))) < config.trials:
+def run_study(study: optuna.Study, objective: Objective, config: SearchConfig, depth: int, seed: int) -> None:
+    """Run trials until `config.trials` are finished, the guide's strategies first.
+
+    `depth` is the backbone's number of blocks; `objective` raises TrialFailed for a trial that cannot be finished.
+    """
+    guide = guide_points(config, depth)
+    while len(finished_trials(study)) < config.trials:
+        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        position = len(finished_trials(study)) + len(running)
+        if position >= config.trials and not waiting:
+            return  # other workers are at the last ones
+        # One at a time, so that a trial which is queued again does not fall behind the others.
+        if position < len(guide) and not waiting:
+            study.enqueue_trial(guide[position], user_attrs={POSITION: position})
         study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=config.startup_trials, multivariate=True, seed=seed_at(seed, position)
         )

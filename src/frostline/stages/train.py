@@ -65,11 +65,11 @@ def run(dataset: str, size: str, backbone: str) -> None:
         },
     )
     try:
-        with open_study(config.stores.studies, study_name, config.search, trainer.backbone.depth) as study:
+        with open_study(config.stores.studies, study_name, config.search) as study:
             if len(finished_trials(study)) < config.search.trials:
                 estimate_study(trainer).report(config.search.trials)
             objective = Objective(trainer, config.search, tracker, parent, config.seed, say)
-            run_study(study, objective, config.search, config.seed)
+            run_study(study, objective, config.search, trainer.backbone.depth, config.seed)
             best = best_trial(study)
             trials = _trial_table(finished_trials(study))
         started = time.perf_counter()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frostline.errors import SearchError
 from frostline.training.prefix import padded
 
-__all__ = ["Inputs", "State", "TrainingDiverged", "even_batches", "predict", "train_epoch"]
+__all__ = ["Inputs", "State", "TrainingDiverged", "even_batches", "predict", "steps_per_epoch", "train_epoch"]
 
 Rows = NDArray[np.int64]
 
@@ -73,22 +73,30 @@ def train_epoch(model: Any, inputs: Inputs, rows: Rows, batch_size: int, rng: np
     return loss
 
 
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """Batches of at most `batch_size` that an epoch over `images` takes."""
+    return -(-images // batch_size)
+
+
 def even_batches(count: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
     """Positions 0..count-1 in batches of one length, at most `batch_size`; the last wraps around to be full.
 
     One length means one traced graph, and no image is left out.
     """
-    batches = -(-count // batch_size)
+    batches = steps_per_epoch(count, batch_size)
     length = -(-count // batches)
     yield from padded(np.arange(count), batches * length).reshape(batches, length)
 
 
 def predict(model: Any, values: NDArray[Any], rows: Rows, batch_size: int) -> NDArray[np.float32]:
-    """Class probabilities [len(rows), K] of `model` for `values[rows]`."""
+    """Class probabilities [len(rows), K] of `model` for `values[rows]`. Raises TrainingDiverged if one is no number."""
     batches = np.array_split(rows, range(batch_size, len(rows), batch_size))
     length = min(batch_size, len(rows))
     outputs = [
         np.asarray(model.predict_on_batch(values[padded(batch, length)]), dtype=np.float32)[: len(batch)]
         for batch in batches
     ]
-    return np.concatenate(outputs)
+    probabilities = np.concatenate(outputs)
+    if not np.isfinite(probabilities).all():
+        raise TrainingDiverged("the network's outputs are no longer numbers; the learning rate is too high")
+    return probabilities

@@ -1,6 +1,7 @@
 """One trial: validate settings on a cell, or refit them on all of it."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,16 @@ from frostline.backbones.surgery import Backbone, add_head, build_backbone, sele
 from frostline.backbones.weights import copy_weights
 from frostline.config import BackboneConfig, TrainConfig
 from frostline.training.cell import Cell
-from frostline.training.fit import Inputs, State, predict, train_epoch
+from frostline.training.fit import Inputs, State, predict, steps_per_epoch, train_epoch
 from frostline.training.precision import resolve_precision
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.views import VIEW_SETS
 
-__all__ = ["Trainer", "Validation", "epochs_within_budget", "optimizer"]
+__all__ = ["SCORE", "Trainer", "Validation", "epochs_within_budget", "optimizer", "settled_epoch"]
+
+SCORE = "validation_balanced_accuracy"
+"""The metric that a search maximises: balanced accuracy on validation images, in [0, 1]."""
 
 _MIN_EPOCHS = 2
 Rows = NDArray[np.int64]
@@ -44,6 +48,17 @@ def epochs_within_budget(train: TrainConfig, share: float, training_images: int)
     return min(train.epochs, max(_MIN_EPOCHS, int(train.budget / (share * training_images))))
 
 
+def settled_epoch(scores: Sequence[float], images: int) -> int:
+    """The last epoch (from 1) whose score, an accuracy over `images` images, is within a standard error of the best.
+
+    The one-standard-error rule (Breiman et al. 1984, Classification and Regression Trees): the highest of many scores
+    counted on few images is a lucky one, and under a falling learning rate a later epoch is the more settled network.
+    """
+    best = max(scores)
+    floor = best - math.sqrt(best * (1 - best) / images)
+    return max(epoch for epoch, score in enumerate(scores, start=1) if score >= floor)
+
+
 class Trainer:
     """Trains settings on one cell with one backbone."""
 
@@ -63,7 +78,7 @@ class Trainer:
         self._cache = cache
         self._seed = seed
         self.precision = resolve_precision(train.precision)
-        self.backbone = self._build(random=False)
+        self.backbone = self._build()
         self._flops = self.backbone.flops_per_block()
 
     def epochs(self, keep: int, thaw: int) -> int:
@@ -77,12 +92,15 @@ class Trainer:
         """Train on every fold's training rows and score the validation rows after each epoch.
 
         Folds advance together, so that an epoch's balanced accuracy is over all validation rows, and a pruner, through
-        an exception from `on_epoch(epoch, metrics)`, stops all of them. Training ends early when `patience` epochs
-        brought no better score. Raises TrainingDiverged if a loss is not finite.
+        an exception from `on_epoch(epoch, metrics)`, stops all of them. Training ends early when `patience` epochs in a
+        row scored lower than the best by more than a standard error; see `settled_epoch`.
+
+        Raises TrainingDiverged if a loss is not finite.
         """
         from sklearn.metrics import balanced_accuracy_score, log_loss
 
-        suffix = _Suffix(self, settings, seed)
+        epochs = self.epochs(settings.keep, settings.thaw)
+        suffix = _Suffix(self, settings, seed, epochs * self._steps(self.cell.folds[0][0]))
         folds: list[tuple[Rows, Rows, State, np.random.Generator]] = []
         for training, validation in self.cell.folds:
             suffix.start(training)
@@ -90,8 +108,8 @@ class Trainer:
         rows = self.cell.validation_rows
         labels = self.cell.packed.labels[rows]
         history: list[dict[str, float]] = []
-        best = 0
-        for epoch in range(1, self.epochs(settings.keep, settings.thaw) + 1):
+        best = 1
+        for epoch in range(1, epochs + 1):
             losses, probabilities = [], []
             for training, validation, state, rng in folds:
                 if len(folds) > 1:
@@ -104,25 +122,30 @@ class Trainer:
             metrics = {
                 "train_loss": float(np.mean(losses)),
                 "validation_loss": float(log_loss(labels, predicted, labels=range(predicted.shape[1]))),
-                "validation_balanced_accuracy": float(balanced_accuracy_score(labels, predicted.argmax(axis=1))),
+                SCORE: float(balanced_accuracy_score(labels, predicted.argmax(axis=1))),
             }
             history.append(metrics)
-            if _better(metrics, history[best]):
-                best = epoch - 1
+            best = settled_epoch([each[SCORE] for each in history], len(rows))
             on_epoch(epoch, metrics)
-            if epoch - 1 - best >= self._train.patience:
+            if epoch - best >= self._train.patience:
                 break
-        return Validation(history[best]["validation_balanced_accuracy"], best + 1, tuple(history))
+        return Validation(history[best - 1][SCORE], best, tuple(history))
 
     def refit(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
-        """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows."""
-        suffix = _Suffix(self, settings, seed)
+        """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows.
+
+        The learning rates fall to zero over just these `epochs`, so that the network is a settled one.
+        """
         rows = self.cell.all_rows
+        suffix = _Suffix(self, settings, seed, epochs * self._steps(rows))
         suffix.start(rows)
         rng = np.random.default_rng([seed, len(self.cell.folds)])
         for _ in range(epochs):
             train_epoch(suffix.model, suffix.inputs, rows, self._train.batch_size, rng)
         return suffix.whole_network()
+
+    def _steps(self, rows: Rows) -> int:
+        return steps_per_epoch(len(rows), self._train.batch_size)
 
     def class_weights(self) -> NDArray[np.float32]:
         """A weight per class [K], inverse to its share of the cell's images and 1 on average over them."""
@@ -132,21 +155,27 @@ class Trainer:
         counts = np.bincount(self.cell.packed.labels[self.cell.all_rows], minlength=classes)
         return np.asarray(counts.sum() / (classes * np.maximum(counts, 1)), dtype=np.float32)
 
-    def _build(self, *, random: bool, precision: str | None = None, seed: int | None = None) -> Backbone:
+    def _build(self, random_seed: int | None = None, *, precision: str | None = None) -> Backbone:
+        """The backbone with its weights, or with random ones. Without `random_seed`, always the same numbers."""
         return build_backbone(
-            self._name, self._config, precision=precision or self.precision, random=random, seed=seed or self._seed
+            self._name,
+            self._config,
+            precision=precision or self.precision,
+            random=random_seed is not None,
+            seed=self._seed if random_seed is None else random_seed,
         )
 
 
 class _Suffix:
     """The trained part of a network (thawed blocks and head) and what it trains on."""
 
-    def __init__(self, trainer: Trainer, settings: TrialSettings, seed: int) -> None:
+    def __init__(self, trainer: Trainer, settings: TrialSettings, seed: int, steps: int) -> None:
+        """`steps` is how many the learning rates take to fall to zero."""
         import keras
 
         self._trainer, self._settings, self._seed = trainer, settings, seed
         if settings.thaw:
-            self._backbone = trainer._build(random=settings.init == "random", seed=seed)
+            self._backbone = trainer._build(seed if settings.init == "random" else None)
             self._backbone.freeze(settings.keep, settings.thaw, train_batchnorm=trainer._train.train_batchnorm)
             features = self._backbone.slice(settings.freeze_depth, settings.keep)
             inputs, x = features.inputs, features.output
@@ -158,7 +187,7 @@ class _Suffix:
             x, len(trainer.cell.packed.classes), pooling=settings.pooling, dropout=settings.dropout, seed=seed
         )
         self.model = keras.Model(inputs, output)
-        self.model.compile(optimizer(settings), "sparse_categorical_crossentropy", jit_compile=False)
+        self.model.compile(optimizer(settings, steps), "sparse_categorical_crossentropy", jit_compile=False)
         self.model.optimizer.build(self.model.trainable_variables)
         self._initial = State(self.model)
         self.inputs = self._inputs()
@@ -174,7 +203,7 @@ class _Suffix:
         """Prefix, suffix and head as one float32 network on raw images, with this suffix's trained weights."""
         import keras
 
-        whole = self._trainer._build(random=False, precision="float32")
+        whole = self._trainer._build(precision="float32")
         whole_map = whole.slice(0, self._settings.keep)
         if self._settings.thaw:
             copy_weights(self._backbone.slice(0, self._settings.keep), whole_map)
@@ -210,24 +239,21 @@ class _Suffix:
         return self._backbone.pooled(settings.keep, trainer.cell.packed.images[_spread(rows, _STATISTICS_IMAGES)])
 
 
-def optimizer(settings: TrialSettings) -> Any:
+def optimizer(settings: TrialSettings, steps: int) -> Any:
     """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101): one learning rate for the head and one for thawed blocks.
 
-    Only the head decays. Decay towards zero would undo pretrained weights, which their small rate holds in place.
+    Both fall to zero along a cosine over `steps` steps (arXiv 1608.03983), without which the last steps' noise decides
+    what a small cell's model is. Only the head's weights decay: decay towards zero would undo pretrained weights, which
+    their small rate holds in place.
     """
     from keras.optimizers import AdamW, MultiOptimizer, OptimizerMap
+    from keras.optimizers.schedules import CosineDecay
 
-    rates = OptimizerMap(AdamW(settings.backbone_learning_rate, weight_decay=0))
-    rates["head/.*"] = AdamW(settings.head_learning_rate, weight_decay=settings.weight_decay)
+    rates = OptimizerMap(AdamW(CosineDecay(settings.backbone_learning_rate, steps), weight_decay=0))
+    rates["head/.*"] = AdamW(CosineDecay(settings.head_learning_rate, steps), weight_decay=settings.weight_decay)
     return MultiOptimizer(rates)
 
 
 def _spread(rows: Rows, count: int) -> Rows:
     """At most `count` of `rows`, evenly spaced, so that no class is left out because rows are in order."""
     return np.asarray(rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)])
-
-
-def _better(metrics: dict[str, float], best: dict[str, float]) -> bool:
-    """A higher score, or the same score at a lower loss."""
-    key = "validation_balanced_accuracy"
-    return (metrics[key], -metrics["validation_loss"]) > (best[key], -best["validation_loss"])

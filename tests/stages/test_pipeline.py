@@ -1,0 +1,171 @@
+"""The whole pipeline with real DVC in a repository of its own, as a user with a folder of images runs it."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+from mlflow import MlflowClient
+from optuna.trial import TrialState
+
+ROOT = Path(__file__).parents[2]
+TRIALS = 5
+NAME = "cells-small-vgg16"
+
+
+def command(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
+
+
+def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), cwd=project, env=environment(), capture_output=True, text=True, check=False
+    )
+
+
+def environment() -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    return mine | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path]) -> Path:
+    """A repository with 48 real cells in two classes, and params.yaml that asks for little."""
+    folder = tmp_path_factory.mktemp("project")
+    for number, cell in enumerate(solar_cells[:48]):
+        place = folder / "images" / ("odd" if number % 2 else "even")
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(cell, place)
+    (folder / "images" / "odd" / "broken.png").write_text("not an image")
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
+    params["sizes"] = {"small": 16}
+    params["backbones"]["vgg16"]["image_size"] = 48
+    params["train"] |= {"epochs": 4, "budget": 200}
+    params["search"] |= {"trials": TRIALS, "views": ["identity"]}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    assert run(folder, "dvc", "init", "-q").returncode == 0
+    return folder
+
+
+def finished(project: Path) -> int:
+    database = project / "mlruns" / "optuna.db"
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            return connection.execute("select count(*) from trials where state = 'COMPLETE'").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_a_run_killed_in_the_middle_of_a_study_is_resumed_by_the_same_command(project: Path) -> None:
+    process = subprocess.Popen(
+        command("dvc", "repro"), cwd=project, env=environment(), start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while finished(project) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = finished(project)
+    assert 2 <= before < TRIALS
+
+    again = run(project, "dvc", "repro")
+    assert again.returncode == 0, again.stderr
+    (study,) = optuna.get_all_study_summaries(f"sqlite:///{project}/mlruns/optuna.db")
+    trials = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{project}/mlruns/optuna.db").trials
+    done = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    assert len(done) == TRIALS
+    assert sorted(trial.user_attrs["position"] for trial in done) == list(range(TRIALS))
+    record = json.loads((project / "models" / NAME / "train.json").read_text())
+    assert sum(record["trials"].values()) == TRIALS
+
+
+def test_every_stage_left_its_outputs(project: Path) -> None:
+    quarantine = (project / "data/prepared/cells/quarantine.csv").read_text()
+    assert "broken.png,unreadable" in quarantine
+    metrics = json.loads((project / "results/evaluation" / NAME / "metrics.json").read_text())
+    assert 0 <= metrics["balanced_accuracy"] <= 1
+    shown = run(project, "dvc", "metrics", "show", "--json")
+    assert "balanced_accuracy" in shown.stdout
+    assert run(project, "dvc", "plots", "show").returncode == 0
+    registered = json.loads((project / "results/registered/cells.json").read_text())
+    assert registered["challenger"] == NAME
+
+
+def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
+    client = MlflowClient(f"sqlite:///{project}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("frostline-cells")
+    runs = client.search_runs([experiment.experiment_id])
+    (parent,) = [run for run in runs if "frostline.study" in run.data.tags]
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    done = [run for run in children if run.info.status == "FINISHED"]
+    assert len(done) == TRIALS
+    assert len(children) - len(done) == sum(run.info.status == "KILLED" for run in children) <= 1
+    assert {frozenset(run.data.params) for run in done} == {frozenset(parent.data.params)}
+    assert {frozenset(run.data.metrics) for run in done} <= {
+        frozenset(parent.data.metrics) & frozenset(done[0].data.metrics)
+    }
+    names = {run.info.run_name for run in runs}
+    assert {"prepare cells", "preprocess cells-vgg16", NAME, f"evaluate {NAME}", "register"} <= names
+    artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"trials.json", "trials.png", "history.png"} <= artifacts
+
+
+def test_nothing_is_done_twice_and_a_learning_rate_bound_redoes_training_alone(project: Path) -> None:
+    again = run(project, "dvc", "repro")
+    assert again.returncode == 0
+    assert "Running stage 'scan@cells'" in again.stdout
+    assert again.stdout.count("Running stage") == 1
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["search"]["head_learning_rate"] = [0.0007, 0.005]
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    changed = json.loads(run(project, "dvc", "status", "--json").stdout)
+    assert [stage for stage in changed if not stage.startswith("scan")] == ["train@cells-small-vgg16"]
+
+
+def test_summary_promote_and_predict(project: Path) -> None:
+    shown = run(project, "frostline", "summary")
+    assert shown.returncode == 0
+    assert "cells-small" in shown.stdout
+    early = run(project, "frostline", "predict", "images/odd")
+    assert early.returncode == 1
+    assert "Traceback" not in early.stderr
+    assert run(project, "frostline", "promote", "cells").returncode == 0
+    image = next((project / "images" / "even").glob("*.png"))
+    good = run(project, "frostline", "predict", str(image))
+    assert good.returncode == 0
+    assert "even" in good.stdout or "odd" in good.stdout
+    bad = run(project, "frostline", "predict", str(image), "images/odd/broken.png")
+    assert bad.returncode == 1
+    assert "unreadable" in bad.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "cells", "smal", "vgg16"), "No size is called 'smal'.*Did you mean 'small'?"),
+        (("prepare", "cats"), "No data set is called 'cats'"),
+        (("promote", "cats"), "No data set is called 'cats'"),
+        (("evaluate", "cells", "small", "vgg61"), "vgg61"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_clear_error(
+    project: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    import re
+
+    answer = run(project, "frostline", *arguments)
+    assert answer.returncode == 1
+    assert re.search(message, answer.stderr)
+    assert "Traceback" not in answer.stderr
