@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("keras", "tensorflow", "mlflow", "optuna", "pandas", "matplotlib", "sklearn", "pydantic")
+HEAVY = ("keras", "tensorflow", "mlflow", "optuna", "pandas", "matplotlib", "sklearn")
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])

@@ -31,6 +31,8 @@ CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search.model_cop
 
 def _objective(trial: optuna.Trial) -> float:
     settings = suggest(trial, CONFIG, DEPTH)
+    trial.set_user_attr("thaw", settings.thaw)
+    trial.set_user_attr("keep", settings.keep)
     return settings.keep / 10 - settings.thaw / 20 + settings.dropout / 100
 
 
@@ -109,7 +111,7 @@ def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str)
         failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
         assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
         assert len(finished_trials(study)) == CONFIG.trials
-        assert best_trial(study).state == TrialState.COMPLETE
+        assert best_trial(study, 100).state == TrialState.COMPLETE
 
 
 def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage: str) -> None:
@@ -135,7 +137,7 @@ def test_a_study_without_a_complete_trial_says_why(storage: str) -> None:
     with open_study(storage, "study", CONFIG) as study:
         run_study(study, objective, CONFIG, DEPTH, seed=7)
         with pytest.raises(SearchError, match=r"has no complete trial\. Its trials ended so: memory ran out"):
-            best_trial(study)
+            best_trial(study, 100)
 
 
 def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> None:
@@ -150,3 +152,11 @@ def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> N
 def test_a_storage_that_cannot_be_opened_is_one_clear_error() -> None:
     with pytest.raises(SearchError, match=r"stores.studies in params.yaml\) cannot be opened"):
         list_studies("nonsense://nowhere")
+
+
+def test_of_trials_within_a_standard_error_the_one_that_trains_least_wins(storage: str) -> None:
+    with open_study(storage, "study", CONFIG) as study:
+        for score, thaw, keep in [(0.80, 3, 5), (0.78, 0, 5), (0.77, 0, 4), (0.775, 0, 4), (0.60, 0, 1)]:
+            study.add_trial(optuna.create_trial(value=score, user_attrs={"thaw": thaw, "keep": keep}))
+        assert best_trial(study, 100).value == 0.775
+        assert best_trial(study, 1_000_000).value == 0.80

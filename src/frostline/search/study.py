@@ -20,6 +20,7 @@ from frostline.config import SearchConfig
 from frostline.errors import SearchError
 from frostline.progress import say
 from frostline.search.space import guide_points
+from frostline.training.trial import one_standard_error_below
 
 __all__ = [
     "POSITION",
@@ -163,13 +164,22 @@ def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
     return run
 
 
-def best_trial(study: optuna.Study) -> FrozenTrial:
-    """The complete trial with the highest score. Raises SearchError, with the reasons, if there is none."""
+def best_trial(study: optuna.Study, images: int) -> FrozenTrial:
+    """The complete trial to use, when scores are accuracies over `images` images.
+
+    Of those within a standard error of the highest score, the one that trains the fewest blocks, then keeps the fewest,
+    then scores highest: the one-standard-error rule (see training.trial.one_standard_error_below) for the lesser model.
+    Raises SearchError, with the reasons, if no trial is complete.
+    """
     complete = study.get_trials(states=(TrialState.COMPLETE,))
     if not complete:
         reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished_trials(study)}
         raise SearchError(f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}.")
-    return study.best_trial
+    floor = one_standard_error_below(max(trial.values[0] for trial in complete), images)
+    return min(
+        (trial for trial in complete if trial.values[0] >= floor),
+        key=lambda trial: (trial.user_attrs["thaw"], trial.user_attrs["keep"], -trial.values[0]),
+    )
 
 
 def list_studies(storage: str) -> list[str]:

@@ -31,7 +31,7 @@ _SETTINGS = tuple(TrialSettings.__dataclass_fields__)
 
 
 def run(dataset: str, size: str, backbone: str) -> None:
-    """Write `models/<dataset>-<size>-<backbone>/`: model.keras, study.json (every trial), train.json."""
+    """Write `models/<dataset>-<size>-<backbone>/`: model.keras, study.json and trials.png (every trial), train.json."""
     import keras
 
     config = load_config()
@@ -70,7 +70,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
                 estimate_study(trainer).report(config.search.trials)
             objective = Objective(trainer, config.search, tracker, parent, config.seed, say)
             run_study(study, objective, config.search, trainer.backbone.depth, config.seed)
-            best = best_trial(study)
+            best = best_trial(study, len(cell.validation_rows))
             trials = _trial_table(finished_trials(study))
         started = time.perf_counter()
         settings = TrialSettings(**{field: best.user_attrs[field] for field in _SETTINGS})
@@ -107,6 +107,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
         )
         with atomic_folder(Path("models") / name) as folder:
             model.save(folder / "model.keras")
+            trials_figure(trials).savefig(folder / "trials.png")
             (folder / "study.json").write_text(json.dumps(trials.to_dict("records"), indent=2, default=str))
             record.write(folder)
     except BaseException:

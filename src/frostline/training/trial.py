@@ -18,7 +18,15 @@ from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.views import VIEW_SETS
 
-__all__ = ["SCORE", "Trainer", "Validation", "epochs_within_budget", "optimizer", "settled_epoch"]
+__all__ = [
+    "SCORE",
+    "Trainer",
+    "Validation",
+    "epochs_within_budget",
+    "one_standard_error_below",
+    "optimizer",
+    "settled_epoch",
+]
 
 SCORE = "validation_balanced_accuracy"
 """The metric that a search maximises: balanced accuracy on validation images, in [0, 1]."""
@@ -48,14 +56,22 @@ def epochs_within_budget(train: TrainConfig, share: float, training_images: int)
     return min(train.epochs, max(_MIN_EPOCHS, int(train.budget / (share * training_images))))
 
 
+def one_standard_error_below(best: float, images: int) -> float:
+    """What a score must reach to be as good as `best`, an accuracy in [0, 1] over `images` images.
+
+    The highest of many scores counted on few images is a lucky one, so that those within a standard error of it are
+    taken as equal and the simplest is chosen: the one-standard-error rule (Breiman et al. 1984, Classification and
+    Regression Trees, section 3.4.3).
+    """
+    return best - math.sqrt(best * (1 - best) / images)
+
+
 def settled_epoch(scores: Sequence[float], images: int) -> int:
     """The last epoch (from 1) whose score, an accuracy over `images` images, is within a standard error of the best.
 
-    The one-standard-error rule (Breiman et al. 1984, Classification and Regression Trees): the highest of many scores
-    counted on few images is a lucky one, and under a falling learning rate a later epoch is the more settled network.
+    Under a falling learning rate, a later epoch is the more settled network.
     """
-    best = max(scores)
-    floor = best - math.sqrt(best * (1 - best) / images)
+    floor = one_standard_error_below(max(scores), images)
     return max(epoch for epoch, score in enumerate(scores, start=1) if score >= floor)
 
 
