@@ -68,7 +68,7 @@ def test_strategies_at_one_depth_stand_side_by_side():
 def test_history_rises_to_the_best_and_marks_what_failed():
     figure = history_figure(TRIALS)
     assert labels(figure) == {"best so far", "complete", "pruned", "failed"}
-    assert figure.axes[0].lines[0].get_ydata().tolist() == [0.70, 0.70, 0.75]
+    assert figure.axes[0].lines[0].get_ydata().tolist() == [0.70, 0.70, 0.70, 0.70, 0.75]
     assert texts(figure) == {"0.750"}
 
 

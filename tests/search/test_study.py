@@ -50,7 +50,9 @@ def storage(tmp_path: Path) -> str:
 def test_the_guide_comes_first_and_the_number_asked_for_is_run(storage: str) -> None:
     trials = _search(storage)
     assert len(trials) == 9
-    assert [(trial.params["init"], trial.params["keep"], trial.params["freeze_depth"]) for trial in trials[:4]] == [
+    assert [
+        (trial.params["init_if_unfrozen"], trial.params["keep"], trial.params["freeze_at_most"]) for trial in trials[:4]
+    ] == [
         ("pretrained", 5, 5),
         ("pretrained", 4, 4),
         ("pretrained", 5, 0),
@@ -122,7 +124,7 @@ def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage:
     with open_study(storage, "study", CONFIG) as study, pytest.raises(RuntimeError, match="a bug"):
         run_study(study, broken, CONFIG, DEPTH, seed=7)
     trials = _search(storage)
-    assert [(trial.params["init"], trial.params["freeze_depth"]) for trial in trials[:4]] == [
+    assert [(trial.params["init_if_unfrozen"], trial.params["freeze_at_most"]) for trial in trials[:4]] == [
         ("pretrained", 5),
         ("pretrained", 4),
         ("pretrained", 0),

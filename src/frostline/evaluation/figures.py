@@ -91,34 +91,22 @@ def history_figure(trials: pd.DataFrame) -> Figure:
     pruned = ordered[(ordered["state"] == "pruned") & ordered["value"].notna()]
     failed = ordered[ordered["state"] == "failed"]
     axes.step(
-        complete["position"],
-        complete["value"].cummax(),
+        ordered["position"],
+        ordered["value"].where(ordered["state"] == "complete").cummax().ffill(),
         where="post",
         color="#D55E00",
         linewidth=2,
         label="best so far",
     )
     axes.scatter(complete["position"], complete["value"], c="#0072B2", s=50, zorder=3, label="complete")
-    axes.scatter(
-        pruned["position"],
-        pruned["value"],
-        c="none",
-        edgecolors="#0072B2",
-        s=50,
-        linewidths=1.5,
-        zorder=3,
-        label="pruned",
-    )
-    axes.scatter(
-        failed["position"],
-        [0.03] * len(failed),
-        c=_INK,
-        marker="x",
-        s=50,
-        zorder=3,
-        label="failed",
-        transform=axes.get_xaxis_transform(),
-    )
+    if len(pruned):
+        axes.scatter(
+            pruned["position"], pruned["value"], c="none", edgecolors="#0072B2", s=50, linewidths=1.5, label="pruned"
+        )
+    if len(failed):
+        bottom = axes.get_xaxis_transform()
+        height = [0.03] * len(failed)
+        axes.scatter(failed["position"], height, c=_INK, marker="x", s=50, zorder=3, label="failed", transform=bottom)
     _mark_best(axes, complete["position"], complete)
     axes.set_xlabel("trial")
     axes.set_ylabel("validation balanced accuracy")

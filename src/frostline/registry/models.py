@@ -137,7 +137,7 @@ def _create_version(tracker: Tracking, name: str, record: TrainRecord, folder: P
         run_id,
         tags,
         description=(
-            f"{record.backbone} for {record.cell}: {best.strategy}, {best.freeze_depth} of {best.keep} blocks frozen; "
+            f"{record.backbone} for {record.cell}: {best.strategy}, keep {best.keep}, freeze {best.freeze_depth}; "
             f"balanced accuracy {record.validation.balanced_accuracy:.3f} in validation ({record.validation.scheme})."
         ),
         model_id=logged.model_id,

@@ -1,7 +1,7 @@
 """The objective: one trial, trained, scored, reported to Optuna and logged to MLflow."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 import optuna
@@ -20,7 +20,7 @@ __all__ = ["Objective"]
 class Objective:
     """Called by Optuna once a trial: gives the best epoch's balanced accuracy on the validation images, in [0, 1].
 
-    `announce(line)` is told how each trial ended.
+    Every trial's run carries `tags`; `announce(line)` is told how each trial ended.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class Objective:
         config: SearchConfig,
         tracker: Tracker,
         parent: Run,
+        tags: Mapping[str, str],
         seed: int,
         announce: Callable[[str], None],
     ) -> None:
@@ -36,6 +37,7 @@ class Objective:
         self._config = config
         self._tracker = tracker
         self._parent = parent
+        self._tags = tags
         self._seed = seed
         self._announce = announce
 
@@ -50,7 +52,9 @@ class Objective:
             trial.set_user_attr(name, value)
         label = f"{position + 1}/{self._config.trials} {strategy} keep={settings.keep} thaw={settings.thaw}"
         run = self._tracker.trial_run(
-            self._parent, f"trial {position + 1:02d} {strategy}", {"strategy": strategy, "trial": str(trial.number)}
+            self._parent,
+            f"{position + 1:02d} {strategy}",
+            {**self._tags, "strategy": strategy, "trial": str(position + 1), "optuna_trial": str(trial.number)},
         )
         run.log_params(parameters | {"max_epochs": self._trainer.epochs(settings.keep, settings.thaw)})
         history: list[dict[str, float]] = []
@@ -83,6 +87,7 @@ class Objective:
             conclude("failed", "FAILED", str(failure), None, len(history))
             raise
         trial.set_user_attr("epochs", validation.epochs)
+        trial.set_user_attr("history", history)
         conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 

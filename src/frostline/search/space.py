@@ -14,12 +14,12 @@ __all__ = ["guide_points", "suggest"]
 def suggest(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
     """Settings for a backbone of `depth` blocks.
 
-    The ranges of `keep` and `freeze_depth` are the same in every trial, because multivariate TPE learns only from
-    trials that share one space; what is frozen counts at most up to `keep`, and `init` is random only where nothing is.
+    Ranges are the same in every trial, because multivariate TPE learns only from trials that share one space: no more
+    is frozen than is kept, and random weights are taken only where nothing is frozen.
     """
     keep = trial.suggest_int("keep", 1, depth)
-    thaw = keep - min(trial.suggest_int("freeze_depth", 0, depth), keep)
-    init = trial.suggest_categorical("init", ["pretrained", "random"])
+    thaw = keep - min(trial.suggest_int("freeze_at_most", 0, depth), keep)
+    init = trial.suggest_categorical("init_if_unfrozen", ["pretrained", "random"])
     return TrialSettings(
         init="random" if init == "random" and thaw == keep else "pretrained",
         keep=keep,
@@ -46,5 +46,5 @@ def guide_points(config: SearchConfig, depth: int) -> list[dict[str, Any]]:
     points = []
     for strategy in GUIDE:
         init, keep, thaw = guide_depth(strategy, depth)
-        points.append({"keep": keep, "freeze_depth": keep - thaw, "init": init} | rest)
+        points.append({"keep": keep, "freeze_at_most": keep - thaw, "init_if_unfrozen": init} | rest)
     return points

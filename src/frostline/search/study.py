@@ -6,6 +6,7 @@ Sampler and training are seeded by position, so that an interruption does not ch
 
 import gc
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,13 +93,17 @@ def _server(storage: str) -> optuna.storages.RDBStorage:
 
 
 def _create(storage: optuna.storages.RDBStorage, name: str, config: SearchConfig) -> optuna.Study:
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=storage,
         study_name=name,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=config.startup_trials),
         load_if_exists=True,
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(["validation balanced accuracy"])
+    return study
 
 
 def _requeue_interrupted(study: optuna.Study) -> None:

@@ -16,6 +16,7 @@ from frostline.data.packed import PackedImages, read_packed
 from frostline.errors import DataError, SearchError
 from frostline.evaluation.figures import confusion_figure
 from frostline.evaluation.metrics import score
+from frostline.fingerprint import fingerprint
 from frostline.progress import say, track
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
@@ -67,12 +68,13 @@ def run(dataset: str, size: str, backbone: str) -> None:
             confusion_figure(metrics["confusion_matrix"], packed.classes).savefig(new / "confusion.png")
         headline = {f"test_{metric}": metrics[metric] for metric in _HEADLINE}
         test = packed.index.iloc[rows]
-        log.log_input(test, dataset, f"data/packed/{dataset}-{backbone}", packed.fingerprint, "test")
+        digest = fingerprint({"images": packed.fingerprint, "rows": rows.tolist()})
+        log.log_input(test, dataset, f"data/packed/{dataset}-{backbone}", digest, "test")
         log.log_params(record.best.model_dump(exclude={"trial", "epochs"}))
         log.log_metrics(
             headline
             | _per_class(metrics["per_class"])
-            | {"validation_balanced_accuracy": record.validation.balanced_accuracy, "test_images": len(rows)}
+            | {"score": record.validation.balanced_accuracy, "test_images": len(rows)}
         )
         log.log_table(pd.DataFrame(metrics["per_class"]).T.reset_index(names="class"), "classes")
         for file in ("metrics.json", "predictions.csv", "confusion.png"):

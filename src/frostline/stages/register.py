@@ -49,7 +49,7 @@ def run(dataset: str) -> None:
         log.log_table(
             pd.DataFrame({"model": scores.keys(), "validation_balanced_accuracy": scores.values()}), "candidates"
         )
-        log.log_metrics({"validation_balanced_accuracy": best.validation.balanced_accuracy})
+        log.log_metrics({"score": best.validation.balanced_accuracy})
         log.set_tags({"registered_model": version.name, "registered_version": version.version})
     with atomic_file(Path("results/registered") / f"{dataset}.json") as path:
         summary = {

@@ -22,18 +22,25 @@ def run() -> None:
         table.add_column(name, no_wrap=True)
     for name in ("validation\nbalanced acc.", "test\nbalanced acc.", "test\naccuracy", "trials", "time"):
         table.add_column(name, justify="right", no_wrap=True)
+    experiment = ""
     for dataset in config.datasets:
         for size in config.sizes:
             for backbone in config.backbones:
                 name = f"{dataset}-{size}-{backbone}"
                 metrics = Path("results/evaluation") / name / "metrics.json"
                 if metrics.exists() and (Path("models") / name / "train.json").exists():
-                    table.add_row(*_row(TrainRecord.read(Path("models") / name), json.loads(metrics.read_text())))
+                    record = TrainRecord.read(Path("models") / name)
+                    experiment = record.experiment_id
+                    table.add_row(*_row(record, json.loads(metrics.read_text())))
     if not table.row_count:
         raise DataError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
-    console = Console(width=None if Console().is_terminal else 150)
+    console = Console(width=None if Console().is_terminal else 165)
     console.print(table)
-    console.print("Compare runs and models:      [bold]make ui[/bold]")
+    console.print(
+        "Compare runs and models:      [bold]make ui[/bold], then http://127.0.0.1:5000/#/experiments"
+        f"/{experiment}?workflowType=machine_learning",
+        soft_wrap=True,
+    )
     console.print("Look into the Optuna studies: [bold]make dashboard[/bold]")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from frostline.atomic import atomic_folder
 from frostline.backbones.weights import digest
 from frostline.config import Config, load_config
-from frostline.data.packed import PackedImages, read_packed
+from frostline.data.packed import read_packed
 from frostline.evaluation.figures import history_figure, trials_figure
 from frostline.fingerprint import fingerprint
 from frostline.progress import say
@@ -49,26 +49,21 @@ def run(dataset: str, size: str, backbone: str) -> None:
         f"weights from {trainer.backbone.weights.source}."
     )
     tracker = Tracker.open(config.stores, dataset)
-    parent = tracker.study_run(
-        name,
-        identity,
-        config.search.trials,
-        lineage_tags()
-        | {
-            "cell": f"{dataset}-{size}",
-            "size": size,
-            "backbone": backbone,
-            "data_fingerprint": packed.fingerprint,
-            "weights_fingerprint": trainer.backbone.weights.sha256,
-            "weights_source": trainer.backbone.weights.source,
-            "optuna_study": study_name,
-        },
-    )
+    tags = lineage_tags() | {
+        "cell": f"{dataset}-{size}",
+        "size": size,
+        "backbone": backbone,
+        "data_fingerprint": packed.fingerprint,
+        "weights_fingerprint": trainer.backbone.weights.sha256,
+        "weights_source": trainer.backbone.weights.source,
+        "optuna_study": study_name,
+    }
+    parent = tracker.study_run(name, identity, config.search.trials, tags)
     try:
         with open_study(config.stores.studies, study_name, config.search) as study:
             if len(finished_trials(study)) < config.search.trials:
                 estimate_study(trainer).report(config.search.trials)
-            objective = Objective(trainer, config.search, tracker, parent, config.seed, say)
+            objective = Objective(trainer, config.search, tracker, parent, tags, config.seed, say)
             run_study(study, objective, config.search, trainer.backbone.depth, config.seed)
             best = best_trial(study, len(cell.validation_rows))
             trials = _trial_table(finished_trials(study))
@@ -113,7 +108,9 @@ def run(dataset: str, size: str, backbone: str) -> None:
     except BaseException:
         parent.end("FAILED")
         raise
-    _log_study(parent, packed, cell, trials, record)
+    parent.log_history(best.user_attrs["history"])
+    parent.log_params({"max_epochs": trainer.epochs(settings.keep, settings.thaw)})
+    _log_study(parent, cell, trials, record)
     parent.end()
 
 
@@ -134,7 +131,7 @@ def _study_identity(config: Config, cell: Cell, trainer: Trainer) -> str:
 
 
 def _trial_table(trials: list[Any]) -> pd.DataFrame:
-    """One row a trial: position (from 1), strategy, settings, score, best epoch, state, seconds, reason."""
+    """One row a trial: position (from 1), strategy, settings, score, best epoch, state, seconds, settings, reason."""
     rows = []
     for trial in sorted(trials, key=lambda trial: trial.user_attrs[POSITION]):
         scores = list(trial.intermediate_values.values())
@@ -142,37 +139,36 @@ def _trial_table(trials: list[Any]) -> pd.DataFrame:
             {
                 "position": trial.user_attrs[POSITION] + 1,
                 "strategy": trial.user_attrs.get("strategy"),
-                "freeze_depth": trial.user_attrs.get("freeze_depth"),
-            }
-            | {field: trial.user_attrs.get(field) for field in _SETTINGS}
-            | {
                 "value": trial.value if trial.value is not None else max(scores, default=float("nan")),
                 "epochs": trial.user_attrs.get("epochs", len(scores)),
                 "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
                 "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
+                "freeze_depth": trial.user_attrs.get("freeze_depth"),
+            }
+            | {field: trial.user_attrs.get(field) for field in _SETTINGS}
+            | {
                 "reason": trial.user_attrs.get(REASON, ""),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _log_study(parent: Run, packed: PackedImages, cell: Cell, trials: pd.DataFrame, record: TrainRecord) -> None:
+def _log_study(parent: Run, cell: Cell, trials: pd.DataFrame, record: TrainRecord) -> None:
+    """Parameters and metrics of the winner under the names that trials use, the trial table, figures, the images."""
     best = record.best
     parent.log_input(
-        packed.index.iloc[cell.all_rows],
+        cell.packed.index.iloc[cell.all_rows],
         name=f"{record.dataset}-{record.size}",
-        source=record.dataset,
-        digest=packed.fingerprint[:32],
+        source=f"data/packed/{record.dataset}-{record.backbone}",
+        digest=fingerprint({"images": record.fingerprints.data, "rows": cell.all_rows.tolist()}),
         context="training",
     )
-    parent.log_params(best.model_dump(exclude={"trial", "epochs"}) | {"max_epochs": best.epochs})
+    parent.log_params(best.model_dump(exclude={"trial", "epochs"}))
     parent.log_metrics(
         {
             "score": record.validation.balanced_accuracy,
-            "validation_balanced_accuracy": record.validation.balanced_accuracy,
             "best_epoch": best.epochs,
             "seconds": record.seconds,
-            "trials": len(trials),
         }
     )
     parent.set_tags({"strategy": best.strategy, "best_trial": str(best.trial), "state": "complete"})

@@ -43,7 +43,9 @@ class Run:
         self.client.log_batch(self.id, metrics=_metrics(metrics, step or 0))
 
     def log_history(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Log one set of metrics per epoch; the first is step 1."""
+        """Log one set of metrics per epoch; the first is step 1. A history that was logged before is left as it is."""
+        if not history or set(history[0]) <= set(self.client.get_run(self.id).data.metrics):
+            return
         metrics = [metric for step, row in enumerate(history, start=1) for metric in _metrics(row, step)]
         self.client.log_batch(self.id, metrics=metrics)
 
