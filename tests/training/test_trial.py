@@ -13,7 +13,8 @@ from frostline.training.cell import make_cell
 from frostline.training.fit import TrainingDiverged
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import SCORE, Trainer, epochs_within_budget, settled_epoch
+from frostline.training.standard_error import settled_epoch
+from frostline.training.trial import SCORE, Trainer, epochs_within_budget
 
 HEAD_ONLY = TrialSettings("pretrained", 5, 0, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
 CONFIG = BackboneConfig(image_size=48)
@@ -58,19 +59,6 @@ def test_training_stops_when_patience_runs_out_and_names_the_best_epoch(cell, tr
     assert result.epochs == settled_epoch(scores, len(cell.validation_rows))
     assert result.score == scores[result.epochs - 1]
     assert len(scores) == 30 or len(scores) == result.epochs + 3
-
-
-@pytest.mark.parametrize(
-    ("scores", "images", "epoch"),
-    [
-        ([0.5, 0.9, 0.7], 10_000, 2),
-        ([0.5, 0.9, 0.89, 0.5], 100, 3),
-        ([0.9], 1, 1),
-        ([1.0, 0.99, 1.0, 0.5], 50, 3),
-    ],
-)
-def test_the_settled_epoch_is_the_last_within_a_standard_error_of_the_best(scores, images, epoch):
-    assert settled_epoch(scores, images) == epoch
 
 
 def test_training_stops_after_patience_epochs_below_the_best(monkeypatch, trainer):

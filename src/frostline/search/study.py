@@ -21,7 +21,7 @@ from frostline.config import SearchConfig
 from frostline.errors import SearchError
 from frostline.progress import say
 from frostline.search.space import guide_points
-from frostline.training.trial import one_standard_error_below
+from frostline.training.standard_error import one_standard_error_below
 
 __all__ = [
     "POSITION",
@@ -173,7 +173,7 @@ def best_trial(study: optuna.Study, images: int) -> FrozenTrial:
     """The complete trial to use, when scores are accuracies over `images` images.
 
     Of those within a standard error of the highest score, the one that trains the fewest blocks, then keeps the fewest,
-    then scores highest: the one-standard-error rule (see training.trial.one_standard_error_below) for the lesser model.
+    then scores highest: the one-standard-error rule (see training.standard_error) for the lesser model.
     Raises SearchError, with the reasons, if no trial is complete.
     """
     complete = study.get_trials(states=(TrialState.COMPLETE,))

@@ -1,7 +1,6 @@
 """One trial: validate settings on a cell, or refit them on all of it."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +15,10 @@ from frostline.training.fit import Inputs, State, predict, steps_per_epoch, trai
 from frostline.training.precision import resolve_precision
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
+from frostline.training.standard_error import settled_epoch
 from frostline.training.views import VIEW_SETS
 
-__all__ = [
-    "SCORE",
-    "Trainer",
-    "Validation",
-    "epochs_within_budget",
-    "one_standard_error_below",
-    "optimizer",
-    "settled_epoch",
-]
+__all__ = ["SCORE", "Trainer", "Validation", "epochs_within_budget", "optimizer"]
 
 SCORE = "validation_balanced_accuracy"
 """The metric that a search maximises: balanced accuracy on validation images, in [0, 1]."""
@@ -54,25 +46,6 @@ def epochs_within_budget(train: TrainConfig, share: float, training_images: int)
     if share == 0:
         return train.epochs
     return min(train.epochs, max(_MIN_EPOCHS, int(train.budget / (share * training_images))))
-
-
-def one_standard_error_below(best: float, images: int) -> float:
-    """What a score must reach to be as good as `best`, an accuracy in [0, 1] over `images` images.
-
-    The highest of many scores counted on few images is a lucky one, so that those within a standard error of it are
-    taken as equal and the simplest is chosen: the one-standard-error rule (Breiman et al. 1984, Classification and
-    Regression Trees, section 3.4.3).
-    """
-    return best - math.sqrt(best * (1 - best) / images)
-
-
-def settled_epoch(scores: Sequence[float], images: int) -> int:
-    """The last epoch (from 1) whose score, an accuracy over `images` images, is within a standard error of the best.
-
-    Under a falling learning rate, a later epoch is the more settled network.
-    """
-    floor = one_standard_error_below(max(scores), images)
-    return max(epoch for epoch, score in enumerate(scores, start=1) if score >= floor)
 
 
 class Trainer:
