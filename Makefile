@@ -41,6 +41,6 @@ ui: $(READY) ## Open the MLflow UI on the default store
 dashboard: $(READY) ## Open the Optuna dashboard on the default studies
 	$(BIN)/optuna-dashboard sqlite:///mlruns/optuna.db
 
-clean: ## Remove what the pipeline made: data, models, results, runs, studies, caches
-	rm -rf data models results reports .cache dvc.lock
+clean: ## Remove what the pipeline made: data, models, results, runs, studies, caches (DVC's too)
+	rm -rf data models results reports .cache .dvc/cache dvc.lock
 	find mlruns -mindepth 1 ! -name .gitkeep -delete
