@@ -145,6 +145,8 @@ def test_summary_promote_and_predict(project: Path) -> None:
     good = run(project, "frostline", "predict", str(image))
     assert good.returncode == 0
     assert "even" in good.stdout or "odd" in good.stdout
+    shutil.copy(image, project / "[bold] cell [.png")
+    assert "[bold] cell [.png" in run(project, "frostline", "predict", "[bold] cell [.png").stdout
     bad = run(project, "frostline", "predict", str(image), "images/odd/broken.png")
     assert bad.returncode == 1
     assert "unreadable" in bad.stdout

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from frostline.config import Config, load_config
@@ -36,10 +37,10 @@ def run() -> bool:
     healthy = True
     for name, check in checks:
         try:
-            table.add_row("[green]ok[/green]", name, check())
+            table.add_row("[green]ok[/green]", name, escape(check()))
         except FrostlineError as error:
             healthy = False
-            table.add_row("[red]missing[/red]", name, str(error))
+            table.add_row("[red]missing[/red]", name, escape(str(error)))
     Console().print(table)
     return healthy
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from frostline.config import Config, load_config
@@ -27,9 +28,9 @@ def run(images: list[Path], dataset: str | None) -> bool:
         table.add_column(heading, overflow="fold")
     for path, answer in zip(images, answers.to_dict("records"), strict=True):
         if answer["error"]:
-            table.add_row(str(path), "[red]error[/red]", str(answer["error"]))
+            table.add_row(escape(str(path)), "[red]error[/red]", escape(str(answer["error"])))
         else:
-            table.add_row(str(path), answer["label"], f"{answer['probability']:.3f}")
+            table.add_row(escape(str(path)), escape(answer["label"]), f"{answer['probability']:.3f}")
     Console().print(table)
     return not answers["error"].astype(bool).any()
 
