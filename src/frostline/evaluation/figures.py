@@ -1,7 +1,4 @@
-"""Figures of a study and of an evaluation, as matplotlib Figure objects that belong to no window or global state.
-
-Colours are Okabe and Ito's (2008), which people with any colour vision can tell apart; markers differ as well.
-"""
+"""Figures of a study and of an evaluation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from frostline.charts import INK, chart, legend
+
 __all__ = ["confusion_figure", "history_figure", "trials_figure"]
 
-_DPI = 120
-_INK = "#333333"
 _STYLES = {
     "end_of_convnet": ("#0072B2", "o"),
     "start_of_convnet": ("#56B4E9", "s"),
@@ -34,7 +31,7 @@ def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
     counts = np.asarray(matrix)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(3.0 + 0.75 * len(classes), 14.0)
-    figure, axes = _axes(side + 2.0, side, "Test images by class")
+    figure, axes = chart(side + 2.0, side, "Test images by class")
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04, label="share of the actual class")
     axes.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) <= 3 else 45, ha="center")
@@ -46,7 +43,7 @@ def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
         for (row, column), count in np.ndenumerate(counts):
             share = shares[row, column]
             text = f"{count}\n{share:.0%}" if len(classes) <= 8 else f"{count}"
-            axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else _INK)
+            axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else INK)
     return figure
 
 
@@ -59,7 +56,7 @@ def trials_figure(trials: pd.DataFrame) -> Figure:
     placed = trials[trials["value"].notna() & trials["freeze_depth"].notna()]
     missing = len(trials) - len(placed)
     title = "Freeze depth and score" + (f" ({missing} failed not shown)" if missing else "")
-    figure, axes = _axes(7.5, 4.5, title)
+    figure, axes = chart(7.5, 4.5, title)
     x = placed["freeze_depth"].astype(float) + _offsets(placed)
     for strategy, group in placed.groupby("strategy", sort=False):
         colour, marker = _STYLES.get(str(strategy), _UNKNOWN)
@@ -72,11 +69,11 @@ def trials_figure(trials: pd.DataFrame) -> Figure:
     if len(placed):
         axes.set_xlim(x.min() - 0.5, x.max() + 0.5)
     if (placed["state"] == "pruned").any():
-        axes.scatter([], [], c="none", edgecolors=_INK, s=60, label="pruned (best epoch)")
+        axes.scatter([], [], c="none", edgecolors=INK, s=60, label="pruned (best epoch)")
     axes.set_xlabel("freeze depth: blocks frozen, from the input")
     axes.set_ylabel("validation balanced accuracy")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes)
+    legend(axes)
     return figure
 
 
@@ -85,7 +82,7 @@ def history_figure(trials: pd.DataFrame) -> Figure:
 
     `trials` is as for `trials_figure`.
     """
-    figure, axes = _axes(7.5, 4.5, "Search history")
+    figure, axes = chart(7.5, 4.5, "Search history")
     ordered = trials.sort_values("position")
     complete = ordered[ordered["state"] == "complete"]
     pruned = ordered[(ordered["state"] == "pruned") & ordered["value"].notna()]
@@ -106,24 +103,13 @@ def history_figure(trials: pd.DataFrame) -> Figure:
     if len(failed):
         bottom = axes.get_xaxis_transform()
         height = [0.03] * len(failed)
-        axes.scatter(failed["position"], height, c=_INK, marker="x", s=50, zorder=3, label="failed", transform=bottom)
+        axes.scatter(failed["position"], height, c=INK, marker="x", s=50, zorder=3, label="failed", transform=bottom)
     _mark_best(axes, complete["position"], complete)
     axes.set_xlabel("trial")
     axes.set_ylabel("validation balanced accuracy")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes)
+    legend(axes)
     return figure
-
-
-def _axes(width: float, height: float, title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title, loc="left", color=_INK, fontweight="bold")
-    axes.grid(visible=True, color="#E5E5E5", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(y=0.12)
-    return figure, axes
 
 
 def _offsets(trials: pd.DataFrame) -> Any:
@@ -147,11 +133,6 @@ def _mark_best(axes: Axes, x: Any, trials: pd.DataFrame) -> None:
             xytext=(0, 9),
             textcoords="offset points",
             ha="center",
-            color=_INK,
+            color=INK,
             fontweight="bold",
         )
-
-
-def _legend(axes: Axes) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
