@@ -20,6 +20,7 @@ __all__ = [
     "KerasConfig",
     "PrepareConfig",
     "PreprocessConfig",
+    "ProfileConfig",
     "SearchConfig",
     "StoresConfig",
     "TrainConfig",
@@ -51,6 +52,7 @@ Name = Annotated[str, AfterValidator(_is_name)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 LogRange = Annotated[tuple[float, float], AfterValidator(_is_positive_range)]
+StrategyName = Literal["end_of_convnet", "start_of_convnet", "fine_tune", "retrain"]
 LinearRange = Annotated[tuple[float, float], AfterValidator(_is_range)]
 
 
@@ -90,13 +92,13 @@ DatasetConfig = Annotated[FolderConfig | CsvConfig | ElpvConfig | KerasConfig, F
 
 
 class PrepareConfig(_Section):
-    """What counts as a usable image, and how images are split."""
+    """What counts as a usable image, and how images are split. `frostline advise` takes the defaults."""
 
-    test_fraction: Fraction
-    min_side: Count
-    max_pixels: Annotated[int, Field(ge=1, le=178_956_970)]  # where Pillow itself refuses to go on
-    min_images_per_class: Annotated[int, Field(ge=2)]
-    near_duplicate_bits: Annotated[int, Field(ge=0, le=32)]
+    test_fraction: Fraction = 0.25
+    min_side: Count = 16
+    max_pixels: Annotated[int, Field(ge=1, le=178_956_970)] = 100_000_000  # from the former on Pillow itself refuses
+    min_images_per_class: Annotated[int, Field(ge=2)] = 10
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=32)] = 2
 
 
 class PreprocessConfig(_Section):
@@ -111,6 +113,16 @@ class BackboneConfig(_Section):
     application: str | None = None
     weights: str | None = "imagenet"
     image_size: Count | Literal["native"] = "native"
+
+
+class ProfileConfig(_Section):
+    """How cells are measured, and where the regimes meet. `frostline advise` takes the defaults."""
+
+    images: Annotated[int, Field(ge=20)] = 400
+    folds: Annotated[int, Field(ge=2)] = 5
+    similar_up_to: Annotated[float, Field(gt=0)] = 0.25
+    large_per_class: Count = 200
+    large_in_all: Count = 2000
 
 
 class TrainConfig(_Section):
@@ -133,6 +145,7 @@ class SearchConfig(_Section):
 
     trials: Count
     startup_trials: Count
+    strategies: Literal["auto"] | Annotated[tuple[StrategyName, ...], Field(min_length=1)]
     head_learning_rate: LogRange
     backbone_learning_rate: LogRange
     weight_decay: LogRange
@@ -165,6 +178,7 @@ class Config(_Section):
     backbones: Annotated[dict[Name, BackboneConfig], Field(min_length=1)]
     prepare: PrepareConfig
     preprocess: PreprocessConfig
+    profile: ProfileConfig
     train: TrainConfig
     search: SearchConfig
     stores: StoresConfig

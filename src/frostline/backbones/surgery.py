@@ -2,6 +2,7 @@
 
 import random as python_random
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +33,10 @@ class Backbone:
         self.precision = precision
         self.image_size = int(network.inputs[0].shape[1])
         ends = block_ends(network)
-        self.block_names = _stable_names(network, ends)
+        self._names = _stable_names(network)
+        self.block_names = tuple(self.stable_name(end) for end in ends)
+        self._order = {operation.name: position for position, operation in enumerate(network.operations)}
+        self._end_positions = [self._order[end.name] for end in ends]
         # Kept as tensors, because a layer's `output` is ambiguous once it has been called in another network.
         self._ends = [network.inputs[0], *(end.output for end in ends)]
 
@@ -49,6 +53,18 @@ class Backbone:
     def output_shape(self, block: int) -> tuple[int, ...]:
         """The shape (h, w, C) of one image's feature map after `block`; block 0 is the image itself (S, S, 3)."""
         return tuple(self._ends[block].shape[1:])
+
+    def output_of(self, block: int) -> Any:
+        """The symbolic feature map [N, h, w, C] after `block`; block 0 is the images."""
+        return self._ends[block]
+
+    def stable_name(self, layer: Any) -> str:
+        """The name of a layer; one that Keras numbered through the process is numbered through the network."""
+        return self._names.get(layer.name, str(layer.name))
+
+    def block_of(self, layer: Any) -> int:
+        """The block, from 1, that a layer of `network` is in; what follows the last block counts to it."""
+        return min(bisect_left(self._end_positions, self._order[layer.name]) + 1, self.depth)
 
     def slice(self, start: int, stop: int) -> Any:
         """The network from the output of block `start` to that of block `stop`, on the same layers and weights.
@@ -168,8 +184,8 @@ def _leaves(network: Any) -> Iterator[Any]:
             yield layer
 
 
-def _stable_names(network: Any, ends: list[Any]) -> tuple[str, ...]:
-    """Names of `ends`; unnamed ones, which Keras numbers through the process, are numbered through the network."""
+def _stable_names(network: Any) -> dict[str, str]:
+    """New names of the layers that Keras named, which it numbers through the process: numbered through the network."""
     seen: dict[str, int] = {}
     names = {}
     for operation in network.operations:
@@ -178,7 +194,7 @@ def _stable_names(network: Any, ends: list[Any]) -> tuple[str, ...]:
             count = seen.get(base, 0)
             seen[base] = count + 1
             names[operation.name] = f"{base}_{count}" if count else base
-    return tuple(names.get(end.name, end.name) for end in ends)
+    return names
 
 
 @contextmanager

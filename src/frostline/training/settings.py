@@ -11,7 +11,7 @@ GUIDE = ("end_of_convnet", "start_of_convnet", "fine_tune", "retrain")
 """The guide's four strategies, cheapest first."""
 
 _START_SHARE = 0.75
-"""How much of a backbone `start_of_convnet` keeps when it is tried by name: pool4 of VGG16's five (DESIGN 3)."""
+"""How much of a backbone `start_of_convnet` keeps where no probe has said it: pool4 of VGG16's five."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,14 @@ def strategy_of(init: Init, keep: int, thaw: int, depth: int) -> str:
     return "fine_tune" if thaw == keep == depth else "partial_fine_tune"
 
 
-def guide_depth(strategy: str, depth: int) -> tuple[Init, int, int]:
-    """(init, keep, thaw) that stands for one of the guide's strategies, for a backbone of `depth` blocks."""
+def guide_depth(strategy: str, depth: int, cut: int | None = None) -> tuple[Init, int, int]:
+    """(init, keep, thaw) that stands for one of the guide's strategies, for a backbone of `depth` blocks.
+
+    `cut` is how many blocks `start_of_convnet` keeps, below `depth`; without it, three quarters of them.
+    """
     points: dict[str, tuple[Init, int, int]] = {
         "end_of_convnet": ("pretrained", depth, 0),
-        "start_of_convnet": ("pretrained", max(1, min(depth - 1, round(_START_SHARE * depth))), 0),
+        "start_of_convnet": ("pretrained", cut or max(1, min(depth - 1, round(_START_SHARE * depth))), 0),
         "fine_tune": ("pretrained", depth, depth),
         "retrain": ("random", depth, depth),
     }

@@ -1,0 +1,72 @@
+"""Make reference statistics: what a backbone's channels look like on a sample of the data it was pretrained on.
+
+    python scripts/make_reference.py IMAGES --data "ImageNet (one image per class)"
+
+writes `src/frostline/regimes/references/<backbone>.npz`, where `frostline profile` and `frostline advise` find it by
+the weights' SHA-256. IMAGES is a folder of pictures, searched to any depth. The package's own file was made for VGG16
+with the 1,000 pictures of the public repository EliSchwartz/imagenet-sample-images; it holds statistics, no pixels.
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from frostline import __version__
+from frostline.runtime import set_defaults
+
+set_defaults()
+
+from frostline.backbones.surgery import build_backbone  # noqa: E402
+from frostline.config import BackboneConfig  # noqa: E402
+from frostline.data.images import load_square  # noqa: E402
+from frostline.data.parallel import map_files  # noqa: E402
+from frostline.progress import say  # noqa: E402
+from frostline.regimes.activations import measure  # noqa: E402
+from frostline.regimes.reference import FOLDER, write_references  # noqa: E402
+
+SIZES = (64, 96, 128, 160, 224)
+RESIZE = "stretch"
+ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("images", type=Path)
+    arguments.add_argument("--data", required=True, help="what the pictures are, in words")
+    arguments.add_argument("--backbone", default="vgg16")
+    arguments.add_argument("--weights", default="imagenet", help="imagenet, or a path to a weights file")
+    arguments.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="image sizes in pixels")
+    arguments.add_argument("--output", type=Path)
+    options = arguments.parse_args()
+    files = sorted(file for file in options.images.rglob("*") if file.suffix.lower() in ENDINGS)
+    if not files:
+        arguments.error(f"{options.images} holds no pictures ({', '.join(sorted(ENDINGS))})")
+    by_size = {}
+    for size in options.sizes:
+        backbone = build_backbone(options.backbone, BackboneConfig(weights=options.weights, image_size=size))
+
+        def load(file: Path, size: int = size) -> np.ndarray:
+            return load_square(file, size, RESIZE, min_side=1, max_pixels=100_000_000)
+
+        images = np.stack(list(map_files(load, files, f"Reading pictures at {size} pixels")))
+        by_size[size] = measure(backbone, images)
+    contents = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
+    provenance = {
+        "application": backbone.spec.application,
+        "weights": backbone.weights.sha256,
+        "data": options.data,
+        "images": len(files),
+        "images_sha256": contents.hexdigest(),
+        "resize": RESIZE,
+        "precision": backbone.precision,
+        "frostline": __version__,
+    }
+    output = options.output or FOLDER / f"{options.backbone}.npz"
+    write_references(output, by_size, provenance)
+    say(f"Wrote {output} ({output.stat().st_size / 1e3:.0f} kB)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""The profile as a picture: shift by depth against the calibration, and the probe's accuracy by depth."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from frostline.charts import DPI, INK, legend, style
+from frostline.regimes.profile import CellProfile, Profile
+
+__all__ = ["profile_figure"]
+
+_COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#E69F00", "#CC79A7")
+_MARKERS = ("o", "s", "^", "v", "D")
+_SIMILAR, _DIFFERENT = "#009E73", "#D55E00"
+_NAMED_BLOCKS = 8
+
+
+def profile_figure(profile: Profile) -> Figure:
+    """One colour a cell. Above: each layer's shift, over its block. Below: the probe's balanced accuracy per block."""
+    figure = Figure(figsize=(9.5, 7.0), dpi=DPI, layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    title = f"{profile.dataset} as {profile.application} sees it at {profile.image_size} pixels"
+    style(above, title)
+    style(below, "What a linear probe reads from each block")
+    for number, (size, cell) in enumerate(profile.cells.items()):
+        look = (_COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)])
+        offset = (number - (len(profile.cells) - 1) / 2) * 0.12
+        _shift(above, cell, size, look)
+        _probe(below, cell, size, look, offset)
+    _bands(above, profile)
+    _empty(below, any(cell.blocks for cell in profile.cells.values()), "too few labelled images for a probe")
+    depth = len(profile.block_names)
+    below.set_xlim(0.4, depth + 0.6)
+    if depth <= _NAMED_BLOCKS:
+        below.set_xticks(range(1, depth + 1), [f"{n}\n{name}" for n, name in enumerate(profile.block_names, start=1)])
+    below.set_xlabel("block, from the input")
+    below.set_ylabel("balanced accuracy")
+    legend(below)
+    return figure
+
+
+def _shift(axes: Axes, cell: CellProfile, size: str, look: tuple[str, str]) -> None:
+    if cell.shift is None:
+        return
+    colour, marker = look
+    x = _positions([layer.block for layer in cell.layers])
+    values = np.array([[layer.shift.value, layer.shift.low, layer.shift.high] for layer in cell.layers]).T
+    errors = np.abs(values[1:] - values[0])
+    axes.errorbar(x, values[0], errors, fmt=marker, color=colour, markersize=5, elinewidth=1, alpha=0.8, zorder=3)
+    axes.axhline(cell.shift.value, color=colour, linewidth=1.5, linestyle="--")
+    axes.plot([], [], marker=marker, linestyle="--", color=colour, label=f"{size}: median {cell.shift}")
+
+
+def _bands(axes: Axes, profile: Profile) -> None:
+    """Colour the sides of the threshold; the axis is logarithmic, for shifts differ by orders of magnitude."""
+    axes.set_ylabel("shift: symmetric KL divergence")
+    if profile.reference is None:
+        _empty(axes, False, "no reference statistics for these weights")
+        return
+    threshold = profile.thresholds.similar_up_to
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    low, high = min(low, threshold / 30), max(high, threshold * 30)
+    axes.axhspan(low, threshold, color=_SIMILAR, alpha=0.10, linewidth=0, label="similar")
+    axes.axhspan(threshold, high, color=_DIFFERENT, alpha=0.10, linewidth=0, label="different")
+    axes.axhline(threshold, color=INK, linewidth=1)
+    axes.set_ylim(low, high)
+    axes.text(
+        0.99, 0.02, f"reference: {profile.reference}", transform=axes.transAxes, ha="right", color=INK, fontsize=8
+    )
+    legend(axes)
+
+
+def _probe(axes: Axes, cell: CellProfile, size: str, look: tuple[str, str], offset: float) -> None:
+    if not cell.blocks:
+        return
+    colour, marker = look
+    x = np.array([block.block for block in cell.blocks]) + offset
+    scores = [block.balanced_accuracy for block in cell.blocks]
+    values = np.array([[score.value, score.low, score.high] for score in scores]).T
+    errors = np.abs(values[1:] - values[0])
+    label = f"{size}: best at block {cell.peak}"
+    axes.errorbar(x, values[0], errors, marker=marker, color=colour, capsize=3, linewidth=1.5, label=label)
+
+
+def _positions(blocks: list[int]) -> list[float]:
+    """Layers of one block side by side, from the left edge of its column to the right one."""
+    count = {block: blocks.count(block) for block in blocks}
+    seen: dict[int, int] = dict.fromkeys(blocks, 0)
+    x = []
+    for block in blocks:
+        seen[block] += 1
+        x.append(block + 0.8 * (seen[block] / (count[block] + 1) - 0.5))
+    return x
+
+
+def _empty(axes: Axes, has_something: bool, why: str) -> None:
+    if not has_something:
+        axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=INK)

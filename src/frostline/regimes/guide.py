@@ -1,0 +1,72 @@
+"""The transfer-learning guide as data: two questions, four regimes, what to try first in each, and why."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from frostline.config import ProfileConfig
+from frostline.interval import Interval
+from frostline.training.settings import GUIDE
+
+__all__ = ["Recommendation", "Similarity", "SizeClass", "classify_similarity", "classify_size", "recommend"]
+
+SizeClass = Literal["small", "large"]
+Similarity = Literal["similar", "different", "unclear"]
+
+_STRATEGIES: dict[tuple[SizeClass, Similarity], tuple[str, ...]] = {
+    ("small", "similar"): ("end_of_convnet",),
+    ("small", "different"): ("start_of_convnet",),
+    ("small", "unclear"): ("end_of_convnet", "start_of_convnet"),
+    ("large", "similar"): ("fine_tune",),
+    ("large", "different"): ("fine_tune", "retrain"),
+    ("large", "unclear"): ("fine_tune", "retrain"),
+}
+
+_REASONS: dict[tuple[SizeClass, Similarity], str] = {
+    ("small", "similar"): "The images are few but look like what the network has learned from, so its features fit as "
+    "they are: keep every block frozen and train a new head.",
+    ("small", "different"): "The images are few and unlike what the network has learned from, so only its early, "
+    "general features fit: cut the later blocks off, freeze the rest and train a new head.",
+    ("small", "unclear"): "The images are few, and how alike they are to what the network has learned from is not "
+    "clear: try a new head on all blocks, and one on the early blocks alone.",
+    ("large", "similar"): "There are enough images to train on without overfitting, and the network starts near its "
+    "goal: train every block from the pretrained weights.",
+    ("large", "different"): "There are enough images to teach the network what it has never seen: train every block, "
+    "from the pretrained weights first, and from random ones to compare.",
+    ("large", "unclear"): "There are enough images to train every block; how alike they are to what the network has "
+    "learned from is not clear, so try pretrained weights first and random ones to compare.",
+}
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A regime (`unclear` similarity included, as in `small-unclear`), the guide's strategies for it, and the reason.
+
+    `order` holds all four strategies, the recommended ones first.
+    """
+
+    regime: str
+    strategies: tuple[str, ...]
+    reason: str
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """All of the guide's strategies, the recommended ones first."""
+        return (*self.strategies, *(name for name in GUIDE if name not in self.strategies))
+
+
+def classify_size(per_class: float, in_all: int, config: ProfileConfig) -> SizeClass:
+    """`large` from either bound on: images in the median class, or images in all."""
+    return "large" if per_class >= config.large_per_class or in_all >= config.large_in_all else "small"
+
+
+def classify_similarity(shift: Interval | None, config: ProfileConfig) -> Similarity:
+    """By the side of `similar_up_to` that the shift's interval lies on; `unclear` across it, or without a shift."""
+    if shift is None or shift.low <= config.similar_up_to < shift.high:
+        return "unclear"
+    return "similar" if shift.high <= config.similar_up_to else "different"
+
+
+def recommend(size: SizeClass, similarity: Similarity) -> Recommendation:
+    """The guide's row for a regime; both neighbours where similarity is unclear."""
+    key = (size, similarity)
+    return Recommendation(f"{size}-{similarity}", _STRATEGIES[key], _REASONS[key])

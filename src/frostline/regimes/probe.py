@@ -1,0 +1,64 @@
+"""Depth profile: how well each block's features separate the classes, before anything is trained."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from frostline.interval import Interval
+
+__all__ = ["log_evidence", "probe_score", "usable_folds"]
+
+_PENALTIES = tuple(10.0**exponent for exponent in range(-1, 6))
+_RESAMPLES = 2000
+Features = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+def usable_folds(labels: Labels, groups: Sequence[str], folds: int) -> int:
+    """How many of `folds` folds each class can fill with whole groups; with less than 2 there is no probe."""
+    if len(np.unique(labels)) < 2:
+        return 0
+    return min(folds, int(pd.Series(list(groups)).groupby(labels).nunique().min()))
+
+
+def probe_score(features: Features, labels: Labels, groups: Sequence[str], folds: int, seed: int) -> Interval:
+    """Balanced accuracy of a linear probe (Alain and Bengio 2016, arXiv 1610.01644) on held-out folds, in [0, 1].
+
+    `features` [N, D] are pooled activations, `labels` [N] integers; a group is never divided between folds. The probe
+    is a ridge classifier on standardised features, its penalty chosen by leave-one-out in closed form. The interval is
+    that of a bootstrap over the images of each class, given the predictions.
+    """
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), RidgeClassifierCV(_PENALTIES, class_weight="balanced"))
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    predicted = cross_val_predict(probe, features.astype(np.float64), labels, groups=groups, cv=splitter)
+    images = np.bincount(labels)
+    right = np.bincount(labels, weights=predicted == labels)[images > 0]
+    images = images[images > 0]
+    # Of each class, the right ones among images drawn with replacement are binomial.
+    recalls = np.random.default_rng(seed).binomial(images, right / images, size=(_RESAMPLES, len(images))) / images
+    low, high = np.percentile(recalls.mean(axis=1), [2.5, 97.5])
+    return Interval(value=float((right / images).mean()), low=float(low), high=float(high))
+
+
+def log_evidence(features: Features, labels: Labels) -> float:
+    """LogME (You et al. 2021, arXiv 2102.11005): the evidence of a Bayesian linear model on `features` [N, D].
+
+    The mean over classes of the log marginal likelihood per image of their one-hot labels, at the prior and noise
+    precisions that maximise it. Higher is better; it needs no folds. Blocks of one backbone compare, data sets do not.
+    """
+    from sklearn.linear_model import BayesianRidge
+
+    u, singular, _ = np.linalg.svd(features.astype(np.float64), full_matrices=False)
+    rotated = u * singular  # the same evidence from at most N columns
+    evidences = [
+        BayesianRidge(fit_intercept=False, compute_score=True).fit(rotated, labels == label).scores_[-1]
+        for label in np.unique(labels)
+    ]
+    return float(np.mean(evidences) / len(labels))
