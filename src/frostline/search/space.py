@@ -1,14 +1,15 @@
 """The search space: what Optuna suggests, and the settings that a suggestion stands for."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from optuna.trial import Trial
 
 from frostline.config import SearchConfig
-from frostline.training.settings import GUIDE, TrialSettings, guide_depth
+from frostline.training.settings import TrialSettings, guide_depth
 
-__all__ = ["guide_points", "suggest"]
+__all__ = ["as_point", "guide_settings", "suggest"]
 
 
 def suggest(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
@@ -33,18 +34,27 @@ def suggest(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
     )
 
 
-def guide_points(config: SearchConfig, depth: int) -> list[dict[str, Any]]:
-    """The guide's four strategies as points of the space, all else equal: the middle of ranges, the last of choices."""
-    rest = {
-        "head_learning_rate": math.sqrt(math.prod(config.head_learning_rate)),
-        "backbone_learning_rate": math.sqrt(math.prod(config.backbone_learning_rate)),
-        "weight_decay": math.sqrt(math.prod(config.weight_decay)),
-        "dropout": sum(config.dropout) / 2,
-        "pooling": config.pooling[-1],
-        "views": config.views[-1],
-    }
-    points = []
-    for strategy in GUIDE:
-        init, keep, thaw = guide_depth(strategy, depth)
-        points.append({"keep": keep, "freeze_at_most": keep - thaw, "init_if_unfrozen": init} | rest)
-    return points
+def guide_settings(strategy: str, config: SearchConfig, depth: int, cut: int | None = None) -> TrialSettings:
+    """What one of the guide's strategies is tried with: the middle of every range, the last of every choice.
+
+    `start_of_convnet` keeps `cut` blocks, where it is given.
+    """
+    init, keep, thaw = guide_depth(strategy, depth, cut)
+    return TrialSettings(
+        init=init,
+        keep=keep,
+        thaw=thaw,
+        head_learning_rate=math.sqrt(math.prod(config.head_learning_rate)),
+        backbone_learning_rate=math.sqrt(math.prod(config.backbone_learning_rate)),
+        weight_decay=math.sqrt(math.prod(config.weight_decay)),
+        dropout=sum(config.dropout) / 2,
+        pooling=config.pooling[-1],
+        views=config.views[-1],
+    )
+
+
+def as_point(settings: TrialSettings) -> dict[str, Any]:
+    """`settings` as the parameters that `suggest` turns into them, for a trial that is enqueued."""
+    values = asdict(settings)
+    del values["thaw"]
+    return values | {"freeze_at_most": settings.freeze_depth, "init_if_unfrozen": values.pop("init")}

@@ -7,7 +7,7 @@ Sampler and training are seeded by position, so that an interruption does not ch
 import gc
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 from frostline.config import SearchConfig
 from frostline.errors import SearchError
 from frostline.progress import say
-from frostline.search.space import guide_points
+from frostline.search.space import as_point
+from frostline.training.settings import TrialSettings
 from frostline.training.standard_error import one_standard_error_below
 
 __all__ = [
@@ -129,12 +130,13 @@ def seed_at(seed: int, position: int) -> int:
     return int(np.random.SeedSequence([seed, position]).generate_state(1)[0] >> 1)
 
 
-def run_study(study: optuna.Study, objective: Objective, config: SearchConfig, depth: int, seed: int) -> None:
-    """Run trials until `config.trials` are finished, the guide's strategies first.
+def run_study(
+    study: optuna.Study, objective: Objective, config: SearchConfig, first: Sequence[TrialSettings], seed: int
+) -> None:
+    """Run trials until `config.trials` are finished; the settings in `first` come first, in their order.
 
-    `depth` is the backbone's number of blocks; `objective` raises TrialFailed for a trial that cannot be finished.
+    `objective` raises TrialFailed for a trial that cannot be finished.
     """
-    guide = guide_points(config, depth)
     while len(finished_trials(study)) < config.trials:
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -142,8 +144,8 @@ def run_study(study: optuna.Study, objective: Objective, config: SearchConfig, d
         if position >= config.trials and not waiting:
             return  # other workers are at the last ones
         # One at a time, so that a trial which is queued again does not fall behind the others.
-        if position < len(guide) and not waiting:
-            study.enqueue_trial(guide[position], user_attrs={POSITION: position})
+        if position < len(first) and not waiting:
+            study.enqueue_trial(as_point(first[position]), user_attrs={POSITION: position})
         study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=config.startup_trials, multivariate=True, seed=seed_at(seed, position)
         )

@@ -2,9 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,8 @@ from frostline.config import load_config
 from frostline.data.packed import PackedImages, read_packed
 from frostline.errors import DataError, SearchError
 from frostline.evaluation.figures import confusion_figure
-from frostline.evaluation.metrics import score
+from frostline.evaluation.intervals import paired_difference
+from frostline.evaluation.metrics import balanced_accuracy, score
 from frostline.fingerprint import fingerprint
 from frostline.progress import say, track
 from frostline.tracking.lineage import lineage_tags
@@ -38,8 +37,6 @@ def run(dataset: str, size: str, backbone: str) -> None:
 
     Raises DataError if there are no test images, SearchError if the network was trained on other data.
     """
-    import keras
-
     config = load_config()
     name = f"{dataset}-{size}-{backbone}"
     record = TrainRecord.read(Path("models") / name)
@@ -53,11 +50,14 @@ def run(dataset: str, size: str, backbone: str) -> None:
         raise DataError(
             f"{dataset} has no test images: raise prepare.test_fraction, or name a test split in the source."
         )
-    network = keras.saving.load_model(Path("models") / name / "model.keras", compile=False)
-    batches = np.array_split(rows, range(_BATCH, len(rows), _BATCH))
-    probabilities = np.concatenate(list(_predict(network, packed.images, batches, f"Evaluating {name}, by batches")))
+    probabilities = _predict(Path("models") / name / "model.keras", packed.images, rows, f"Evaluating {name}")
     metrics = score(packed.labels[rows], probabilities, packed.classes)
     metrics["validation_balanced_accuracy"] = record.validation.balanced_accuracy
+    if record.guide_model:
+        path = Path("models") / name / record.guide_model
+        same = record.guide_model == "model.keras"
+        guided = probabilities if same else _predict(path, packed.images, rows, f"Evaluating the guide's {name}")
+        metrics["guide"] = _against_guide(packed.labels[rows], probabilities, guided, config.seed)
     folder = Path("results/evaluation") / name
     tracker = Tracker.open(config.stores, dataset)
     tags = {"cell": record.cell, "size": size, "backbone": backbone, "strategy": record.best.strategy}
@@ -67,6 +67,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
             _predictions(packed, rows, probabilities).to_csv(new / "predictions.csv", index=False)
             confusion_figure(metrics["confusion_matrix"], packed.classes).savefig(new / "confusion.png")
         headline = {f"test_{metric}": metrics[metric] for metric in _HEADLINE}
+        headline |= {f"test_guide_{name}": value for name, value in metrics.get("guide", {}).items()}
         test = packed.index.iloc[rows]
         digest = fingerprint({"images": packed.fingerprint, "rows": rows.tolist()})
         log.log_input(test, dataset, f"data/packed/{dataset}-{backbone}", digest, "test")
@@ -84,11 +85,30 @@ def run(dataset: str, size: str, backbone: str) -> None:
     say(f"{name}: balanced accuracy {metrics['balanced_accuracy']:.3f} on {len(rows)} test images.")
 
 
-def _predict(
-    network: Any, images: NDArray[np.uint8], batches: list[NDArray[np.int64]], what: str
-) -> Iterator[NDArray[np.float32]]:
-    for batch in track(batches, what, len(batches)):
-        yield np.asarray(network.predict_on_batch(images[batch]), dtype=np.float32)
+def _predict(path: Path, images: NDArray[np.uint8], rows: NDArray[np.int64], what: str) -> NDArray[np.float32]:
+    """Class probabilities [len(rows), K] of the network at `path` for `images[rows]`."""
+    import keras
+
+    network = keras.saving.load_model(path, compile=False)
+    batches = np.array_split(rows, range(_BATCH, len(rows), _BATCH))
+    outputs = [
+        np.asarray(network.predict_on_batch(images[batch]), dtype=np.float32)
+        for batch in track(batches, f"{what}, by batches", len(batches))
+    ]
+    return np.concatenate(outputs)
+
+
+def _against_guide(
+    labels: NDArray[np.int64], found: NDArray[np.float32], guided: NDArray[np.float32], seed: int
+) -> dict[str, float]:
+    """The guide's balanced accuracy, and how much more (or less) the search found, with its 95% interval."""
+    difference = paired_difference(labels, found.argmax(axis=1), guided.argmax(axis=1), seed)
+    return {
+        "balanced_accuracy": balanced_accuracy(labels, guided),
+        "difference": difference.value,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+    }
 
 
 def _predictions(packed: PackedImages, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> pd.DataFrame:

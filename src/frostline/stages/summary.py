@@ -15,8 +15,17 @@ __all__ = ["run"]
 
 
 def run() -> None:
-    """Print a row per cell and backbone of params.yaml. Raises DataError if none was trained and evaluated yet."""
+    """Print a row per cell and backbone of params.yaml, twice: what the search found, and whether the guide was right.
+
+    Raises DataError if none was trained and evaluated yet.
+    """
     config = load_config()
+    guide = Table(title="Was the guide right?", header_style="bold")
+    for name in ("cell", "backbone", "regime", "the guide recommends", "the search found"):
+        guide.add_column(name, no_wrap=True)
+    for name in ("test, guide\nbalanced acc.", "test, search\nbalanced acc.", "difference, points\n(95% interval)"):
+        guide.add_column(name, justify="right", no_wrap=True)
+    guide.add_column("so")
     table = Table(title="What the search found", header_style="bold")
     for name in ("cell", "backbone", "best strategy", "freeze depth", "learning rates\nhead, backbone"):
         table.add_column(name, no_wrap=True)
@@ -31,11 +40,14 @@ def run() -> None:
                 if metrics.exists() and (Path("models") / name / "train.json").exists():
                     record = TrainRecord.read(Path("models") / name)
                     experiment = record.experiment_id
-                    table.add_row(*_row(record, json.loads(metrics.read_text())))
+                    found = json.loads(metrics.read_text())
+                    table.add_row(*_row(record, found))
+                    guide.add_row(*_guide_row(record, found))
     if not table.row_count:
         raise DataError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
     console = Console(width=None if Console().is_terminal else 165)
     console.print(table)
+    console.print(guide)
     console.print(
         "Compare runs and models:      [bold]make ui[/bold], then http://127.0.0.1:5000/#/experiments"
         f"/{experiment}?workflowType=machine_learning",
@@ -58,4 +70,28 @@ def _row(record: TrainRecord, metrics: dict[str, Any]) -> list[str]:
         f"{metrics['accuracy']:.3f}",
         f"{trials.complete} + {trials.pruned} pruned" + (f" + {trials.failed} failed" if trials.failed else ""),
         f"{record.seconds / 60:.1f} min",
+    ]
+
+
+def _guide_row(record: TrainRecord, metrics: dict[str, Any]) -> list[str]:
+    recommended = " or ".join(record.guide.recommended)
+    row = [record.cell, record.backbone, record.guide.regime, recommended, record.best.strategy]
+    if "guide" not in metrics:
+        return [*row, "-", f"{metrics['balanced_accuracy']:.3f}", "-", "no trial of the guide's was completed"]
+    guide = metrics["guide"]
+    low, high = guide["difference_low"], guide["difference_high"]
+    if record.guide.trial == record.best.trial:
+        verdict = "the search chose the guide's own trial"
+    elif low > 0:
+        verdict = "the search is better"
+    elif high < 0:
+        verdict = "the guide is better"
+    else:
+        verdict = "no clear difference"
+    return [
+        *row,
+        f"{guide['balanced_accuracy']:.3f}",
+        f"{metrics['balanced_accuracy']:.3f}",
+        f"{100 * guide['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
+        verdict,
     ]

@@ -2,10 +2,13 @@
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from optuna.trial import FrozenTrial
 
 from frostline.atomic import atomic_folder
 from frostline.backbones.weights import digest
@@ -14,33 +17,43 @@ from frostline.data.packed import read_packed
 from frostline.evaluation.figures import history_figure, trials_figure
 from frostline.fingerprint import fingerprint
 from frostline.progress import say
+from frostline.regimes.profile import CellProfile, Profile
 from frostline.search.estimate import estimate_study
 from frostline.search.objective import Objective
-from frostline.search.study import POSITION, REASON, best_trial, finished_trials, open_study, run_study, seed_at
+from frostline.search.space import guide_settings
+from frostline.search.study import POSITION, best_trial, finished_trials, open_study, run_study, seed_at
+from frostline.search.trials import best_of_first, settings_of, trial_table
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell
 from frostline.training.prefix import PrefixCache
-from frostline.training.record import TrainRecord
+from frostline.training.record import Best, Fingerprints, GuideTrial, TrainRecord, TrialCounts, ValidationScore
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 
 __all__ = ["run"]
 
-_SETTINGS = tuple(TrialSettings.__dataclass_fields__)
+_STATES = ("complete", "pruned", "failed")
 
 
 def run(dataset: str, size: str, backbone: str) -> None:
-    """Write `models/<dataset>-<size>-<backbone>/`: model.keras, study.json and trials.png (every trial), train.json."""
+    """Write `models/<dataset>-<size>-<backbone>/`: model.keras, study.json and trials.png (every trial), train.json.
+
+    guide.keras is beside them unless the winner is the guide's own trial: what following the guide would have given.
+    """
     import keras
 
     config = load_config()
     packed = read_packed(Path("data/packed") / f"{dataset}-{backbone}")
+    profile = Profile.read(Path("results/profile") / f"{dataset}-{backbone}.json").cell(size)
     keras.utils.set_random_seed(config.seed)
     cell = make_cell(packed, config.size(size), config.train, config.seed)
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
     trainer = Trainer(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
-    identity = _study_identity(config, cell, trainer)
+    strategies = profile.order if config.search.strategies == "auto" else config.search.strategies
+    depth = trainer.backbone.depth
+    first = [guide_settings(strategy, config.search, depth, profile.cut) for strategy in strategies]
+    identity = _study_identity(config, cell, trainer, first)
     name = f"{dataset}-{size}-{backbone}"
     study_name = f"{name}-{identity[:8]}"
     say(
@@ -48,6 +61,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
         f"{trainer.backbone.spec.application} in {trainer.backbone.depth} blocks, {trainer.precision}, "
         f"weights from {trainer.backbone.weights.source}."
     )
+    say(f"{name}: the regime is {profile.regime}. {profile.reason}")
     tracker = Tracker.open(config.stores, dataset)
     tags = lineage_tags() | {
         "cell": f"{dataset}-{size}",
@@ -57,6 +71,8 @@ def run(dataset: str, size: str, backbone: str) -> None:
         "weights_fingerprint": trainer.backbone.weights.sha256,
         "weights_source": trainer.backbone.weights.source,
         "optuna_study": study_name,
+        "regime": profile.regime,
+        "recommendation": " or ".join(profile.strategies),
     }
     parent = tracker.study_run(name, identity, config.search.trials, tags)
     try:
@@ -64,44 +80,43 @@ def run(dataset: str, size: str, backbone: str) -> None:
             if len(finished_trials(study)) < config.search.trials:
                 estimate_study(trainer).report(config.search.trials)
             objective = Objective(trainer, config.search, tracker, parent, tags, config.seed, say)
-            run_study(study, objective, config.search, trainer.backbone.depth, config.seed)
+            run_study(study, objective, config.search, first, config.seed)
             best = best_trial(study, len(cell.validation_rows))
-            trials = _trial_table(finished_trials(study))
+            guide = best_of_first(finished_trials(study), strategies, profile.strategies)
+            trials = trial_table(finished_trials(study))
         started = time.perf_counter()
-        settings = TrialSettings(**{field: best.user_attrs[field] for field in _SETTINGS})
-        epochs = best.user_attrs["epochs"]
-        position = best.user_attrs[POSITION]
-        say(f"{name}: refitting trial {position + 1} on all {len(cell.all_rows)} images for {epochs} epochs.")
-        model = trainer.refit(settings, epochs, seed_at(config.seed, position))
-        record = TrainRecord.model_validate(
-            {
-                "dataset": dataset,
-                "size": size,
-                "per_class": config.size(size),
-                "images": len(cell.all_rows),
-                "backbone": backbone,
-                "image_size": packed.image_size,
-                "resize": packed.resize,
-                "classes": packed.classes,
-                "best": {"trial": position + 1, "strategy": best.user_attrs["strategy"]}
-                | vars(settings)
-                | {"freeze_depth": settings.freeze_depth, "epochs": epochs},
-                "validation": {"balanced_accuracy": best.value, "scheme": cell.scheme},
-                "trials": {state: int((trials["state"] == state).sum()) for state in ("complete", "pruned", "failed")},
-                "seconds": float(trials["seconds"].sum()) + time.perf_counter() - started,
-                "run_id": parent.id,
-                "experiment_id": tracker.experiment_id,
-                "study_name": study_name,
-                "fingerprints": {
-                    "data": packed.fingerprint,
-                    "weights": trainer.backbone.weights.sha256,
-                    "study": identity,
-                    "model": digest(model),
-                },
-            }
+        model = _refit(trainer, best, config.seed, f"{name}: the winner")
+        guide_model = None
+        if guide and guide.number != best.number:
+            guide_model = _refit(trainer, guide, config.seed, f"{name}: the guide's best")
+        record = TrainRecord(
+            dataset=dataset,
+            size=size,
+            per_class=config.size(size),
+            images=len(cell.all_rows),
+            backbone=backbone,
+            image_size=packed.image_size,
+            resize=packed.resize,
+            classes=packed.classes,
+            best=_best(best),
+            guide=_guide_trial(profile, guide),
+            validation=ValidationScore(balanced_accuracy=best.values[0], scheme=cell.scheme),
+            trials=TrialCounts(**{state: int((trials["state"] == state).sum()) for state in _STATES}),
+            seconds=float(trials["seconds"].sum()) + time.perf_counter() - started,
+            run_id=parent.id,
+            experiment_id=tracker.experiment_id,
+            study_name=study_name,
+            fingerprints=Fingerprints(
+                data=packed.fingerprint,
+                weights=trainer.backbone.weights.sha256,
+                study=identity,
+                model=digest(model),
+            ),
         )
         with atomic_folder(Path("models") / name) as folder:
             model.save(folder / "model.keras")
+            if guide_model:
+                guide_model.save(folder / "guide.keras")
             trials_figure(trials).savefig(folder / "trials.png")
             (folder / "study.json").write_text(json.dumps(trials.to_dict("records"), indent=2, default=str))
             record.write(folder)
@@ -109,12 +124,40 @@ def run(dataset: str, size: str, backbone: str) -> None:
         parent.end("FAILED")
         raise
     parent.log_history(best.user_attrs["history"])
-    parent.log_params({"max_epochs": trainer.epochs(settings.keep, settings.thaw)})
+    parent.log_params({"max_epochs": trainer.epochs(record.best.keep, record.best.thaw)})
     _log_study(parent, cell, trials, record)
     parent.end()
 
 
-def _study_identity(config: Config, cell: Cell, trainer: Trainer) -> str:
+def _refit(trainer: Trainer, trial: FrozenTrial, seed: int, what: str) -> Any:
+    """The network of one trial, trained again on all images of the cell for the epochs that served it best."""
+    epochs, position = trial.user_attrs["epochs"], trial.user_attrs[POSITION]
+    say(f"{what}, trial {position + 1}, is refitted on all {len(trainer.cell.all_rows)} images for {epochs} epochs.")
+    return trainer.refit(settings_of(trial), epochs, seed_at(seed, position))
+
+
+def _best(trial: FrozenTrial) -> Best:
+    settings = settings_of(trial)
+    return Best(
+        trial=trial.user_attrs[POSITION] + 1,
+        strategy=trial.user_attrs["strategy"],
+        freeze_depth=settings.freeze_depth,
+        epochs=trial.user_attrs["epochs"],
+        **asdict(settings),
+    )
+
+
+def _guide_trial(profile: CellProfile, trial: FrozenTrial | None) -> GuideTrial:
+    return GuideTrial(
+        regime=profile.regime,
+        recommended=profile.strategies,
+        strategy=trial.user_attrs["strategy"] if trial else None,
+        trial=trial.user_attrs[POSITION] + 1 if trial else None,
+        validation=trial.value if trial else None,
+    )
+
+
+def _study_identity(config: Config, cell: Cell, trainer: Trainer, first: Sequence[TrialSettings]) -> str:
     """A fingerprint of all that decides a study's result but its number of trials, which may be raised later."""
     return fingerprint(
         {
@@ -125,32 +168,10 @@ def _study_identity(config: Config, cell: Cell, trainer: Trainer) -> str:
             "train": config.train.model_dump(mode="json"),
             "precision": trainer.precision,
             "search": config.search.model_dump(mode="json", exclude={"trials"}),
+            "first": [asdict(settings) for settings in first],
             "seed": config.seed,
         }
     )
-
-
-def _trial_table(trials: list[Any]) -> pd.DataFrame:
-    """One row a trial: position (from 1), strategy, settings, score, best epoch, state, seconds, settings, reason."""
-    rows = []
-    for trial in sorted(trials, key=lambda trial: trial.user_attrs[POSITION]):
-        scores = list(trial.intermediate_values.values())
-        rows.append(
-            {
-                "position": trial.user_attrs[POSITION] + 1,
-                "strategy": trial.user_attrs.get("strategy"),
-                "value": trial.value if trial.value is not None else max(scores, default=float("nan")),
-                "epochs": trial.user_attrs.get("epochs", len(scores)),
-                "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
-                "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
-                "freeze_depth": trial.user_attrs.get("freeze_depth"),
-            }
-            | {field: trial.user_attrs.get(field) for field in _SETTINGS}
-            | {
-                "reason": trial.user_attrs.get(REASON, ""),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def _log_study(parent: Run, cell: Cell, trials: pd.DataFrame, record: TrainRecord) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from frostline.atomic import atomic_file
 from frostline.errors import SearchError
 
-__all__ = ["Best", "Fingerprints", "TrainRecord", "TrialCounts", "ValidationScore"]
+__all__ = ["Best", "Fingerprints", "GuideTrial", "TrainRecord", "TrialCounts", "ValidationScore"]
 
 _FILE = "train.json"
 
@@ -42,6 +42,19 @@ class ValidationScore(_Record):
     scheme: str
 
 
+class GuideTrial(_Record):
+    """What the guide recommended for the cell: the regime, the strategies, and of their trials the best one.
+
+    `trial` counts from 1; it is None, as `strategy` and `validation` are, if none of those trials was completed.
+    """
+
+    regime: str
+    recommended: tuple[str, ...]
+    strategy: str | None
+    trial: int | None
+    validation: float | None
+
+
 class TrialCounts(_Record):
     """How the study's trials ended."""
 
@@ -71,6 +84,7 @@ class TrainRecord(_Record):
     resize: Literal["stretch", "crop", "pad"]
     classes: tuple[str, ...]
     best: Best
+    guide: GuideTrial
     validation: ValidationScore
     trials: TrialCounts
     seconds: float
@@ -88,6 +102,13 @@ class TrainRecord(_Record):
     def name(self) -> str:
         """The cell with its backbone, for example `solar_cells-small-vgg16`: the name of the model's folder."""
         return f"{self.cell}-{self.backbone}"
+
+    @property
+    def guide_model(self) -> str | None:
+        """The file that holds the guide's network: the winner's, if that is the guide's trial; None without one."""
+        if self.guide.trial is None:
+            return None
+        return "model.keras" if self.guide.trial == self.best.trial else "guide.keras"
 
     @classmethod
     def read(cls, folder: Path) -> "TrainRecord":

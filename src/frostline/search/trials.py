@@ -1,0 +1,48 @@
+"""A study's trials as settings, as a table, and by what the guide made of them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+from frostline.search.study import POSITION, REASON
+from frostline.training.settings import TrialSettings
+
+__all__ = ["best_of_first", "settings_of", "trial_table"]
+
+_SETTINGS = tuple(TrialSettings.__dataclass_fields__)
+
+
+def settings_of(trial: FrozenTrial) -> TrialSettings:
+    """The settings that `trial` ran with."""
+    return TrialSettings(**{field: trial.user_attrs[field] for field in _SETTINGS})
+
+
+def best_of_first(trials: Sequence[FrozenTrial], first: Sequence[str], wanted: Sequence[str]) -> FrozenTrial | None:
+    """Of the trials that began the study with the strategies `first`, the highest complete one with a `wanted` one."""
+    positions = {position for position, strategy in enumerate(first) if strategy in wanted}
+    candidates = [
+        trial for trial in trials if trial.state == TrialState.COMPLETE and trial.user_attrs[POSITION] in positions
+    ]
+    return max(candidates, key=lambda trial: trial.values[0], default=None)
+
+
+def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
+    """One row a trial: position (from 1), strategy, score, best epoch, state, seconds, settings, reason."""
+    rows = []
+    for trial in sorted(trials, key=lambda trial: trial.user_attrs[POSITION]):
+        scores = list(trial.intermediate_values.values())
+        rows.append(
+            {
+                "position": trial.user_attrs[POSITION] + 1,
+                "strategy": trial.user_attrs.get("strategy"),
+                "value": trial.value if trial.value is not None else max(scores, default=float("nan")),
+                "epochs": trial.user_attrs.get("epochs", len(scores)),
+                "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
+                "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
+                "freeze_depth": trial.user_attrs.get("freeze_depth"),
+            }
+            | {field: trial.user_attrs.get(field) for field in _SETTINGS}
+            | {"reason": trial.user_attrs.get(REASON, "")}
+        )
+    return pd.DataFrame(rows)
