@@ -58,6 +58,14 @@ def preprocess(dataset: Dataset, backbone: BackboneName) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def profile(dataset: Dataset, backbone: BackboneName) -> None:
+    """Measure size and similarity, and recommend a strategy."""
+    from frostline.stages import profile as stage
+
+    stage.run(dataset, backbone)
+
+
+@app.command(rich_help_panel=STAGES)
 def train(dataset: Dataset, size: Size, backbone: BackboneName) -> None:
     """Search freezing depth and learning rates, and refit the winner."""
     from frostline.stages import train as stage
@@ -107,6 +115,21 @@ def predict(
 
     if not stage.run(images, dataset):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=MODELS)
+def advise(
+    folder: Annotated[Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled.")],
+    backbone: Annotated[str, typer.Option(help="A Keras application.")] = "vgg16",
+    weights: Annotated[str, typer.Option(help="imagenet, or a path to a weights file.")] = "imagenet",
+    image_size: Annotated[int, typer.Option(help="Pixels a side at which the network sees them.")] = 128,
+    images: Annotated[int, typer.Option(min=20, help="Look at so many images at most.")] = 400,
+    picture: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("advice.png"),
+) -> None:
+    """Say which regime a folder of pictures is in, and what to try first."""
+    from frostline.stages import advise as stage
+
+    stage.run(folder, backbone, weights, image_size, images, picture)
 
 
 @app.command(rich_help_panel=MODELS)

@@ -35,6 +35,10 @@ class FolderSource:
             )
         return records
 
+    def loose_files(self) -> list[str]:
+        """Names of the files that lie in no class folder, which `records` leaves out."""
+        return [entry.name for entry in _entries(self.root) if not _is_folder(entry)]
+
     def state(self) -> str:
         """Fingerprint of the files' names, sizes and modification times."""
         return files_state(self.root, (record.image for record in self.records()))

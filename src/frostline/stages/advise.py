@@ -1,0 +1,162 @@
+"""`frostline advise`: the profile of any folder of pictures, in words, with no configuration."""
+
+import re
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from frostline.atomic import atomic_file
+from frostline.backbones.surgery import build_backbone
+from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
+from frostline.data.sample import Sample, sample_folder
+from frostline.regimes.activations import measure
+from frostline.regimes.figure import profile_figure
+from frostline.regimes.guide import recommend
+from frostline.regimes.profile import MIN_IMAGES, CellProfile, Profile, profile_cell
+from frostline.regimes.reference import find_reference
+from frostline.training.precision import resolve_precision
+
+__all__ = ["run"]
+
+_SEED = 20
+_ENLARGED = 0.6
+_CELL = "all"
+
+
+def run(folder: Path, backbone: str, weights: str, image_size: int, images: int, picture: Path) -> None:
+    """Print regime, evidence and recommendation for `folder`, and write the figure to `picture`.
+
+    At most `images` pictures are opened. Raises DataError if there is none to look at.
+    """
+    prepare, thresholds = PrepareConfig(), ProfileConfig(images=images)
+    config = BackboneConfig(weights=weights, image_size=image_size)
+    network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
+    sample = sample_folder(folder, images, network.image_size, prepare)
+    reference = find_reference(network)
+    activations = measure(network, sample.images)
+    cell = profile_cell(network, reference, activations, sample.labels, sample.groups, sample.counts, thresholds, _SEED)
+    profile = Profile(
+        dataset=folder.resolve().name,
+        backbone=backbone,
+        application=network.spec.application,
+        image_size=network.image_size,
+        reference=reference.source if reference else None,
+        thresholds=thresholds,
+        block_names=network.block_names,
+        cells={_CELL: cell},
+    )
+    with atomic_file(picture) as path:
+        profile_figure(profile).savefig(path, format="png")
+    console = Console(width=None if Console().is_terminal else 120)
+    console.print(_evidence(profile, cell, sample))
+    for note in _notes(profile, cell, sample, prepare):
+        console.print(f"[bold]Note[/bold]  {escape(note)}")
+    if len(sample.classes) > 1:
+        console.print("\nTo try it, let params.yaml say this, and run [bold]dvc repro[/bold]:\n")
+        console.print(_lines(folder, backbone, weights, profile, cell, sample), markup=False, highlight=False)
+    console.print(f"The picture is {escape(str(picture))}.")
+
+
+def _evidence(profile: Profile, cell: CellProfile, sample: Sample) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    left_out = ", ".join(f"{count} {reason}" for reason, count in sample.left_out.items())
+    seen = f"{sample.opened} of {sample.files} files opened" + (f", not used: {left_out}" if left_out else "")
+    table.add_row("Images", escape(f"{_classes(sample)}; {seen}"))
+    table.add_row("Network", f"{profile.application} at {profile.image_size} pixels")
+    table.add_row("Size", _size(profile, cell, sample))
+    table.add_row("Similarity", _similarity(profile, cell))
+    table.add_row("Depth", _depth(cell))
+    if len(sample.classes) > 1:
+        table.add_row("Regime", cell.regime)
+        table.add_row("Try first", " or ".join(cell.strategies), style="bold green")
+        table.add_row("Why", cell.reason)
+    else:
+        for words, row in (
+            ("With few images", recommend("small", cell.similarity)),
+            ("With many", recommend("large", cell.similarity)),
+        ):
+            table.add_row(words, f"{' or '.join(row.strategies)}. {row.reason}")
+    return table
+
+
+def _classes(sample: Sample) -> str:
+    if not sample.classes:
+        return f"about {sum(sample.counts)}, unlabelled"
+    shown = [f"{name} {count}" for name, count in zip(sample.classes, sample.counts, strict=True)]
+    more = f", ... ({len(shown) - 8} more)" if len(shown) > 8 else ""
+    one = len(shown) == 1
+    return f"{sum(sample.counts)} in {len(shown)} class{'' if one else 'es'} ({', '.join(shown[:8])}{more})"
+
+
+def _size(profile: Profile, cell: CellProfile, sample: Sample) -> str:
+    bounds = profile.thresholds
+    if len(sample.classes) < 2:
+        return "unknown: it counts images per class, and there are no classes to tell apart"
+    return (
+        f"{cell.size}: {cell.per_class:.0f} in the median class (large from {bounds.large_per_class}), "
+        f"{cell.images} in all (large from {bounds.large_in_all})"
+    )
+
+
+def _similarity(profile: Profile, cell: CellProfile) -> str:
+    if cell.shift is None:
+        return "unknown: nothing is known about the data that these weights were trained on"
+    return (
+        f"{cell.similarity}: shift {cell.shift} (similar up to {profile.thresholds.similar_up_to}), "
+        f"against {profile.reference}"
+    )
+
+
+def _depth(cell: CellProfile) -> str:
+    if not cell.blocks:
+        return "unknown: a probe needs at least two classes with two images each"
+    best = cell.blocks[(cell.peak or 1) - 1]
+    evidence = max(cell.blocks, key=lambda block: block.log_evidence)
+    return (
+        f"a linear probe reads the classes best after block {best.block} of {len(cell.blocks)}: "
+        f"balanced accuracy {best.balanced_accuracy}; LogME prefers block {evidence.block}"
+    )
+
+
+def _notes(profile: Profile, cell: CellProfile, sample: Sample, prepare: PrepareConfig) -> list[str]:
+    """What the numbers cannot say, in words."""
+    notes = []
+    if not sample.classes:
+        notes.append("There are no class folders, so only similarity can be told. Put each class into a sub-folder.")
+    elif len(sample.classes) == 1:
+        notes.append(
+            f"'{sample.classes[0]}' is the only class, so there is nothing to learn to tell apart. Add another class."
+        )
+    else:
+        few = {n: c for n, c in zip(sample.classes, sample.counts, strict=True) if c < prepare.min_images_per_class}
+        if few:
+            listed = ", ".join(f"{name} ({count})" for name, count in few.items())
+            notes.append(
+                f"Too few images to train and test on: {listed}. dvc repro asks for at least "
+                f"{prepare.min_images_per_class} in each class, and what the probe says rests on so few."
+            )
+    if cell.measured < MIN_IMAGES:
+        notes.append(f"{cell.measured} images cannot show whether they are similar: give at least {MIN_IMAGES}.")
+    if sample.side < _ENLARGED * profile.image_size:
+        notes.append(
+            f"The pictures' shorter side is {sample.side:.0f} pixels, so they are enlarged to {profile.image_size}; "
+            "part of the shift is that blur. A smaller --image-size shows how much."
+        )
+    return notes
+
+
+def _lines(folder: Path, backbone: str, weights: str, profile: Profile, cell: CellProfile, sample: Sample) -> str:
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", profile.dataset).strip("_") or "my_images"
+    sections = {
+        "datasets": {name: {"source": "folder", "path": str(folder.resolve())}},
+        "sizes": {_CELL: max(sample.counts)},
+        "backbones": {backbone: {"weights": weights, "image_size": profile.image_size}},
+    }
+    order = yaml.safe_dump(list(cell.order), default_flow_style=True, width=200).strip()
+    lines = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
+    return f"{lines}search:                        # beside the other keys of this section\n  strategies: {order}\n"
