@@ -1,6 +1,7 @@
-"""Real pictures for every test: the solar cells of the package elpv-dataset."""
+"""What tests of several packages need: real pictures (the solar cells of elpv-dataset), and a train record."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,3 +21,47 @@ def prepare_config() -> PrepareConfig:
     return PrepareConfig(
         test_fraction=0.25, min_side=16, max_pixels=1_000_000, min_images_per_class=10, near_duplicate_bits=2
     )
+
+
+@pytest.fixture(scope="session")
+def record_fields() -> dict[str, Any]:
+    """What train.json holds."""
+    return {
+        "dataset": "solar_cells",
+        "size": "small",
+        "per_class": 50,
+        "images": 100,
+        "backbone": "vgg16",
+        "image_size": 96,
+        "resize": "stretch",
+        "classes": ["defective", "functional"],
+        "best": {
+            "trial": 3,
+            "strategy": "start_of_convnet",
+            "init": "pretrained",
+            "keep": 4,
+            "thaw": 0,
+            "freeze_depth": 4,
+            "head_learning_rate": 0.003,
+            "backbone_learning_rate": 0.00005,
+            "weight_decay": 0.001,
+            "dropout": 0.3,
+            "pooling": "both",
+            "views": "mirror",
+            "epochs": 12,
+        },
+        "guide": {
+            "regime": "small-different",
+            "recommended": ["start_of_convnet"],
+            "strategy": "start_of_convnet",
+            "trial": 1,
+            "validation": 0.78,
+        },
+        "validation": {"balanced_accuracy": 0.8, "scheme": "5-fold"},
+        "trials": {"complete": 9, "pruned": 2, "failed": 1},
+        "seconds": 61.5,
+        "run_id": "0" * 32,
+        "experiment_id": "1",
+        "study_name": "solar_cells-small-vgg16-aaaaaaaa",
+        "fingerprints": {"data": "d", "weights": "w", "study": "s", "model": "m"},
+    }

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from frostline.config import Config, ElpvConfig, load_config
+from frostline.config import Config, ElpvConfig, PrepareConfig, ProfileConfig, load_config
 from frostline.errors import ConfigError
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -34,15 +34,24 @@ def test_committed_file_is_valid_and_frozen() -> None:
 
 def test_every_section_explains_its_keys() -> None:
     lines = [line for line in PARAMS.read_text().splitlines() if line.startswith("  ") and ":" in line]
-    for section in ("prepare", "preprocess", "train", "search", "stores"):
+    for section in ("prepare", "preprocess", "profile", "train", "search", "stores"):
         for key in Config.model_fields[section].annotation.model_fields:  # type: ignore[union-attr]
             assert any(line.strip().startswith(f"{key}:") for line in lines), key
+
+
+def test_what_advise_takes_for_granted_is_what_the_committed_file_says() -> None:
+    config = load_config(PARAMS)
+    assert config.profile == ProfileConfig()
+    assert config.prepare == PrepareConfig()
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("prepare.test_fractoin", 0.1, r"prepare.test_fractoin: unknown key. Did you mean 'test_fraction'\?"),
+        ("search.strategies", ["finetune"], r"search.strategies"),
+        ("profile.similar_up_to", 0, r"profile.similar_up_to: .*greater than 0"),
+        ("profile.images", 5, r"profile.images: .*greater than or equal to 20"),
         ("serch", {}, r"serch: unknown key. Did you mean 'search'\?"),
         ("datasets.solar_cells.treshold", 0.5, r"treshold: unknown key. Did you mean 'threshold'\?"),
         ("backbones.vgg16.size", 96, r"backbones.vgg16.size: unknown key. Did you mean 'image_size'\?|Known: app"),
@@ -64,8 +73,8 @@ def test_faults_name_the_key_and_what_was_received(tmp_path: Path, key: str, val
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
-    file = changed(tmp_path, "prepare", {"test_fraction": 2})
-    with pytest.raises(ConfigError, match=r"has 5 fault\(s\)"):
+    file = changed(tmp_path, "stores", {"cache_gigabytes": 0})
+    with pytest.raises(ConfigError, match=r"has 4 fault\(s\)"):
         load_config(file)
 
 

@@ -1,5 +1,6 @@
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,44 +58,13 @@ def make_network():
 
 
 @pytest.fixture(scope="session")
-def make_record():
+def make_record(record_fields: dict[str, Any]):
     """A record of a model of solar_cells, with some of its fields replaced."""
 
     def make(model: str, run_id: str, **changes: object) -> TrainRecord:
-        score = changes.pop("score", 0.8)
-        data = changes.pop("data", "d" * 64)
-        fields = {
-            "dataset": "solar_cells",
-            "size": "small",
-            "per_class": 50,
-            "images": 100,
-            "backbone": "vgg16",
-            "image_size": SIDE,
-            "resize": "stretch",
-            "classes": ("defective", "functional"),
-            "best": {
-                "trial": 3,
-                "strategy": "start_of_convnet",
-                "init": "pretrained",
-                "keep": 4,
-                "thaw": 0,
-                "freeze_depth": 4,
-                "head_learning_rate": 0.003,
-                "backbone_learning_rate": 0.00005,
-                "weight_decay": 0.001,
-                "dropout": 0.3,
-                "pooling": "both",
-                "views": "mirror",
-                "epochs": 12,
-            },
-            "validation": {"balanced_accuracy": score, "scheme": "5-fold"},
-            "trials": {"complete": 9, "pruned": 2, "failed": 1},
-            "seconds": 61.5,
-            "run_id": run_id,
-            "experiment_id": "1",
-            "study_name": "solar_cells-small-vgg16-aaaaaaaa",
-            "fingerprints": {"data": data, "weights": "w" * 64, "study": "s" * 64, "model": model},
-        }
-        return TrainRecord.model_validate(fields | changes)
+        fingerprints = {"data": changes.pop("data", "d" * 64), "weights": "w", "study": "s", "model": model}
+        validation = {"balanced_accuracy": changes.pop("score", 0.8), "scheme": "5-fold"}
+        mine = {"image_size": SIDE, "run_id": run_id, "fingerprints": fingerprints, "validation": validation}
+        return TrainRecord.model_validate(record_fields | mine | changes)
 
     return make

@@ -15,6 +15,7 @@ from frostline.stages import evaluate, register
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 SIZES = {"small": 50, "large": 400}
+NO_TRIAL = {"strategy": None, "trial": None, "validation": None}
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def project(tmp_path, monkeypatch, stores, cells, limits) -> Path:
 def trained(project, tracker, make_network, make_record):
     """Put a network and its record where the stage `train` puts them."""
 
-    def train(size: str, backbone: str, score: float, seed: int, run_id: str | None = None):
+    def train(size: str, backbone: str, score: float, seed: int, run_id: str | None = None, guided: int | None = None):
         folder = project / "models" / f"solar_cells-{size}-{backbone}"
         study = run_id or tracker.study_run(folder.name, f"{folder}-{seed}", 1, {}).id
         record = make_record(
@@ -59,11 +60,32 @@ def trained(project, tracker, make_network, make_record):
             backbone=backbone,
             score=score,
             data=read_packed(project / "data" / "packed" / f"solar_cells-{backbone}").fingerprint,
+            **({} if guided else {"guide": {"regime": "small-unclear", "recommended": ("fine_tune",)} | NO_TRIAL}),
         )
         record.write(folder)
+        if guided:
+            make_network(folder / "guide", guided)
+            (folder / "guide" / "model.keras").rename(folder / "guide.keras")
         return record
 
     return train
+
+
+def test_evaluate_compares_the_winner_with_the_guides_network_on_the_same_images(project, trained, tracker):
+    record = trained("small", "vgg16", 0.8, 1, guided=2)
+    evaluate.run("solar_cells", "small", "vgg16")
+    metrics = json.loads((project / "results/evaluation/solar_cells-small-vgg16/metrics.json").read_text())
+    guide = metrics["guide"]
+    assert guide["difference"] == pytest.approx(metrics["balanced_accuracy"] - guide["balanced_accuracy"])
+    assert guide["difference_low"] <= guide["difference"] <= guide["difference_high"]
+    assert tracker.client.get_run(record.run_id).data.metrics["test_guide_difference"] == guide["difference"]
+
+
+def test_evaluate_says_nothing_of_a_guide_whose_trials_failed(project, trained):
+    trained("small", "vgg16", 0.8, 1)
+    evaluate.run("solar_cells", "small", "vgg16")
+    metrics = json.loads((project / "results/evaluation/solar_cells-small-vgg16/metrics.json").read_text())
+    assert "guide" not in metrics
 
 
 def test_evaluate_scores_the_test_split_only_and_tells_mlflow(project, trained, tracker):

@@ -94,8 +94,12 @@ def test_a_run_killed_in_the_middle_of_a_study_is_resumed_by_the_same_command(pr
 def test_every_stage_left_its_outputs(project: Path) -> None:
     quarantine = (project / "data/prepared/cells/quarantine.csv").read_text()
     assert "broken.png,unreadable" in quarantine
+    profile = json.loads((project / "results/profile/cells-vgg16.json").read_text())
+    assert profile["cells"]["small"]["regime"] == "small-different"
+    assert (project / "results/profile/cells-vgg16.png").stat().st_size > 10_000
     metrics = json.loads((project / "results/evaluation" / NAME / "metrics.json").read_text())
     assert 0 <= metrics["balanced_accuracy"] <= 1
+    assert metrics["guide"]["difference_low"] <= metrics["guide"]["difference"] <= metrics["guide"]["difference_high"]
     shown = run(project, "dvc", "metrics", "show", "--json")
     assert "balanced_accuracy" in shown.stdout
     assert run(project, "dvc", "plots", "show").returncode == 0
@@ -115,8 +119,18 @@ def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
     assert {frozenset(run.data.params) for run in done} == {frozenset(parent.data.params)}
     metrics = {name for name in parent.data.metrics if not name.startswith("test_")}
     assert {frozenset(run.data.metrics) for run in done} == {frozenset(metrics)}
+    assert (parent.data.tags["regime"], parent.data.tags["recommendation"]) == ("small-different", "start_of_convnet")
+    first = min(done, key=lambda run: int(run.data.tags["trial"]))
+    assert first.data.tags["strategy"] == "start_of_convnet"
     names = {run.info.run_name for run in runs}
-    assert {"prepare cells", "preprocess cells-vgg16", NAME, f"evaluate {NAME}", "register"} <= names
+    assert {
+        "prepare cells",
+        "preprocess cells-vgg16",
+        "profile cells-vgg16",
+        NAME,
+        f"evaluate {NAME}",
+        "register",
+    } <= names
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"trials.json", "trials.png", "history.png"} <= artifacts
 
@@ -129,14 +143,29 @@ def test_nothing_is_done_twice_and_a_learning_rate_bound_redoes_training_alone(p
     params = yaml.safe_load((project / "params.yaml").read_text())
     params["search"]["head_learning_rate"] = [0.0007, 0.005]
     (project / "params.yaml").write_text(yaml.safe_dump(params))
+    assert stages_to_redo(project) == ["train@cells-small-vgg16"]
+
+
+def test_a_threshold_redoes_the_profile(project: Path) -> None:
+    original = (project / "params.yaml").read_text()
+    params = yaml.safe_load(original)
+    params["profile"]["similar_up_to"] = 0.3
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    assert "profile@cells-vgg16" in stages_to_redo(project)
+    (project / "params.yaml").write_text(original)
+
+
+def stages_to_redo(project: Path) -> list[str]:
     changed = json.loads(run(project, "dvc", "status", "--json").stdout)
-    assert [stage for stage in changed if not stage.startswith("scan")] == ["train@cells-small-vgg16"]
+    return [stage for stage in changed if not stage.startswith("scan")]
 
 
 def test_summary_promote_and_predict(project: Path) -> None:
     shown = run(project, "frostline", "summary")
     assert shown.returncode == 0
     assert "cells-small" in shown.stdout
+    assert "Was the guide right?" in shown.stdout
+    assert "small-different" in shown.stdout
     early = run(project, "frostline", "predict", "images/odd")
     assert early.returncode == 1
     assert "Traceback" not in early.stderr

@@ -6,45 +6,12 @@ from pydantic import ValidationError
 from frostline.errors import SearchError
 from frostline.training.record import TrainRecord
 
-FIELDS = {
-    "dataset": "solar_cells",
-    "size": "small",
-    "per_class": 50,
-    "images": 100,
-    "backbone": "vgg16",
-    "image_size": 96,
-    "resize": "stretch",
-    "classes": ["defective", "functional"],
-    "best": {
-        "trial": 3,
-        "strategy": "start_of_convnet",
-        "init": "pretrained",
-        "keep": 4,
-        "thaw": 0,
-        "freeze_depth": 4,
-        "head_learning_rate": 0.003,
-        "backbone_learning_rate": 0.00005,
-        "weight_decay": 0.001,
-        "dropout": 0.3,
-        "pooling": "both",
-        "views": "mirror",
-        "epochs": 12,
-    },
-    "validation": {"balanced_accuracy": 0.8, "scheme": "5-fold"},
-    "trials": {"complete": 9, "pruned": 2, "failed": 1},
-    "seconds": 61.5,
-    "run_id": "0" * 32,
-    "experiment_id": "1",
-    "study_name": "solar_cells-small-vgg16-aaaaaaaa",
-    "fingerprints": {"data": "d", "weights": "w", "study": "s", "model": "m"},
-}
 
-
-def test_a_record_is_read_as_it_was_written(tmp_path):
-    record = TrainRecord.model_validate(FIELDS)
+def test_a_record_is_read_as_it_was_written(tmp_path, record_fields):
+    record = TrainRecord.model_validate(record_fields)
     record.write(tmp_path)
     assert TrainRecord.read(tmp_path) == record
-    assert json.loads((tmp_path / "train.json").read_text()) == FIELDS
+    assert json.loads((tmp_path / "train.json").read_text()) == record_fields
     assert (record.cell, record.name) == ("solar_cells-small", "solar_cells-small-vgg16")
 
 
@@ -54,12 +21,21 @@ def test_a_missing_record_says_which_stage_writes_it(tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"colour": "red"}, {"size": None}, {"resize": "squeeze"}])
-def test_a_record_of_another_version_is_refused(tmp_path, change):
-    (tmp_path / "train.json").write_text(json.dumps(FIELDS | change))
+def test_a_record_of_another_version_is_refused(tmp_path, change, record_fields):
+    (tmp_path / "train.json").write_text(json.dumps(record_fields | change))
     with pytest.raises(SearchError, match=rf"is not a record of this version(.|\n)*{next(iter(change))}"):
         TrainRecord.read(tmp_path)
 
 
-def test_a_record_does_not_change():
+def test_a_record_does_not_change(record_fields):
     with pytest.raises(ValidationError, match="frozen"):
-        TrainRecord.model_validate(FIELDS).seconds = 1.0
+        TrainRecord.model_validate(record_fields).seconds = 1.0
+
+
+def test_the_guides_network_is_the_winners_only_if_it_is_the_same_trial(record_fields):
+    def guided(trial):
+        return TrainRecord.model_validate(record_fields | {"guide": record_fields["guide"] | {"trial": trial}})
+
+    assert guided(record_fields["best"]["trial"]).guide_model == "model.keras"
+    assert guided(1).guide_model == "guide.keras"
+    assert guided(None).guide_model is None

@@ -1,0 +1,81 @@
+"""A first look at a folder: labelled or not, whole or broken, always honest about how much was seen."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frostline.config import PrepareConfig
+from frostline.data.sample import sample_folder
+from frostline.errors import DataError
+
+PREPARE = PrepareConfig()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, solar_cells: list[Path]) -> Path:
+    """30 pictures of class a, 6 of class b, one of them in both ways broken."""
+    for number, cell in enumerate(solar_cells[:36]):
+        place = tmp_path / "set" / ("b" if number % 6 == 0 else "a")
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(cell, place)
+    return tmp_path / "set"
+
+
+def test_every_class_is_seen_as_often_as_it_can_be(folder: Path) -> None:
+    sample = sample_folder(folder, 20, 32, PREPARE)
+    assert sample.images.shape == (20, 32, 32, 3)
+    assert sample.classes == ("a", "b")
+    assert np.bincount(sample.labels).tolist() == [14, 6]
+    assert sample.counts == (30, 6)
+    assert (sample.files, sample.opened, sample.left_out, sample.side) == (36, 20, {}, 300)
+
+
+def test_the_same_folder_gives_the_same_sample(folder: Path) -> None:
+    first, second = (sample_folder(folder, 20, 32, PREPARE) for _ in range(2))
+    np.testing.assert_array_equal(first.images, second.images)
+
+
+def test_unusable_files_are_counted_and_taken_off_the_estimate(folder: Path) -> None:
+    for number in range(30):
+        (folder / "a" / f"{number}.txt").write_text("no picture")
+    sample = sample_folder(folder, 1000, 32, PREPARE)
+    assert sample.left_out == {"unreadable": 30}
+    assert sample.counts == (30, 6)
+
+
+def test_a_picture_twice_under_one_label_counts_once(folder: Path) -> None:
+    picture = next((folder / "a").iterdir())
+    shutil.copy(picture, folder / "a" / "copy.png")
+    sample = sample_folder(folder, 1000, 32, PREPARE)
+    assert sample.left_out == {"duplicate": 1}
+    assert len(sample.images) == 36
+
+
+def test_pictures_without_class_folders_are_unlabelled(folder: Path) -> None:
+    sample = sample_folder(folder / "a", 1000, 32, PREPARE)
+    assert sample.classes == ()
+    assert set(sample.labels) == {0}
+    assert sample.counts == (30,)
+
+
+def test_only_the_training_split_is_looked_at(tmp_path: Path, folder: Path) -> None:
+    whole = tmp_path / "whole"
+    shutil.copytree(folder, whole / "train")
+    shutil.copytree(folder, whole / "test")
+    assert sample_folder(whole, 1000, 32, PREPARE).files == 36
+
+
+def test_a_folder_with_nothing_to_see_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"absent is not a folder .*Give a folder of pictures"):
+        sample_folder(tmp_path / "absent", 10, 32, PREPARE)
+    (tmp_path / "empty" / "a").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"empty is empty\. Put pictures into it"):
+        sample_folder(tmp_path / "empty", 10, 32, PREPARE)
+    (tmp_path / "empty" / "a" / "notes.txt").write_text("no picture")
+    with pytest.raises(DataError, match=r"holds no usable image: of 1 files, 1 were opened \(1 unreadable\)"):
+        sample_folder(tmp_path / "empty", 10, 32, PREPARE)
+    (tmp_path / "zero.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"zero.png is not a folder"):
+        sample_folder(tmp_path / "zero.png", 10, 32, PREPARE)

@@ -1,0 +1,102 @@
+"""`frostline advise` on folders as users have them: whole, too small, unlabelled, empty."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from frostline.config import Config, load_config
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+def advise(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "frostline", "advise", str(folder), "--image-size", "64", *options]
+    return subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, solar_cells: list[Path]) -> Path:
+    """80 solar cells under two labels."""
+    for number, cell in enumerate(solar_cells[:80]):
+        place = tmp_path / "my cells" / ("odd" if number % 2 else "even")
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(cell, place)
+    return tmp_path / "my cells"
+
+
+def test_regime_evidence_and_lines_that_can_be_pasted(folder: Path) -> None:
+    answer = advise(folder)
+    assert answer.returncode == 0, answer.stderr
+    words = " ".join(answer.stdout.split())
+    assert "80 in 2 classes (even 40, odd 40)" in words
+    assert "Regime small-different" in words
+    assert "Try first start_of_convnet" in words
+    assert "against 1000 images of ImageNet" in words
+    assert (folder.parent / "advice.png").read_bytes().startswith(b"\x89PNG")
+    lines = answer.stdout[answer.stdout.index("datasets:") : answer.stdout.index("The picture is")]
+    pasted = yaml.safe_load(lines)
+    document = yaml.safe_load(PARAMS.read_text())
+    document["search"] |= pasted.pop("search")
+    config = Config.model_validate(document | pasted)
+    assert config.dataset("my_cells").path == folder.resolve()  # type: ignore[union-attr]
+    assert config.size("all") == 40
+    assert config.search.strategies[0] == "start_of_convnet"
+    assert load_config(PARAMS).search.strategies == "auto"
+
+
+def test_a_class_of_three_pictures_is_named_as_too_small(folder: Path) -> None:
+    for picture in sorted((folder / "odd").iterdir())[3:]:
+        picture.unlink()
+    answer = advise(folder)
+    assert answer.returncode == 0, answer.stderr
+    words = " ".join(answer.stdout.split())
+    assert "Too few images to train and test on: odd (3)" in words
+    assert "Similarity different" in words
+
+
+def test_one_class_gives_similarity_alone(folder: Path) -> None:
+    shutil.rmtree(folder / "odd")
+    words = " ".join(advise(folder).stdout.split())
+    assert "'even' is the only class" in words
+    assert "Similarity different" in words
+    assert "Size unknown" in words
+    assert "datasets:" not in words
+
+
+def test_unlabelled_pictures_give_similarity_alone(folder: Path) -> None:
+    words = " ".join(advise(folder / "odd").stdout.split())
+    assert "There are no class folders, so only similarity can be told" in words
+    assert "With few images start_of_convnet" in words
+    assert "datasets:" not in words
+
+
+def test_too_few_pictures_leave_similarity_unclear(folder: Path) -> None:
+    for label in ("odd", "even"):
+        for picture in sorted((folder / label).iterdir())[5:]:
+            picture.unlink()
+    words = " ".join(advise(folder).stdout.split())
+    assert "10 images cannot show whether they are similar: give at least 20" in words
+    assert "Regime small-unclear" in words
+    assert "Try first end_of_convnet or start_of_convnet" in words
+
+
+def test_small_originals_are_said_to_be_enlarged(folder: Path) -> None:
+    from PIL import Image
+
+    for picture in folder.glob("*/*.png"):
+        Image.open(picture).resize((24, 24)).save(picture)
+    assert "they are enlarged to 64" in " ".join(advise(folder).stdout.split())
+
+
+@pytest.mark.parametrize("options", [(), ("--backbone", "vgg61"), ("--weights", "absent.h5"), ("--image-size", "8")])
+def test_what_cannot_be_advised_on_is_one_clear_error(tmp_path: Path, options: tuple[str, ...]) -> None:
+    (tmp_path / "empty").mkdir()
+    answer = advise(tmp_path / "empty", *options)
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in answer.stderr
+    assert not (tmp_path / "advice.png").exists()
