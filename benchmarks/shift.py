@@ -1,0 +1,156 @@
+"""How stable the shift is: over data sets, numbers of images, and image sizes.
+
+    python benchmarks/shift.py
+
+measures VGG16's shift for sets that are similar to ImageNet (dogs and cats; one half of an ImageNet sample against the
+other) and different from it (solar cells, scikit-learn's digits, noise), and for harder ones, with its bootstrap
+interval. Writes `docs/results/shift.csv` and `shift.png`, and prints the table of `shift.md`. Sets of `shared/data` are
+left out, with a word, where that folder is absent.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image, ImageFilter
+
+from frostline.runtime import set_defaults
+
+set_defaults()
+
+from frostline.backbones.surgery import build_backbone  # noqa: E402
+from frostline.charts import INK, chart, legend  # noqa: E402
+from frostline.config import BackboneConfig, ProfileConfig  # noqa: E402
+from frostline.data.images import decode, to_square  # noqa: E402
+from frostline.data.sources.elpv import ElpvSource  # noqa: E402
+from frostline.progress import say  # noqa: E402
+from frostline.regimes.activations import Activations, measure  # noqa: E402
+from frostline.regimes.guide import classify_similarity  # noqa: E402
+from frostline.regimes.reference import Reference, channel_moments, find_reference  # noqa: E402
+from frostline.regimes.shift import measure_shift  # noqa: E402
+from frostline.training.precision import resolve_precision  # noqa: E402
+
+RESULTS = Path("docs/results")
+SHARED = Path("../shared/data")
+SIZES = (96, 128, 160, 224)
+COUNTS = (20, 50, 100, 200, 400, 1000)
+MANY_AT = 96  # pixels: the size at which 1,000 images are looked at; at the others, 400
+SEED = 20
+Load = Callable[[int, int], np.ndarray]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="image sizes in pixels")
+    rows: list[dict[str, object]] = []
+    for size in options.parse_args().sizes:
+        config = BackboneConfig(image_size=size)
+        backbone = build_backbone("vgg16", config, precision=resolve_precision("auto"))
+        shipped = find_reference(backbone)
+        for (name, expected), load in sets().items():
+            images = load(1000 if size == MANY_AT else 400, size)
+            say(f"{name}: {len(images)} images at {size} pixels")
+            activations, reference = measure(backbone, images), shipped
+            if name == "ImageNet, half against half":
+                activations, reference = halves(activations)
+            for count in COUNTS:
+                if count <= len(activations.means[0]):
+                    shift = measure_shift(activations.of(np.arange(count)), reference, SEED).score
+                    verdict = classify_similarity(shift, ProfileConfig())
+                    rows.append(
+                        {"set": name, "expected": expected, "pixels": size, "images": count, "verdict": verdict}
+                        | {part: round(value, 4) for part, value in shift.model_dump().items()}
+                    )
+    table = pd.DataFrame(rows)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    table.to_csv(RESULTS / "shift.csv", index=False)
+    figure(table).savefig(RESULTS / "shift.png")
+    print(markdown(table))
+
+
+def sets() -> dict[tuple[str, str], Load]:
+    """Name and expected verdict of each set, with what gives `count` of its images at `size` pixels."""
+    found: dict[tuple[str, str], Load] = {}
+    if SHARED.is_dir():
+        pets = sorted((SHARED / "dogs_cats").glob("*/*.jpg"))
+        sample = sorted((SHARED / "imagenet_sample").glob("*.jpg"))
+        found |= {
+            ("dogs and cats", "similar"): of_files(pets),
+            ("ImageNet, half against half", "similar"): of_files(sample),
+            ("ImageNet, grey", "-"): of_files(sample, lambda image: image.convert("L")),
+            ("ImageNet, shrunk to 32 pixels", "-"): of_files(sample, lambda image: image.resize((32, 32))),
+            ("ImageNet, edges only", "-"): of_files(sample, lambda i: i.convert("L").filter(ImageFilter.FIND_EDGES)),
+        }
+    else:
+        say(f"{SHARED} is absent: dogs and cats, and the ImageNet sample, are left out.")
+    solar = ElpvSource.find(threshold=0.5)
+    cells = [solar.root / record.image for record in solar.records()]
+    return found | {
+        ("solar cells", "different"): of_files(cells),
+        ("digits", "different"): digits,
+        ("noise", "different"): noise,
+    }
+
+
+def of_files(files: list[Path], change: Callable[[Image.Image], Image.Image] = lambda image: image) -> Load:
+    def load(count: int, size: int) -> np.ndarray:
+        chosen = np.random.default_rng(SEED).permutation(len(files))[:count]
+        pictures = (change(decode(files[each], min_side=1, max_pixels=10**8)).convert("RGB") for each in chosen)
+        return np.stack([to_square(picture, size, "stretch") for picture in pictures])
+
+    return load
+
+
+def digits(count: int, size: int) -> np.ndarray:
+    from sklearn.datasets import load_digits
+
+    pictures = (load_digits().images * (255 / 16)).astype(np.uint8)
+    chosen = np.random.default_rng(SEED).permutation(len(pictures))[:count]
+    return np.stack([to_square(Image.fromarray(pictures[each]).convert("RGB"), size, "stretch") for each in chosen])
+
+
+def noise(count: int, size: int) -> np.ndarray:
+    return np.random.default_rng(SEED).integers(0, 256, (min(count, 400), size, size, 3), dtype=np.uint8)
+
+
+def halves(activations: Activations) -> tuple[Activations, Reference]:
+    """One half of the images, and the reference made of the other."""
+    middle = len(activations.means[0]) // 2
+    other = activations.of(np.arange(middle, 2 * middle))
+    return activations.of(np.arange(middle)), Reference(*channel_moments(other), "the other half")
+
+
+def figure(table: pd.DataFrame) -> Figure:
+    figure, axes = chart(9.5, 5.0, "Shift against number of images (96 pixels)")
+    threshold = ProfileConfig().similar_up_to
+    for name, group in table[table["pixels"] == MANY_AT].groupby("set", sort=False):
+        errors = [group["value"] - group["low"], group["high"] - group["value"]]
+        axes.errorbar(group["images"], group["value"], errors, marker="o", capsize=3, label=name)
+    axes.axhline(threshold, color=INK, linewidth=1, linestyle="--", label=f"similar up to {threshold}")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(COUNTS, [str(count) for count in COUNTS])
+    axes.set_xlabel("images")
+    axes.set_ylabel("shift, with 95% interval")
+    legend(axes)
+    return figure
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """One row per set and image size, one column per number of images."""
+    table = table.assign(cell=[f"{row.value:.3g} [{row.low:.3g}, {row.high:.3g}]" for row in table.itertuples()])
+    wide = table.pivot_table(index=["set", "pixels"], columns="images", values="cell", aggfunc="first", sort=False)
+    lines = ["| set | px | " + " | ".join(f"{count} images" for count in wide.columns) + " | verdicts |"]
+    lines.append("|---" * (len(wide.columns) + 3) + "|")
+    for (name, pixels), cells in wide.iterrows():
+        verdicts = table[(table["set"] == name) & (table["pixels"] == pixels)]["verdict"]
+        shown = " | ".join("" if pd.isna(cell) else cell for cell in cells)
+        lines.append(f"| {name} | {pixels} | {shown} | {', '.join(dict.fromkeys(verdicts))} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
