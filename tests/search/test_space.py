@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from frostline.config import load_config
-from frostline.search.space import guide_points, suggest
+from frostline.search.space import as_point, guide_settings, suggest
 from frostline.training.settings import GUIDE, strategy_of
 
 CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search
@@ -28,8 +28,15 @@ def test_random_suggestions_are_legal(depth: int) -> None:
 
 def test_the_guides_points_are_what_the_trials_then_run() -> None:
     study = optuna.create_study()
-    for point in guide_points(CONFIG, 5):
-        study.enqueue_trial(point)
+    for strategy in GUIDE:
+        study.enqueue_trial(as_point(guide_settings(strategy, CONFIG, 5)))
     settings = [suggest(study.ask(), CONFIG, 5) for _ in GUIDE]
+    assert settings == [guide_settings(strategy, CONFIG, 5) for strategy in GUIDE]
     assert tuple(strategy_of(each.init, each.keep, each.thaw, 5) for each in settings) == GUIDE
     assert len({(each.head_learning_rate, each.dropout, each.pooling, each.views) for each in settings}) == 1
+
+
+def test_the_profiles_cut_is_how_much_of_the_network_the_start_keeps() -> None:
+    assert guide_settings("start_of_convnet", CONFIG, 17).keep == 13
+    assert guide_settings("start_of_convnet", CONFIG, 17, cut=6).keep == 6
+    assert guide_settings("end_of_convnet", CONFIG, 17, cut=6).keep == 17

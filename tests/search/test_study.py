@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from frostline.config import SearchConfig, load_config
 from frostline.errors import SearchError
-from frostline.search.space import suggest
+from frostline.search.space import guide_settings, suggest
 from frostline.search.study import (
     POSITION,
     REASON,
@@ -24,9 +24,11 @@ from frostline.search.study import (
     open_study,
     run_study,
 )
+from frostline.training.settings import GUIDE
 
 DEPTH = 5
 CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search.model_copy(update={"trials": 9})
+FIRST = [guide_settings(strategy, CONFIG, DEPTH) for strategy in GUIDE]
 
 
 def _objective(trial: optuna.Trial) -> float:
@@ -38,7 +40,7 @@ def _objective(trial: optuna.Trial) -> float:
 
 def _search(storage: str, name: str = "study", config: SearchConfig = CONFIG) -> list[optuna.trial.FrozenTrial]:
     with open_study(storage, name, config) as study:
-        run_study(study, _objective, config, DEPTH, seed=7)
+        run_study(study, _objective, config, FIRST, seed=7)
         return sorted(finished_trials(study), key=lambda trial: trial.user_attrs[POSITION])
 
 
@@ -76,14 +78,14 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
         f"""
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from test_study import CONFIG, DEPTH, _objective, open_study, run_study
+        from test_study import CONFIG, FIRST, _objective, open_study, run_study
         def objective(trial):
             value = _objective(trial)
             if trial.number == int(sys.argv[1]):
                 os.kill(os.getpid(), signal.SIGKILL)
             return value
         with open_study({storage!r}, "study", CONFIG) as study:
-            run_study(study, objective, CONFIG, DEPTH, seed=7)
+            run_study(study, objective, CONFIG, FIRST, seed=7)
         """
     )
     for number in ("2", "7"):
@@ -109,7 +111,7 @@ def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str)
         return value
 
     with open_study(storage, "study", CONFIG) as study:
-        run_study(study, objective, CONFIG, DEPTH, seed=7)
+        run_study(study, objective, CONFIG, FIRST, seed=7)
         failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
         assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
         assert len(finished_trials(study)) == CONFIG.trials
@@ -122,7 +124,7 @@ def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage:
         raise RuntimeError("a bug")
 
     with open_study(storage, "study", CONFIG) as study, pytest.raises(RuntimeError, match="a bug"):
-        run_study(study, broken, CONFIG, DEPTH, seed=7)
+        run_study(study, broken, CONFIG, FIRST, seed=7)
     trials = _search(storage)
     assert [(trial.params["init_if_unfrozen"], trial.params["freeze_at_most"]) for trial in trials[:4]] == [
         ("pretrained", 5),
@@ -137,7 +139,7 @@ def test_a_study_without_a_complete_trial_says_why(storage: str) -> None:
         raise TrialFailed("memory ran out")
 
     with open_study(storage, "study", CONFIG) as study:
-        run_study(study, objective, CONFIG, DEPTH, seed=7)
+        run_study(study, objective, CONFIG, FIRST, seed=7)
         with pytest.raises(SearchError, match=r"has no complete trial\. Its trials ended so: memory ran out"):
             best_trial(study, 100)
 

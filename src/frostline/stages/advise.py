@@ -13,9 +13,10 @@ from frostline.backbones.surgery import build_backbone
 from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
 from frostline.regimes.activations import measure
+from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
-from frostline.regimes.profile import MIN_IMAGES, CellProfile, Profile, profile_cell
+from frostline.regimes.profile import CellProfile, Profile
 from frostline.regimes.reference import find_reference
 from frostline.training.precision import resolve_precision
 
@@ -38,16 +39,8 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     reference = find_reference(network)
     activations = measure(network, sample.images)
     cell = profile_cell(network, reference, activations, sample.labels, sample.groups, sample.counts, thresholds, _SEED)
-    profile = Profile(
-        dataset=folder.resolve().name,
-        backbone=backbone,
-        application=network.spec.application,
-        image_size=network.image_size,
-        reference=reference.source if reference else None,
-        thresholds=thresholds,
-        block_names=network.block_names,
-        cells={_CELL: cell},
-    )
+    name = folder.resolve().name
+    profile = make_profile(name, backbone, network, reference, {_CELL: cell}, thresholds)
     with atomic_file(picture) as path:
         profile_figure(profile).savefig(path, format="png")
     console = Console(width=None if Console().is_terminal else 120)

@@ -2,18 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from frostline.atomic import atomic_file
 from frostline.backbones.surgery import build_backbone
 from frostline.config import load_config
 from frostline.data.packed import read_packed
-from frostline.data.splits import cell_rows
 from frostline.progress import say
-from frostline.regimes.activations import measure
+from frostline.regimes.cells import make_profile, profile_cells
 from frostline.regimes.figure import profile_figure
-from frostline.regimes.profile import Profile, profile_cell
+from frostline.regimes.profile import Profile
 from frostline.regimes.reference import find_reference
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
@@ -23,43 +21,15 @@ __all__ = ["run"]
 
 
 def run(dataset: str, backbone: str) -> None:
-    """Write `results/profile/<dataset>-<backbone>.json` and `.png`, and the same to MLflow.
-
-    A cell is profiled by its own images alone, as it is trained; all cells share one forward pass.
-    """
+    """Write `results/profile/<dataset>-<backbone>.json` and `.png`, and the same to MLflow."""
     config = load_config()
     name = f"{dataset}-{backbone}"
     packed = read_packed(Path("data/packed") / name)
     precision = resolve_precision(config.train.precision)
     network = build_backbone(backbone, config.backbone(backbone), precision=precision, seed=config.seed)
     reference = find_reference(network)
-    rows = {size: cell_rows(packed.index, per_class, config.seed) for size, per_class in config.sizes.items()}
-    sampled = {size: each[: config.profile.images] for size, each in rows.items()}
-    every = np.unique(np.concatenate(list(sampled.values())))
-    activations = measure(network, packed.images, every)
-    cells = {
-        size: profile_cell(
-            network,
-            reference,
-            activations.of(np.searchsorted(every, sampled[size])),
-            packed.labels[sampled[size]],
-            packed.index["group"].iloc[sampled[size]].tolist(),
-            np.bincount(packed.labels[rows[size]], minlength=len(packed.classes)).tolist(),
-            config.profile,
-            config.seed,
-        )
-        for size in config.sizes
-    }
-    profile = Profile(
-        dataset=dataset,
-        backbone=backbone,
-        application=network.spec.application,
-        image_size=network.image_size,
-        reference=reference.source if reference else None,
-        thresholds=config.profile,
-        block_names=network.block_names,
-        cells=cells,
-    )
+    cells = profile_cells(network, reference, packed, config.sizes, config.profile, config.seed)
+    profile = make_profile(dataset, backbone, network, reference, cells, config.profile)
     path = Path("results/profile") / f"{name}.json"
     profile.write(path)
     figure = profile_figure(profile)

@@ -44,10 +44,11 @@ def run(dataset: str, size: str, backbone: str) -> None:
     import keras
 
     config = load_config()
+    per_class = config.size(size)
     packed = read_packed(Path("data/packed") / f"{dataset}-{backbone}")
     profile = Profile.read(Path("results/profile") / f"{dataset}-{backbone}.json").cell(size)
     keras.utils.set_random_seed(config.seed)
-    cell = make_cell(packed, config.size(size), config.train, config.seed)
+    cell = make_cell(packed, per_class, config.train, config.seed)
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
     trainer = Trainer(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
     strategies = profile.order if config.search.strategies == "auto" else config.search.strategies
@@ -92,7 +93,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
         record = TrainRecord(
             dataset=dataset,
             size=size,
-            per_class=config.size(size),
+            per_class=per_class,
             images=len(cell.all_rows),
             backbone=backbone,
             image_size=packed.image_size,

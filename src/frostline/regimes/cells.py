@@ -1,0 +1,162 @@
+"""Profile cells: from one forward pass to regimes and recommendations."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from frostline.backbones.surgery import Backbone
+from frostline.config import ProfileConfig
+from frostline.data.packed import PackedImages
+from frostline.data.splits import cell_rows
+from frostline.regimes.activations import Activations, measure, measured_layers
+from frostline.regimes.guide import classify_similarity, classify_size, recommend
+from frostline.regimes.probe import log_evidence, probe_score, usable_folds
+from frostline.regimes.profile import BlockProbe, CellProfile, LayerShift, Profile
+from frostline.regimes.reference import Reference
+from frostline.regimes.shift import measure_shift
+from frostline.training.settings import guide_depth
+from frostline.training.standard_error import one_standard_error_below
+
+__all__ = ["MIN_IMAGES", "make_profile", "profile_cell", "profile_cells"]
+
+MIN_IMAGES = 20
+"""Fewer say nothing certain about similarity: at 10, grey photographs reach the threshold by chance."""
+
+
+def profile_cells(
+    backbone: Backbone,
+    reference: Reference | None,
+    packed: PackedImages,
+    sizes: Mapping[str, int],
+    config: ProfileConfig,
+    seed: int,
+) -> dict[str, CellProfile]:
+    """The profile of a data set at each of `sizes` (name: images per class).
+
+    A cell is profiled by its own images alone, as it is trained; all share one forward pass.
+    """
+    rows = {size: cell_rows(packed.index, per_class, seed) for size, per_class in sizes.items()}
+    sampled = {size: each[: config.images] for size, each in rows.items()}
+    every = np.unique(np.concatenate(list(sampled.values())))
+    activations = measure(backbone, packed.images, every)
+    return {
+        size: profile_cell(
+            backbone,
+            reference,
+            activations.of(np.searchsorted(every, sampled[size])),
+            packed.labels[sampled[size]],
+            packed.index["group"].iloc[sampled[size]].tolist(),
+            np.bincount(packed.labels[rows[size]], minlength=len(packed.classes)).tolist(),
+            config,
+            seed,
+        )
+        for size in sizes
+    }
+
+
+def make_profile(
+    dataset: str,
+    name: str,
+    backbone: Backbone,
+    reference: Reference | None,
+    cells: dict[str, CellProfile],
+    config: ProfileConfig,
+) -> Profile:
+    """The profile of `dataset` with the backbone that params.yaml, or the command line, calls `name`."""
+    return Profile(
+        dataset=dataset,
+        backbone=name,
+        application=backbone.spec.application,
+        image_size=backbone.image_size,
+        reference=reference.source if reference else None,
+        thresholds=config,
+        block_names=backbone.block_names,
+        cells=cells,
+    )
+
+
+def profile_cell(
+    backbone: Backbone,
+    reference: Reference | None,
+    activations: Activations,
+    labels: NDArray[np.int64],
+    groups: Sequence[str],
+    counts: Sequence[int],
+    config: ProfileConfig,
+    seed: int,
+) -> CellProfile:
+    """Profile a cell from the `activations` of some of its images.
+
+    `labels` [N] (all one number where there are no labels) and `groups` [N] belong to those images; `counts` are all
+    the cell's images by class.
+    """
+    measured = len(labels)
+    # One thread: these matrices are small, and linear algebra's threads wait a hundred times longer than they work
+    # where the backend's threads, or another process, hold the cores.
+    with threadpool_limits(1):
+        shift = measure_shift(activations, reference, seed) if reference else None
+        blocks = _depth_profile(backbone, activations, labels, groups, config.folds, seed)
+    layers = tuple(
+        LayerShift(name=layer.name, block=layer.block, shift=value)
+        for layer, value in zip(measured_layers(backbone), shift.layers if shift else (), strict=False)
+    )
+    size = classify_size(float(np.median(counts)), sum(counts), config)
+    similarity = classify_similarity(shift.score if shift and measured >= MIN_IMAGES else None, config)
+    recommendation = recommend(size, similarity)
+    return CellProfile(
+        images=sum(counts),
+        per_class=float(np.median(counts)),
+        measured=measured,
+        size=size,
+        similarity=similarity,
+        shift=shift.score if shift else None,
+        regime=recommendation.regime,
+        strategies=recommendation.strategies,
+        reason=recommendation.reason,
+        order=recommendation.order,
+        peak=_peak(blocks),
+        cut=_cut(blocks, measured),
+        layers=layers,
+        blocks=blocks,
+    )
+
+
+def _depth_profile(
+    backbone: Backbone,
+    activations: Activations,
+    labels: NDArray[np.int64],
+    groups: Sequence[str],
+    folds: int,
+    seed: int,
+) -> tuple[BlockProbe, ...]:
+    folds = usable_folds(labels, groups, folds)
+    if folds < 2:
+        return ()
+    return tuple(
+        BlockProbe(
+            name=name,
+            block=block,
+            balanced_accuracy=probe_score(features, labels, groups, folds, seed),
+            log_evidence=log_evidence(features, labels),
+        )
+        for block, (name, features) in enumerate(zip(backbone.block_names, activations.pooled, strict=True), start=1)
+    )
+
+
+def _peak(blocks: Sequence[BlockProbe]) -> int | None:
+    return max(blocks, key=lambda block: block.balanced_accuracy.value).block if blocks else None
+
+
+def _cut(blocks: Sequence[BlockProbe], images: int) -> int | None:
+    """Of the blocks before the last that are as good as the best of them, the one nearest to the guide's usual cut.
+
+    As good is within a standard error: on few images the highest of several scores is a lucky one.
+    """
+    earlier = {block.block: block.balanced_accuracy.value for block in blocks[:-1]}
+    if not earlier:
+        return None
+    _, usual, _ = guide_depth("start_of_convnet", len(blocks))
+    floor = one_standard_error_below(max(earlier.values()), images)
+    return min((block for block, score in earlier.items() if score >= floor), key=lambda block: abs(block - usual))

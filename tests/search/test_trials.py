@@ -1,0 +1,49 @@
+"""What is read off finished trials."""
+
+import math
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from frostline.search.trials import best_of_first, settings_of, trial_table
+from frostline.training.settings import TrialSettings
+
+SETTINGS = TrialSettings("pretrained", 5, 0, 1e-3, 1e-5, 1.0, 0.3, "both", "mirror")
+FIRST = ("fine_tune", "retrain", "end_of_convnet")
+
+
+def trial(position: int, value: float | None, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
+    return optuna.trial.create_trial(
+        value=value if state == TrialState.COMPLETE else None,
+        state=state,
+        intermediate_values={} if value is None else {1: value - 0.1, 2: value},
+        user_attrs=vars(SETTINGS) | {"position": position, "strategy": "end_of_convnet", "freeze_depth": 5},
+    )
+
+
+def test_settings_are_what_the_trial_ran_with() -> None:
+    assert settings_of(trial(0, 0.5)) == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("wanted", "position"), [(("fine_tune",), 0), (("fine_tune", "retrain"), 1), (("start_of_convnet",), None)]
+)
+def test_the_guides_trial_is_the_best_of_those_it_asked_for(wanted: tuple[str, ...], position: int | None) -> None:
+    trials = [trial(0, 0.6), trial(1, 0.7), trial(2, 0.8), trial(3, 0.9)]
+    found = best_of_first(trials, FIRST, wanted)
+    assert (found.user_attrs["position"] if found else None) == position
+
+
+def test_a_guides_trial_that_was_not_completed_does_not_count() -> None:
+    trials = [trial(0, 0.9, TrialState.PRUNED), trial(1, None, TrialState.FAIL), trial(3, 0.95)]
+    assert best_of_first(trials, FIRST, ("fine_tune", "retrain")) is None
+
+
+def test_the_table_has_a_row_a_trial_in_order_of_position() -> None:
+    table = trial_table([trial(2, 0.8), trial(0, 0.6, TrialState.PRUNED), trial(1, None, TrialState.FAIL)])
+    assert table["position"].tolist() == [1, 2, 3]
+    assert table["state"].tolist() == ["pruned", "failed", "complete"]
+    assert table["value"].tolist()[0] == 0.6
+    assert math.isnan(table["value"].tolist()[1])
+    assert table["keep"].tolist() == [5, 5, 5]
