@@ -7,31 +7,41 @@ before Optuna proposes others: nothing is chosen by a validation score, so nothi
     python benchmarks/regimes.py --seeds 20 21 22
 
 Writes a row per strategy, cell and seed to `docs/results/regimes.csv` as it goes on; rows that are there are kept.
+Then measures each cell's regime with each seed (`regimes_measured.csv`), draws `regimes.png`, and prints the tables of
+`regimes.md`.
 """
 
 import argparse
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
+from frostline.backbones.surgery import build_backbone
+from frostline.charts import DPI, INK, style
 from frostline.config import Config, load_config
 from frostline.data.manifest import build
 from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.evaluation.metrics import score
 from frostline.progress import say
+from frostline.regimes.cells import profile_cells
+from frostline.regimes.comparison import prepare_comparison
 from frostline.runtime import set_defaults
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
+from frostline.training.precision import resolve_precision
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import GUIDE
 from frostline.training.trial import Trainer
 
 HERE = Path(__file__).parent
 RESULTS = Path("docs/results/regimes.csv")
+MEASURED = RESULTS.with_name("regimes_measured.csv")
 WORK = Path(".cache/regimes")
 BACKBONE = "vgg16"
 KEY = ["seed", "dataset", "size", "strategy"]
@@ -43,6 +53,7 @@ def main() -> None:
     arguments.add_argument("--params", type=Path, default=HERE / "regimes.yaml")
     options = arguments.parse_args()
     set_defaults()
+    measured: list[dict[str, object]] = []
     for seed in options.seeds:
         config = load_config(options.params).model_copy(update={"seed": seed})
         for dataset in config.datasets:
@@ -50,6 +61,12 @@ def main() -> None:
             for size in config.sizes:
                 for row in run_cell(config, dataset, size, packed):
                     append(row)
+            measured += measure_cells(config, dataset, packed)
+    regimes = pd.DataFrame(measured)
+    regimes.to_csv(MEASURED, index=False)
+    scores = pd.read_csv(RESULTS)
+    figure(scores, regimes).savefig(RESULTS.with_suffix(".png"))
+    print(regime_table(regimes), score_table(scores, regimes), difference_table(scores), sep="\n\n")
 
 
 def pack(config: Config, dataset: str) -> PackedImages:
@@ -93,10 +110,94 @@ def run_cell(config: Config, dataset: str, size: str, packed: PackedImages) -> I
         }
 
 
+def measure_cells(config: Config, dataset: str, packed: PackedImages) -> list[dict[str, object]]:
+    """What the profile stage says of each cell under this seed."""
+    precision = resolve_precision(config.train.precision)
+    backbone = build_backbone(BACKBONE, config.backbone(BACKBONE), precision=precision, seed=config.seed)
+    sides = packed.index[["width", "height"]].min(axis=1)
+    comparison = prepare_comparison(BACKBONE, config.backbone(BACKBONE), backbone, sides)
+    cells = profile_cells(backbone, comparison, packed, config.sizes, config.profile, config.seed)
+    return [
+        {
+            "seed": config.seed,
+            "dataset": dataset,
+            "size": size,
+            "regime": cell.regime,
+            "recommended": " or ".join(cell.strategies),
+            **(cell.shift.model_dump() if cell.shift else {}),
+            "peak": cell.peak,
+        }
+        for size, cell in cells.items()
+    ]
+
+
 def append(row: dict[str, object]) -> None:
     say(", ".join(f"{name}={value}" for name, value in row.items()))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame([row]).to_csv(RESULTS, mode="a", header=not RESULTS.exists(), index=False)
+
+
+def regime_table(regimes: pd.DataFrame) -> str:
+    lines = ["| cell | regime (every seed) | shift, lowest to highest interval bound | probe's best block, by seed |"]
+    lines.append("|---|---|---|---|")
+    for (dataset, size), rows in regimes.groupby(["dataset", "size"], sort=False):
+        names = ", ".join(rows["regime"].unique())
+        peaks = ", ".join(str(peak) for peak in rows["peak"])
+        lines.append(f"| {dataset}-{size} | {names} | {rows['low'].min():.3f} to {rows['high'].max():.3f} | {peaks} |")
+    return "\n".join(lines)
+
+
+def score_table(scores: pd.DataFrame, regimes: pd.DataFrame) -> str:
+    """Mean and standard deviation over seeds; what the guide recommends in bold."""
+    grouped = scores.groupby(["dataset", "size", "strategy"])["balanced_accuracy"]
+    mean, deviation = grouped.mean(), grouped.std()
+    lines = ["| cell | regime | " + " | ".join(GUIDE) + " |", "|---|---" + "|---" * len(GUIDE) + "|"]
+    for (dataset, size), rows in regimes.groupby(["dataset", "size"], sort=False):
+        recommended = rows["recommended"].iloc[0].split(" or ")
+        shown = []
+        for strategy in GUIDE:
+            key = (dataset, size, strategy)
+            text = f"{mean[key]:.3f} ± {deviation[key]:.3f}"
+            shown.append(f"**{text}**" if strategy in recommended else text)
+        lines.append(f"| {dataset}-{size} | {rows['regime'].iloc[0]} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def difference_table(scores: pd.DataFrame) -> str:
+    """Within each seed, every strategy less `end_of_convnet`, in points: mean and range over seeds."""
+    wide = scores.pivot_table(
+        index=["dataset", "size", "seed"], columns="strategy", values="balanced_accuracy", sort=False
+    )
+    less = 100 * wide.sub(wide["end_of_convnet"], axis=0)
+    others = [name for name in GUIDE if name != "end_of_convnet"]
+    lines = ["| cell | " + " | ".join(others) + " |", "|---" * (len(others) + 1) + "|"]
+    for (dataset, size), rows in less.groupby(["dataset", "size"], sort=False):
+        shown = [f"{rows[name].mean():+.1f} ({rows[name].min():+.1f} to {rows[name].max():+.1f})" for name in others]
+        lines.append(f"| {dataset}-{size} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def figure(scores: pd.DataFrame, regimes: pd.DataFrame) -> Figure:
+    """One panel a cell, laid out as the guide's table: a dot a seed, a bar for the mean, dark if recommended."""
+    datasets, sizes = list(dict.fromkeys(regimes["dataset"])), list(dict.fromkeys(regimes["size"]))
+    picture = Figure(figsize=(10, 7.5), dpi=DPI, layout="constrained")
+    panels = picture.subplots(len(sizes), len(datasets), sharex=True, squeeze=False)
+    for (row, size), (column, dataset) in product(enumerate(sizes), enumerate(datasets)):
+        axes = panels[row][column]
+        cell = regimes[(regimes["dataset"] == dataset) & (regimes["size"] == size)].iloc[0]
+        style(axes, f"{dataset}-{size}: {cell['regime']}")
+        of_cell = scores[(scores["dataset"] == dataset) & (scores["size"] == size)]
+        for place, strategy in enumerate(GUIDE):
+            values = of_cell[of_cell["strategy"] == strategy]["balanced_accuracy"]
+            recommended = strategy in cell["recommended"].split(" or ")
+            axes.bar(place, values.mean(), color="#0072B2" if recommended else "#C7D9E6", width=0.65, zorder=2)
+            axes.scatter([place] * len(values), values, color=INK, s=18, zorder=3)
+            axes.text(place, values.max() + 0.012, f"{values.mean():.3f}", ha="center", color=INK)
+        axes.set_xticks(range(len(GUIDE)), [name.replace("_", "\n", 1) for name in GUIDE])
+        axes.set_ylim(0.5, 1.0)
+        axes.set_ylabel("test balanced accuracy")
+    picture.supxlabel("dark: what the guide recommends; dots: seeds", color=INK)
+    return picture
 
 
 if __name__ == "__main__":

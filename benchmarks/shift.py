@@ -4,8 +4,9 @@
 
 measures VGG16's shift for sets that are similar to ImageNet (dogs and cats; one half of an ImageNet sample against the
 other) and different from it (solar cells, scikit-learn's digits, noise), and for harder ones, with its bootstrap
-interval. Writes `docs/results/shift.csv` and `shift.png`, and prints the table of `shift.md`. Sets of `shared/data` are
-left out, with a word, where that folder is absent.
+interval. As in frostline, pictures much smaller than the image size are compared at their own. Writes
+`docs/results/shift.csv` and `shift.png`, and prints the table of `shift.md`. Sets of `shared/data` are left out, with a
+word, where that folder is absent.
 """
 
 import argparse
@@ -27,9 +28,10 @@ from frostline.config import BackboneConfig, ProfileConfig  # noqa: E402
 from frostline.data.images import decode, to_square  # noqa: E402
 from frostline.data.sources.elpv import ElpvSource  # noqa: E402
 from frostline.progress import say  # noqa: E402
-from frostline.regimes.activations import Activations, measure  # noqa: E402
+from frostline.regimes.activations import Activations  # noqa: E402
+from frostline.regimes.comparison import prepare_comparison  # noqa: E402
 from frostline.regimes.guide import classify_similarity  # noqa: E402
-from frostline.regimes.reference import Reference, channel_moments, find_reference  # noqa: E402
+from frostline.regimes.reference import Reference, channel_moments  # noqa: E402
 from frostline.regimes.shift import measure_shift  # noqa: E402
 from frostline.training.precision import resolve_precision  # noqa: E402
 
@@ -39,7 +41,7 @@ SIZES = (96, 128, 160, 224)
 COUNTS = (20, 50, 100, 200, 400, 1000)
 MANY_AT = 96  # pixels: the size at which 1,000 images are looked at; at the others, 400
 SEED = 20
-Load = Callable[[int, int], np.ndarray]
+Load = Callable[[int, int], np.ndarray]  # (number of images, pixels a side)
 
 
 def main() -> None:
@@ -49,11 +51,12 @@ def main() -> None:
     for size in options.parse_args().sizes:
         config = BackboneConfig(image_size=size)
         backbone = build_backbone("vgg16", config, precision=resolve_precision("auto"))
-        shipped = find_reference(backbone)
-        for (name, expected), load in sets().items():
+        for (name, expected), (load, side) in sets().items():
             images = load(1000 if size == MANY_AT else 400, size)
             say(f"{name}: {len(images)} images at {size} pixels")
-            activations, reference = measure(backbone, images), shipped
+            comparison = prepare_comparison("vgg16", config, backbone, [side or size])
+            activations = comparison.activations(images)
+            reference = comparison.reference
             if name == "ImageNet, half against half":
                 activations, reference = halves(activations)
             for count in COUNTS:
@@ -71,27 +74,27 @@ def main() -> None:
     print(markdown(table))
 
 
-def sets() -> dict[tuple[str, str], Load]:
-    """Name and expected verdict of each set, with what gives `count` of its images at `size` pixels."""
-    found: dict[tuple[str, str], Load] = {}
+def sets() -> dict[tuple[str, str], tuple[Load, int | None]]:
+    """Name and expected verdict of each set, with what loads it, and its pictures' side in pixels (None: as asked)."""
+    found: dict[tuple[str, str], tuple[Load, int | None]] = {}
     if SHARED.is_dir():
         pets = sorted((SHARED / "dogs_cats").glob("*/*.jpg"))
         sample = sorted((SHARED / "imagenet_sample").glob("*.jpg"))
         found |= {
-            ("dogs and cats", "similar"): of_files(pets),
-            ("ImageNet, half against half", "similar"): of_files(sample),
-            ("ImageNet, grey", "-"): of_files(sample, lambda image: image.convert("L")),
-            ("ImageNet, shrunk to 32 pixels", "-"): of_files(sample, lambda image: image.resize((32, 32))),
-            ("ImageNet, edges only", "-"): of_files(sample, lambda i: i.convert("L").filter(ImageFilter.FIND_EDGES)),
+            ("dogs and cats", "similar"): (of_files(pets), 300),
+            ("ImageNet, half against half", "similar"): (of_files(sample), 256),
+            ("ImageNet, grey", "-"): (of_files(sample, lambda image: image.convert("L")), 256),
+            ("ImageNet, shrunk to 32 pixels", "-"): (of_files(sample, lambda image: image.resize((32, 32))), 32),
+            ("ImageNet, edges only", "-"): (of_files(sample, edges), 256),
         }
     else:
         say(f"{SHARED} is absent: dogs and cats, and the ImageNet sample, are left out.")
     solar = ElpvSource.find(threshold=0.5)
     cells = [solar.root / record.image for record in solar.records()]
     return found | {
-        ("solar cells", "different"): of_files(cells),
-        ("digits", "different"): digits,
-        ("noise", "different"): noise,
+        ("solar cells", "different"): (of_files(cells), 300),
+        ("digits", "different"): (digits, 8),
+        ("noise", "different"): (noise, None),
     }
 
 
@@ -102,6 +105,10 @@ def of_files(files: list[Path], change: Callable[[Image.Image], Image.Image] = l
         return np.stack([to_square(picture, size, "stretch") for picture in pictures])
 
     return load
+
+
+def edges(image: Image.Image) -> Image.Image:
+    return image.convert("L").filter(ImageFilter.FIND_EDGES)
 
 
 def digits(count: int, size: int) -> np.ndarray:

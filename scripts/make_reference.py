@@ -26,7 +26,7 @@ from frostline.progress import say  # noqa: E402
 from frostline.regimes.activations import measure  # noqa: E402
 from frostline.regimes.reference import FOLDER, write_references  # noqa: E402
 
-SIZES = (64, 96, 128, 160, 224)
+SIZES = (32, 48, 64, 96, 128, 160, 224)
 RESIZE = "stretch"
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 

@@ -37,7 +37,7 @@ LABELS = np.repeat([0, 1], 20)
 
 def profiled(backbone: Backbone, activations: Activations, **changes: object) -> CellProfile:
     given = {"reference": None, "labels": LABELS, "groups": GROUPS, "counts": [20, 20]} | changes
-    return profile_cell(backbone, activations=activations, config=CONFIG, seed=1, **given)
+    return profile_cell(backbone, compared=activations, activations=activations, config=CONFIG, seed=1, **given)
 
 
 def own_reference(activations: Activations) -> Reference:

@@ -89,7 +89,7 @@ def test_small_originals_are_said_to_be_enlarged(folder: Path) -> None:
 
     for picture in folder.glob("*/*.png"):
         Image.open(picture).resize((24, 24)).save(picture)
-    assert "they are enlarged to 64" in " ".join(advise(folder).stdout.split())
+    assert "the network sees them enlarged to 64" in " ".join(advise(folder).stdout.split())
 
 
 @pytest.mark.parametrize("options", [(), ("--backbone", "vgg61"), ("--weights", "absent.h5"), ("--image-size", "8")])

@@ -11,6 +11,7 @@ from frostline.config import ProfileConfig
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cell_rows
 from frostline.regimes.activations import Activations, measure, measured_layers
+from frostline.regimes.comparison import Comparison
 from frostline.regimes.guide import classify_similarity, classify_size, recommend
 from frostline.regimes.probe import log_evidence, probe_score, usable_folds
 from frostline.regimes.profile import BlockProbe, CellProfile, LayerShift, Profile
@@ -27,7 +28,7 @@ MIN_IMAGES = 20
 
 def profile_cells(
     backbone: Backbone,
-    reference: Reference | None,
+    comparison: Comparison,
     packed: PackedImages,
     sizes: Mapping[str, int],
     config: ProfileConfig,
@@ -41,11 +42,14 @@ def profile_cells(
     sampled = {size: each[: config.images] for size, each in rows.items()}
     every = np.unique(np.concatenate(list(sampled.values())))
     activations = measure(backbone, packed.images, every)
+    compared = activations if comparison.backbone is backbone else comparison.activations(packed.images[every])
+    places = {size: np.searchsorted(every, each) for size, each in sampled.items()}
     return {
         size: profile_cell(
             backbone,
-            reference,
-            activations.of(np.searchsorted(every, sampled[size])),
+            comparison.reference,
+            compared.of(places[size]),
+            activations.of(places[size]),
             packed.labels[sampled[size]],
             packed.index["group"].iloc[sampled[size]].tolist(),
             np.bincount(packed.labels[rows[size]], minlength=len(packed.classes)).tolist(),
@@ -80,6 +84,7 @@ def make_profile(
 def profile_cell(
     backbone: Backbone,
     reference: Reference | None,
+    compared: Activations,
     activations: Activations,
     labels: NDArray[np.int64],
     groups: Sequence[str],
@@ -87,7 +92,7 @@ def profile_cell(
     config: ProfileConfig,
     seed: int,
 ) -> CellProfile:
-    """Profile a cell from the `activations` of some of its images.
+    """Profile a cell from the `activations` of some of its images, and those `compared` with the reference.
 
     `labels` [N] (all one number where there are no labels) and `groups` [N] belong to those images; `counts` are all
     the cell's images by class.
@@ -96,7 +101,7 @@ def profile_cell(
     # One thread: these matrices are small, and linear algebra's threads wait a hundred times longer than they work
     # where the backend's threads, or another process, hold the cores.
     with threadpool_limits(1):
-        shift = measure_shift(activations, reference, seed) if reference else None
+        shift = measure_shift(compared, reference, seed) if reference else None
         blocks = _depth_profile(backbone, activations, labels, groups, config.folds, seed)
     layers = tuple(
         LayerShift(name=layer.name, block=layer.block, shift=value)

@@ -25,11 +25,15 @@ FOLDER = Path(__file__).parent / "references"
 
 @dataclass(frozen=True)
 class Reference:
-    """Mean and variance of each channel, [C] float64 per measured layer, and where they come from in words."""
+    """Mean and variance of each channel, [C] float64 per measured layer, and where they come from in words.
+
+    `image_size` is what they were taken at, where that is known to matter: None for BatchNorm's.
+    """
 
     means: tuple[NDArray[np.float64], ...]
     variances: tuple[NDArray[np.float64], ...]
     source: str
+    image_size: int | None = None
 
 
 def find_reference(backbone: Backbone, folder: Path = FOLDER) -> Reference | None:
@@ -77,6 +81,7 @@ def _from_file(stored: Any, provenance: dict[str, Any], image_size: int) -> Refe
         _split(stored[f"mean_{nearest}"], ends),
         _split(stored[f"variance_{nearest}"], ends),
         f"{provenance['images']} images of {provenance['data']} at {nearest} pixels",
+        nearest,
     )
 
 

@@ -28,7 +28,8 @@ def measure_shift(activations: Activations, reference: Reference, seed: int) -> 
     """Compare channels as Gaussians; a layer's shift is the median over its channels, the score that over layers.
 
     Medians, because a few channels are nearly dead and a few layers (the first and the last) unreliable. The intervals
-    are percentiles over bootstrap resamples of the images (Efron 1979).
+    are percentiles over bootstrap resamples of the images (Efron 1979). Few images overstate a divergence, and
+    resamples of them do so once more: that bias is taken off both.
     """
     count = len(activations.means[0])
     weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES) / count
@@ -62,5 +63,8 @@ def _moments(weights: Values, mean: NDArray[np.float32], square: NDArray[np.floa
 
 
 def _interval(resampled: Values) -> Interval:
-    low, high = np.percentile(resampled[1:], [2.5, 97.5])
-    return Interval(value=float(resampled[0]), low=float(low), high=float(high))
+    """Of the sample's own value, which comes first, and its resamples'."""
+    bias = resampled[1:].mean() - resampled[0]
+    low, high = np.percentile(resampled[1:], [2.5, 97.5]) - 2 * bias
+    value, low, high = np.maximum([resampled[0] - bias, low, high], 0)
+    return Interval(value=float(value), low=float(low), high=float(high))

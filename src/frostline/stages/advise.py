@@ -14,16 +14,15 @@ from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
 from frostline.regimes.activations import measure
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
+from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
 from frostline.regimes.profile import CellProfile, Profile
-from frostline.regimes.reference import find_reference
 from frostline.training.precision import resolve_precision
 
 __all__ = ["run"]
 
 _SEED = 20
-_ENLARGED = 0.6
 _CELL = "all"
 
 
@@ -36,9 +35,13 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     config = BackboneConfig(weights=weights, image_size=image_size)
     network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
     sample = sample_folder(folder, images, network.image_size, prepare)
-    reference = find_reference(network)
+    comparison = prepare_comparison(backbone, config, network, [sample.side])
+    reference = comparison.reference
     activations = measure(network, sample.images)
-    cell = profile_cell(network, reference, activations, sample.labels, sample.groups, sample.counts, thresholds, _SEED)
+    compared = activations if comparison.backbone is network else comparison.activations(sample.images)
+    cell = profile_cell(
+        network, reference, compared, activations, sample.labels, sample.groups, sample.counts, thresholds, _SEED
+    )
     name = folder.resolve().name
     profile = make_profile(name, backbone, network, reference, {_CELL: cell}, thresholds)
     with atomic_file(picture) as path:
@@ -135,10 +138,10 @@ def _notes(profile: Profile, cell: CellProfile, sample: Sample, prepare: Prepare
             )
     if cell.measured < MIN_IMAGES:
         notes.append(f"{cell.measured} images cannot show whether they are similar: give at least {MIN_IMAGES}.")
-    if sample.side < _ENLARGED * profile.image_size:
+    if sample.side < profile.image_size:
         notes.append(
-            f"The pictures' shorter side is {sample.side:.0f} pixels, so they are enlarged to {profile.image_size}; "
-            "part of the shift is that blur. A smaller --image-size shows how much."
+            f"The pictures' shorter side is {sample.side:.0f} pixels, but the network sees them enlarged to "
+            f"{profile.image_size}. That blurs them; a smaller image_size may serve as well and costs less."
         )
     return notes
 

@@ -10,9 +10,9 @@ from frostline.config import load_config
 from frostline.data.packed import read_packed
 from frostline.progress import say
 from frostline.regimes.cells import make_profile, profile_cells
+from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.profile import Profile
-from frostline.regimes.reference import find_reference
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 from frostline.training.precision import resolve_precision
@@ -27,9 +27,10 @@ def run(dataset: str, backbone: str) -> None:
     packed = read_packed(Path("data/packed") / name)
     precision = resolve_precision(config.train.precision)
     network = build_backbone(backbone, config.backbone(backbone), precision=precision, seed=config.seed)
-    reference = find_reference(network)
-    cells = profile_cells(network, reference, packed, config.sizes, config.profile, config.seed)
-    profile = make_profile(dataset, backbone, network, reference, cells, config.profile)
+    sides = packed.index[["width", "height"]].min(axis=1)
+    comparison = prepare_comparison(backbone, config.backbone(backbone), network, sides)
+    cells = profile_cells(network, comparison, packed, config.sizes, config.profile, config.seed)
+    profile = make_profile(dataset, backbone, network, comparison.reference, cells, config.profile)
     path = Path("results/profile") / f"{name}.json"
     profile.write(path)
     figure = profile_figure(profile)
