@@ -1,0 +1,104 @@
+"""Backbones with BatchNorm carry their own reference: what they learned from lies near it, other things do not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from frostline.backbones.catalogue import BackboneSpec
+from frostline.backbones.surgery import Backbone, build_backbone
+from frostline.backbones.weights import WeightsRecord
+from frostline.config import BackboneConfig, ProfileConfig
+from frostline.data.images import load_square
+from frostline.regimes.activations import batchnorms, measure
+from frostline.regimes.guide import classify_similarity
+from frostline.regimes.reference import channel_moments, find_reference
+from frostline.regimes.shift import Shift, measure_shift
+
+SIZE = 48
+
+
+@pytest.fixture(scope="module")
+def cells(solar_cells: list[Path]) -> Callable[[int, int], NDArray[np.uint8]]:
+    """`cells(count, size)`: solar cells, evenly spaced over the set."""
+
+    def take(count: int, size: int) -> NDArray[np.uint8]:
+        chosen = solar_cells[:: len(solar_cells) // count][:count]
+        return np.stack([load_square(cell, size, "stretch", min_side=1, max_pixels=10**8) for cell in chosen])
+
+    return take
+
+
+def shift_of(backbone: Backbone, images: NDArray[np.uint8]) -> Shift:
+    reference = find_reference(backbone)
+    assert reference is not None
+    assert reference.source == "BatchNorm's moving statistics in the weights"
+    return measure_shift(measure(backbone, images), reference, seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained(crops) -> Backbone:
+    """Four convolutions with BatchNorm, trained to tell crops of two photographs' left halves apart."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((SIZE, SIZE, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    for filters in (16, 24, 32, 48):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.MaxPooling2D()(layers.Activation("relu")(x))
+    network = keras.Model(inputs, x)
+    output = layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    whole = keras.Model(inputs, output)
+    whole.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    images, labels = crops("left", 160, SIZE)
+    history = whole.fit(images, labels, batch_size=32, epochs=6, verbose=0)
+    assert history.history["accuracy"][-1] > 0.9
+    spec = BackboneSpec("small", "Small", SIZE, SIZE, "inside")
+    return Backbone(spec, network, WeightsRecord("trained here", "0" * 64), "float32")
+
+
+def test_a_small_network_tells_what_it_was_trained_on_from_what_it_was_not(trained, crops, cells) -> None:
+    same = shift_of(trained, crops("right", 40, SIZE)[0]).score
+    other = shift_of(trained, cells(60, SIZE)).score
+    assert classify_similarity(same, ProfileConfig()) == "similar"
+    assert classify_similarity(other, ProfileConfig()) == "different"
+
+
+def test_each_layer_is_measured_where_its_statistics_were_taken(trained, crops) -> None:
+    """Moving averages of training batches are near the moments over the same images, if the place is the right one."""
+    reference = find_reference(trained)
+    means, variances = channel_moments(measure(trained, crops("left", 160, SIZE)[0]))
+    for mean, variance, moving_mean, moving_variance in zip(
+        means, variances, reference.means, reference.variances, strict=True
+    ):
+        assert np.median(np.abs(mean - moving_mean) / np.sqrt(variance)) < 0.15
+        assert 0.7 < np.median(moving_variance / variance) < 1.4
+
+
+@pytest.mark.parametrize("name", ["resnet50", "inceptionv3"])
+def test_large_networks_with_weights_from_a_path_take_the_same_way(name, tmp_path: Path, crops, cells) -> None:
+    """Random kernels, with BatchNorm statistics taken from photographs, saved to a file and read from it.
+
+    Such kernels have learned nothing that could push other pictures away in the later layers, so that the order counts
+    and not the threshold.
+    """
+    config = BackboneConfig(weights=None, image_size=96)
+    made = build_backbone(name, config, seed=5)
+    _adapt(made, crops("left", 16, 96)[0])
+    made.network.save_weights(tmp_path / "adapted.weights.h5")
+    backbone = build_backbone(name, BackboneConfig(weights=str(tmp_path / "adapted.weights.h5"), image_size=96))
+    near = shift_of(backbone, crops("right", 16, 96)[0]).score
+    far = shift_of(backbone, cells(32, 96)).score
+    assert near.high < far.low
+
+
+def _adapt(backbone: Backbone, images: NDArray[np.uint8]) -> None:
+    """Replace BatchNorm's statistics by those of `images`: one pass in training mode that forgets what was there."""
+    for layer in batchnorms(backbone):
+        layer.momentum = 0.0
+    backbone.network(images.astype(np.float32), training=True)
