@@ -98,8 +98,8 @@ def profile_cell(
     the cell's images by class.
     """
     measured = len(labels)
-    # One thread: these matrices are small, and linear algebra's threads wait a hundred times longer than they work
-    # where the backend's threads, or another process, hold the cores.
+    # One thread: these matrices are small, and linear algebra's threads wait far longer than they work where the
+    # backend's threads, or another process, hold the cores.
     with threadpool_limits(1):
         shift = measure_shift(compared, reference, seed) if reference else None
         blocks = _depth_profile(backbone, activations, labels, groups, config.folds, seed)

@@ -52,19 +52,19 @@ def _shift(axes: Axes, cell: CellProfile, size: str, look: tuple[str, str]) -> N
 
 
 def _bands(axes: Axes, profile: Profile) -> None:
-    """Colour the sides of the threshold; the axis is logarithmic, for shifts differ by orders of magnitude."""
+    """Colour the sides of the threshold; the axis is logarithmic from 0.01 on, for shifts differ by magnitudes."""
     axes.set_ylabel("shift: symmetric KL divergence")
     if profile.reference is None:
         _empty(axes, False, "no reference statistics for these weights")
         return
     threshold = profile.thresholds.similar_up_to
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    low, high = min(low, threshold / 30), max(high, threshold * 30)
-    axes.axhspan(low, threshold, color=_SIMILAR, alpha=0.10, linewidth=0, label="similar")
+    axes.set_yscale("symlog", linthresh=0.01)
+    high = max(axes.get_ylim()[1], threshold * 30)
+    axes.axhspan(0, threshold, color=_SIMILAR, alpha=0.10, linewidth=0, label="similar")
     axes.axhspan(threshold, high, color=_DIFFERENT, alpha=0.10, linewidth=0, label="different")
     axes.axhline(threshold, color=INK, linewidth=1)
-    axes.set_ylim(low, high)
+    axes.set_ylim(0, high)
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.text(
         0.99, 0.02, f"reference: {profile.reference}", transform=axes.transAxes, ha="right", color=INK, fontsize=8
     )

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from frostline.atomic import atomic_file
+from frostline.backbones.catalogue import resolve_image_size
 from frostline.backbones.surgery import build_backbone
 from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
@@ -33,8 +34,8 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     """
     prepare, thresholds = PrepareConfig(), ProfileConfig(images=images)
     config = BackboneConfig(weights=weights, image_size=image_size)
+    sample = sample_folder(folder, images, resolve_image_size(backbone, config), prepare)
     network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
-    sample = sample_folder(folder, images, network.image_size, prepare)
     comparison = prepare_comparison(backbone, config, network, [sample.side])
     reference = comparison.reference
     activations = measure(network, sample.images)
