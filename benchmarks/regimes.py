@@ -5,9 +5,10 @@ its cell's images, for as many epochs as the budget in `regimes.yaml` allows, wi
 before Optuna proposes others: nothing is chosen by a validation score, so nothing here is an optimistic one.
 
     python benchmarks/regimes.py --seeds 20 21 22
+    python benchmarks/regimes.py --image-size 96 --strategies end_of_convnet start_of_convnet
 
-Writes a row per strategy, cell and seed to `docs/results/regimes.csv` as it goes on; rows that are there are kept.
-Then measures each cell's regime with each seed (`regimes_measured.csv`), draws `regimes.png`, and prints the tables of
+Writes a row per strategy, cell and seed to `docs/results/regimes-<image size>px.csv` as it goes on; rows that are there
+are kept. Then measures each cell's regime with each seed (`…-measured.csv`), draws `….png`, and prints the tables of
 `regimes.md`.
 """
 
@@ -40,8 +41,7 @@ from frostline.training.settings import GUIDE
 from frostline.training.trial import Trainer
 
 HERE = Path(__file__).parent
-RESULTS = Path("docs/results/regimes.csv")
-MEASURED = RESULTS.with_name("regimes_measured.csv")
+FOLDER = Path("docs/results")
 WORK = Path(".cache/regimes")
 BACKBONE = "vgg16"
 KEY = ["seed", "dataset", "size", "strategy"]
@@ -51,38 +51,52 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seeds", type=int, nargs="+", default=[20, 21, 22])
     arguments.add_argument("--params", type=Path, default=HERE / "regimes.yaml")
+    arguments.add_argument("--image-size", type=int, help="pixels; else what the parameter file says")
+    arguments.add_argument("--strategies", nargs="+", choices=GUIDE, default=GUIDE)
     options = arguments.parse_args()
     set_defaults()
+    config = load_config(options.params)
+    backbone = config.backbone(BACKBONE)
+    size = options.image_size or int(backbone.image_size)
+    backbones = {BACKBONE: backbone.model_copy(update={"image_size": size})}
+    results = FOLDER / f"regimes-{size}px.csv"
     measured: list[dict[str, object]] = []
     for seed in options.seeds:
-        config = load_config(options.params).model_copy(update={"seed": seed})
+        config = config.model_copy(update={"seed": seed, "backbones": backbones})
         for dataset in config.datasets:
             packed = pack(config, dataset)
-            for size in config.sizes:
-                for row in run_cell(config, dataset, size, packed):
-                    append(row)
+            for cell in config.sizes:
+                for row in run_cell(config, dataset, cell, packed, options.strategies, results):
+                    append(row, results)
             measured += measure_cells(config, dataset, packed)
     regimes = pd.DataFrame(measured)
-    regimes.to_csv(MEASURED, index=False)
-    scores = pd.read_csv(RESULTS)
-    figure(scores, regimes).savefig(RESULTS.with_suffix(".png"))
+    regimes.to_csv(results.with_stem(f"{results.stem}-measured"), index=False)
+    scores = pd.read_csv(results)
+    figure(scores, regimes).savefig(results.with_suffix(".png"))
     print(regime_table(regimes), score_table(scores, regimes), difference_table(scores), sep="\n\n")
+
+
+def tried(scores: pd.DataFrame) -> list[str]:
+    """The strategies that there are scores of, in the guide's order."""
+    return [name for name in GUIDE if name in set(scores["strategy"])]
 
 
 def pack(config: Config, dataset: str) -> PackedImages:
     """The data set as `prepare` and `preprocess` make it under this seed."""
-    folder = WORK / f"{dataset}-{config.seed}"
+    options, size = config.dataset(dataset), config.backbone(BACKBONE).image_size
+    folder = WORK / f"{dataset}-{size}px-{config.seed}"
     if not folder.exists():
-        options, size = config.dataset(dataset), config.backbone(BACKBONE).image_size
         source = open_source(options)
         manifest = build(source, options, config.prepare, config.seed).manifest
         write_packed(folder, manifest, source.root, int(size), config.preprocess.resize, config.prepare)
     return read_packed(folder)
 
 
-def run_cell(config: Config, dataset: str, size: str, packed: PackedImages) -> Iterator[dict[str, object]]:
-    done = set(pd.read_csv(RESULTS)[KEY].itertuples(index=False, name=None)) if RESULTS.exists() else set()
-    left = [name for name in GUIDE if (config.seed, dataset, size, name) not in done]
+def run_cell(
+    config: Config, dataset: str, size: str, packed: PackedImages, strategies: list[str], results: Path
+) -> Iterator[dict[str, object]]:
+    done = set(pd.read_csv(results)[KEY].itertuples(index=False, name=None)) if results.exists() else set()
+    left = [name for name in strategies if (config.seed, dataset, size, name) not in done]
     if not left:
         return
     cell = make_cell(packed, config.size(size), config.train, config.seed)
@@ -131,10 +145,9 @@ def measure_cells(config: Config, dataset: str, packed: PackedImages) -> list[di
     ]
 
 
-def append(row: dict[str, object]) -> None:
+def append(row: dict[str, object], results: Path) -> None:
     say(", ".join(f"{name}={value}" for name, value in row.items()))
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame([row]).to_csv(RESULTS, mode="a", header=not RESULTS.exists(), index=False)
+    pd.DataFrame([row]).to_csv(results, mode="a", header=not results.exists(), index=False)
 
 
 def regime_table(regimes: pd.DataFrame) -> str:
@@ -151,11 +164,12 @@ def score_table(scores: pd.DataFrame, regimes: pd.DataFrame) -> str:
     """Mean and standard deviation over seeds; what the guide recommends in bold."""
     grouped = scores.groupby(["dataset", "size", "strategy"])["balanced_accuracy"]
     mean, deviation = grouped.mean(), grouped.std()
-    lines = ["| cell | regime | " + " | ".join(GUIDE) + " |", "|---|---" + "|---" * len(GUIDE) + "|"]
+    names = tried(scores)
+    lines = ["| cell | regime | " + " | ".join(names) + " |", "|---|---" + "|---" * len(names) + "|"]
     for (dataset, size), rows in regimes.groupby(["dataset", "size"], sort=False):
         recommended = rows["recommended"].iloc[0].split(" or ")
         shown = []
-        for strategy in GUIDE:
+        for strategy in names:
             key = (dataset, size, strategy)
             text = f"{mean[key]:.3f} ± {deviation[key]:.3f}"
             shown.append(f"**{text}**" if strategy in recommended else text)
@@ -169,7 +183,7 @@ def difference_table(scores: pd.DataFrame) -> str:
         index=["dataset", "size", "seed"], columns="strategy", values="balanced_accuracy", sort=False
     )
     less = 100 * wide.sub(wide["end_of_convnet"], axis=0)
-    others = [name for name in GUIDE if name != "end_of_convnet"]
+    others = [name for name in tried(scores) if name != "end_of_convnet"]
     lines = ["| cell | " + " | ".join(others) + " |", "|---" * (len(others) + 1) + "|"]
     for (dataset, size), rows in less.groupby(["dataset", "size"], sort=False):
         shown = [f"{rows[name].mean():+.1f} ({rows[name].min():+.1f} to {rows[name].max():+.1f})" for name in others]
@@ -187,13 +201,13 @@ def figure(scores: pd.DataFrame, regimes: pd.DataFrame) -> Figure:
         cell = regimes[(regimes["dataset"] == dataset) & (regimes["size"] == size)].iloc[0]
         style(axes, f"{dataset}-{size}: {cell['regime']}")
         of_cell = scores[(scores["dataset"] == dataset) & (scores["size"] == size)]
-        for place, strategy in enumerate(GUIDE):
+        for place, strategy in enumerate(tried(scores)):
             values = of_cell[of_cell["strategy"] == strategy]["balanced_accuracy"]
             recommended = strategy in cell["recommended"].split(" or ")
             axes.bar(place, values.mean(), color="#0072B2" if recommended else "#C7D9E6", width=0.65, zorder=2)
             axes.scatter([place] * len(values), values, color=INK, s=18, zorder=3)
             axes.text(place, values.max() + 0.012, f"{values.mean():.3f}", ha="center", color=INK)
-        axes.set_xticks(range(len(GUIDE)), [name.replace("_", "\n", 1) for name in GUIDE])
+        axes.set_xticks(range(len(tried(scores))), [name.replace("_", "\n", 1) for name in tried(scores)])
         axes.set_ylim(0.5, 1.0)
         axes.set_ylabel("test balanced accuracy")
     picture.supxlabel("dark: what the guide recommends; dots: seeds", color=INK)

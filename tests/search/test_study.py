@@ -164,3 +164,12 @@ def test_of_trials_within_a_standard_error_the_one_that_trains_least_wins(storag
             study.add_trial(optuna.create_trial(value=score, user_attrs={"thaw": thaw, "keep": keep}))
         assert best_trial(study, 100).value == 0.775
         assert best_trial(study, 1_000_000).value == 0.80
+
+
+def test_the_guides_trial_wins_unless_it_is_beaten_by_a_standard_error(storage: str) -> None:
+    with open_study(storage, "study", CONFIG) as study:
+        for score, thaw, keep in [(0.77, 5, 5), (0.80, 0, 4), (0.78, 0, 3)]:
+            study.add_trial(optuna.create_trial(value=score, user_attrs={"thaw": thaw, "keep": keep}))
+        guide = study.trials[0]
+        assert best_trial(study, 100, guide).number == guide.number
+        assert best_trial(study, 1000, guide).value == 0.80

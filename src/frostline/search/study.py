@@ -171,11 +171,11 @@ def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
     return run
 
 
-def best_trial(study: optuna.Study, images: int) -> FrozenTrial:
+def best_trial(study: optuna.Study, images: int, guide: FrozenTrial | None = None) -> FrozenTrial:
     """The complete trial to use, when scores are accuracies over `images` images.
 
-    Of those within a standard error of the highest score, the one that trains the fewest blocks, then keeps the fewest,
-    then scores highest: the one-standard-error rule (see training.standard_error) for the lesser model.
+    Of those within a standard error of the highest score (see training.standard_error) the `guide`'s, which nothing has
+    then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores highest.
     Raises SearchError, with the reasons, if no trial is complete.
     """
     complete = study.get_trials(states=(TrialState.COMPLETE,))
@@ -183,6 +183,8 @@ def best_trial(study: optuna.Study, images: int) -> FrozenTrial:
         reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished_trials(study)}
         raise SearchError(f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}.")
     floor = one_standard_error_below(max(trial.values[0] for trial in complete), images)
+    if guide and guide.values[0] >= floor:
+        return guide
     return min(
         (trial for trial in complete if trial.values[0] >= floor),
         key=lambda trial: (trial.user_attrs["thaw"], trial.user_attrs["keep"], -trial.values[0]),

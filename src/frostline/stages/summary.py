@@ -81,7 +81,7 @@ def _guide_row(record: TrainRecord, metrics: dict[str, Any]) -> list[str]:
     guide = metrics["guide"]
     low, high = guide["difference_low"], guide["difference_high"]
     if record.guide.trial == record.best.trial:
-        verdict = "the search chose the guide's own trial"
+        verdict = "nothing beat the guide's own"
     elif low > 0:
         verdict = "the search is better"
     elif high < 0:
