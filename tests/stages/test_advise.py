@@ -100,3 +100,15 @@ def test_what_cannot_be_advised_on_is_one_clear_error(tmp_path: Path, options: t
     assert answer.stderr.splitlines()[-1].startswith("Error: ")
     assert "Traceback" not in answer.stderr
     assert not (tmp_path / "advice.png").exists()
+
+
+def test_weights_without_a_reference_leave_similarity_unknown(folder: Path) -> None:
+    from frostline.backbones.surgery import build_backbone
+    from frostline.config import BackboneConfig
+
+    file = folder.parent / "mine.weights.h5"
+    build_backbone("vgg16", BackboneConfig(weights=None, image_size=64), seed=1).network.save_weights(file)
+    words = " ".join(advise(folder, "--weights", str(file)).stdout.split())
+    assert "Similarity unknown: there is no reference for these weights" in words
+    assert "Regime small-unclear" in words
+    assert "Depth a linear probe reads the classes best after block" in words

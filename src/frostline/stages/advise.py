@@ -102,7 +102,7 @@ def _size(profile: Profile, cell: CellProfile, sample: Sample) -> str:
 
 def _similarity(profile: Profile, cell: CellProfile) -> str:
     if cell.shift is None:
-        return "unknown: nothing is known about the data that these weights were trained on"
+        return "unknown: there is no reference for these weights (scripts/make_reference.py makes one)"
     return (
         f"{cell.similarity}: shift {cell.shift} (similar up to {profile.thresholds.similar_up_to}), "
         f"against {profile.reference}"
