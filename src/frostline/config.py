@@ -1,14 +1,13 @@
-"""`params.yaml`, read once into frozen sections; DVC reads the same file for its matrix and its dependencies."""
+"""What `params.yaml` may say, as one frozen section per stage; `frostline.params` reads it."""
 
-import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from frostline.errors import ConfigError
+from frostline.nearest import did_you_mean
 
 __all__ = [
     "BackboneConfig",
@@ -24,7 +23,6 @@ __all__ = [
     "SearchConfig",
     "StoresConfig",
     "TrainConfig",
-    "load_config",
 ]
 
 
@@ -39,6 +37,19 @@ def _is_range(bounds: tuple[float, float]) -> tuple[float, float]:
     if not low <= high:
         raise ValueError(f"a range must be [low, high] with low <= high, but got [{low}, {high}]")
     return bounds
+
+
+def _are_strategies(value: object) -> object:
+    known = get_args(StrategyName)
+    rule = f"must be auto or a list of {', '.join(known)}"
+    if value == "auto":
+        return value
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(rule)
+    unknown = [str(name) for name in value if name not in known]
+    if unknown:
+        raise ValueError(f"{rule}, but '{unknown[0]}' is not among them")
+    return tuple(value)
 
 
 def _is_positive_range(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -145,7 +156,7 @@ class SearchConfig(_Section):
 
     trials: Count
     startup_trials: Count
-    strategies: Literal["auto"] | Annotated[tuple[StrategyName, ...], Field(min_length=1)]
+    strategies: Annotated[Literal["auto"] | tuple[StrategyName, ...], PlainValidator(_are_strategies)]
     head_learning_rate: LogRange
     backbone_learning_rate: LogRange
     weight_decay: LogRange
@@ -200,60 +211,6 @@ def _entry(kind: str, section: str, entries: dict[str, T], name: str) -> T:
     if name not in entries:
         raise ConfigError(
             f"No {kind} is called '{name}'. params.yaml names, under {section}: {', '.join(sorted(entries))}."
-            f"{_near(name, list(entries))}"
+            f"{did_you_mean(name, entries)}"
         )
     return entries[name]
-
-
-def load_config(path: Path = Path("params.yaml")) -> Config:
-    """Read and check `path`. Raises ConfigError with one line per fault, each with the nearest known key."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist in {Path.cwd()}. frostline runs in the folder that holds params.yaml: change to it."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path} must hold sections such as 'datasets:', but it holds {type(document).__name__}.")
-    try:
-        return Config.model_validate(document)
-    except ValidationError as error:
-        faults = "\n".join(f"  {_fault(item)}" for item in error.errors())
-        raise ConfigError(f"{path} has {error.error_count()} fault(s):\n{faults}") from None
-
-
-def _fault(item: Any) -> str:
-    location = [str(part) for part in item["loc"]]
-    where = ".".join(location)
-    if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key.{_near(location[-1], _known_keys(location[:-1]))}"
-    if item["type"] == "missing":
-        return f"{where}: missing; README and the committed params.yaml explain it."
-    return f"{where}: {item['msg'].removeprefix('Value error, ')}; received {item['input']!r}."
-
-
-def _near(name: str, known: list[str]) -> str:
-    matches = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean '{matches[0]}'?" if matches else f" Known: {', '.join(sorted(known))}."
-
-
-def _known_keys(location: list[str]) -> list[str]:
-    """The keys allowed at a place in the file; for a data set, pydantic puts its source after its name."""
-    if not location:
-        return list(Config.model_fields)
-    if location[0] == "datasets":
-        sources: dict[str, type[BaseModel]] = {
-            "folder": FolderConfig,
-            "csv": CsvConfig,
-            "elpv": ElpvConfig,
-            "keras": KerasConfig,
-        }
-        return list(sources[location[-1]].model_fields)
-    if location[0] == "backbones":
-        return list(BackboneConfig.model_fields)
-    section = Config.model_fields[location[0]].annotation
-    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from frostline.config import load_config
+from frostline.params import load_config
 from frostline.search.space import as_point, guide_settings, suggest
 from frostline.training.settings import GUIDE, strategy_of
 

@@ -11,8 +11,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from frostline.config import SearchConfig, load_config
+from frostline.config import SearchConfig
 from frostline.errors import SearchError
+from frostline.params import load_config
 from frostline.search.space import guide_settings, suggest
 from frostline.search.study import (
     POSITION,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from frostline.config import Config, load_config
+from frostline.config import Config
+from frostline.params import load_config
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 

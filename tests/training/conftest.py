@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from frostline.config import TrainConfig, load_config
+from frostline.config import TrainConfig
 from frostline.data.images import load_square
 from frostline.data.packed import PackedImages
+from frostline.params import load_config
 from frostline.training.cell import Cell, make_cell
 
 

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from frostline.config import Config, load_config
+from frostline.config import Config
 from frostline.errors import FrostlineError, WeightsError
+from frostline.params import load_config
 
 __all__ = ["run"]
 

@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frostline.atomic import atomic_folder
-from frostline.config import load_config
 from frostline.data.packed import PackedImages, read_packed
 from frostline.errors import DataError, SearchError
 from frostline.evaluation.figures import confusion_figure
 from frostline.evaluation.intervals import paired_difference
 from frostline.evaluation.metrics import balanced_accuracy, score
 from frostline.fingerprint import fingerprint
+from frostline.params import load_config
 from frostline.progress import say, track
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker

@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from frostline.config import Config, load_config
+from frostline.config import Config
 from frostline.errors import ConfigError
+from frostline.params import load_config
 from frostline.registry.models import load_champion, predict
 from frostline.tracking.runs import Tracker
 

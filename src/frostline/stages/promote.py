@@ -1,6 +1,6 @@
 """`frostline promote`: the challenger becomes the champion."""
 
-from frostline.config import load_config
+from frostline.params import load_config
 from frostline.progress import say
 from frostline.registry.models import promote
 from frostline.tracking.runs import Tracker

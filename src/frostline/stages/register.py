@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from frostline.atomic import atomic_file
-from frostline.config import Config, load_config
+from frostline.config import Config
 from frostline.errors import RegistryError
+from frostline.params import load_config
 from frostline.progress import say
 from frostline.registry.models import register_challenger
 from frostline.tracking.lineage import lineage_tags

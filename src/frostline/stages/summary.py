@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from frostline.config import load_config
 from frostline.errors import DataError
+from frostline.params import load_config
 from frostline.training.record import TrainRecord
 
 __all__ = ["run"]

@@ -12,10 +12,11 @@ from optuna.trial import FrozenTrial
 
 from frostline.atomic import atomic_folder
 from frostline.backbones.weights import digest
-from frostline.config import Config, load_config
+from frostline.config import Config
 from frostline.data.packed import read_packed
 from frostline.evaluation.figures import history_figure, trials_figure
 from frostline.fingerprint import fingerprint
+from frostline.params import load_config
 from frostline.progress import say
 from frostline.regimes.profile import CellProfile, Profile
 from frostline.search.estimate import estimate_study
