@@ -20,14 +20,16 @@ set_defaults()
 
 from frostline.backbones.surgery import build_backbone  # noqa: E402
 from frostline.config import BackboneConfig  # noqa: E402
-from frostline.data.images import load_square  # noqa: E402
+from frostline.data.images import decode, load_square  # noqa: E402
 from frostline.data.parallel import map_files  # noqa: E402
+from frostline.errors import DataError, FrostlineError, ImageError  # noqa: E402
 from frostline.progress import say  # noqa: E402
 from frostline.regimes.activations import measure  # noqa: E402
 from frostline.regimes.reference import FOLDER, write_references  # noqa: E402
 
 SIZES = (32, 48, 64, 96, 128, 160, 224)
 RESIZE = "stretch"
+LIMITS = {"min_side": 1, "max_pixels": 100_000_000}
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -40,15 +42,23 @@ def main() -> None:
     arguments.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="image sizes in pixels")
     arguments.add_argument("--output", type=Path)
     options = arguments.parse_args()
-    files = sorted(file for file in options.images.rglob("*") if file.suffix.lower() in ENDINGS)
+    try:
+        make(options)
+    except (FrostlineError, OSError) as error:
+        arguments.exit(1, f"Error: {error}\n")
+
+
+def make(options: argparse.Namespace) -> None:
+    """Measure the readable pictures at every size and write the file. Raises DataError if there is none."""
+    files = readable(sorted(file for file in options.images.rglob("*") if file.suffix.lower() in ENDINGS))
     if not files:
-        arguments.error(f"{options.images} holds no pictures ({', '.join(sorted(ENDINGS))})")
+        raise DataError(f"{options.images} holds no picture that can be read ({', '.join(sorted(ENDINGS))}).")
     by_size = {}
     for size in options.sizes:
         backbone = build_backbone(options.backbone, BackboneConfig(weights=options.weights, image_size=size))
 
         def load(file: Path, size: int = size) -> np.ndarray:
-            return load_square(file, size, RESIZE, min_side=1, max_pixels=100_000_000)
+            return load_square(file, size, RESIZE, **LIMITS)
 
         images = np.stack(list(map_files(load, files, f"Reading pictures at {size} pixels")))
         by_size[size] = measure(backbone, images)
@@ -66,6 +76,23 @@ def main() -> None:
     output = options.output or FOLDER / f"{options.backbone}.npz"
     write_references(output, by_size, provenance)
     say(f"Wrote {output} ({output.stat().st_size / 1e3:.0f} kB)")
+
+
+def readable(files: list[Path]) -> list[Path]:
+    """Those that can be decoded; the others are named and left out."""
+
+    def check(file: Path) -> ImageError | None:
+        try:
+            decode(file, **LIMITS)
+        except ImageError as error:
+            return error
+        return None
+
+    faults = dict(zip(files, map_files(check, files, "Checking pictures"), strict=True))
+    for file, fault in faults.items():
+        if fault:
+            say(f"{file} is left out: {fault}")
+    return [file for file, fault in faults.items() if not fault]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What tests of several packages need: real pictures (the solar cells of elpv-dataset), and a train record."""
+"""What tests of several packages need: real pictures, and a train record."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,15 @@ from frostline.data.sources.elpv import ElpvSource
 def solar_cells() -> list[Path]:
     """Files of the 2,624 solar cells, by name."""
     return sorted((ElpvSource.find(0.5).root / "images").glob("*.png"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of development images beside the repository, which is not part of it."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent: development images lie outside the repository")
+    return folder
 
 
 @pytest.fixture

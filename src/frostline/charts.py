@@ -6,10 +6,20 @@ Colours are Okabe and Ito's (2008), which people with any colour vision can tell
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["DPI", "INK", "chart", "legend", "style"]
+__all__ = ["DPI", "INK", "PALETTE", "chart", "legend", "style"]
 
 INK = "#333333"
 DPI = 120
+PALETTE = {
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "sky": "#56B4E9",
+    "orange": "#E69F00",
+    "purple": "#CC79A7",
+    "green": "#009E73",
+    "black": "#000000",
+    "grey": "#999999",
+}
 
 
 def chart(width: float, height: float, title: str) -> tuple[Figure, Axes]:

@@ -149,6 +149,9 @@ def main() -> None:
     except FrostlineError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:  # unwritable, full, gone: the system's own words name the file
+        typer.echo(f"Error: {error}. Check that the place exists, is writable and has room, then run again.", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("Interrupted; finished trials are kept, and the same command resumes.", err=True)
         sys.exit(130)

@@ -33,7 +33,6 @@ def cells(solar_cells: list[Path]) -> Callable[[int, int], NDArray[np.uint8]]:
 
 def shift_of(backbone: Backbone, images: NDArray[np.uint8]) -> Shift:
     reference = find_reference(backbone)
-    assert reference is not None
     assert reference.source == "BatchNorm's moving statistics in the weights"
     return measure_shift(measure(backbone, images), reference, seed=1)
 

@@ -29,9 +29,8 @@ def backbone() -> Backbone:
 @pytest.mark.parametrize(("side", "size"), [(300, 64), (50, 64), (47, 47), (32, 32), (8, 32)])
 def test_the_size_is_the_pictures_own_if_they_are_much_smaller(backbone: Backbone, side: float, size: int) -> None:
     comparison = prepare_comparison("vgg16", CONFIG, backbone, [side, side, 1000])
-    assert comparison.backbone.image_size == size
-    assert (comparison.backbone is backbone) == (size == SEEN_AT)
-    assert comparison.reference is not None
+    assert comparison.compared.image_size == size
+    assert (comparison.compared is backbone) == (size == SEEN_AT)
     assert comparison.reference.image_size == min((32, 48, 64), key=lambda known: abs(np.log(known / size)))
 
 
@@ -39,7 +38,7 @@ def test_without_a_reference_for_sizes_nothing_is_built() -> None:
     config = BackboneConfig(weights=None, image_size=SEEN_AT)
     backbone = build_backbone("vgg16", config, seed=1)
     comparison = prepare_comparison("vgg16", config, backbone, [8])
-    assert comparison.backbone is backbone
+    assert comparison.compared is comparison.seen is backbone
     assert comparison.reference is None
 
 
@@ -47,16 +46,14 @@ def test_solar_cells_stay_different_however_small_they_were(backbone: Backbone, 
     pictures = [decode(cell, min_side=1, max_pixels=10**8).resize((32, 32)) for cell in solar_cells[::60]]
     images = np.stack([to_square(picture, SEEN_AT, "stretch") for picture in pictures])
     comparison = prepare_comparison("vgg16", CONFIG, backbone, [32])
-    assert comparison.reference is not None
-    shift = measure_shift(comparison.activations(images), comparison.reference, seed=1).score
+    shift = measure_shift(comparison.measure(images).compared, comparison.reference, seed=1).score
     assert classify_similarity(shift, ProfileConfig()) == "different"
 
 
-def test_shrunk_photographs_stay_similar_where_enlarging_alone_calls_them_different(backbone: Backbone) -> None:
-    folder = Path(__file__).parents[3] / "shared" / "data" / "dogs_cats"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is absent")
-    files = sorted(folder.glob("*/*.jpg"))[::15]
+def test_shrunk_photographs_stay_similar_where_enlarging_alone_calls_them_different(
+    backbone: Backbone, shared_data: Path
+) -> None:
+    files = sorted(shared_data.glob("dogs_cats/*/*.jpg"))[::15]
     images = np.stack(
         [to_square(Image.open(file).convert("RGB").resize((20, 20)), SEEN_AT, "stretch") for file in files]
     )
@@ -64,7 +61,6 @@ def test_shrunk_photographs_stay_similar_where_enlarging_alone_calls_them_differ
     at_own_size = prepare_comparison("vgg16", CONFIG, backbone, [20])
     shifts = {}
     for name, comparison in (("seen", as_seen), ("own", at_own_size)):
-        assert comparison.reference is not None
-        shifts[name] = measure_shift(comparison.activations(images), comparison.reference, seed=1).score
+        shifts[name] = measure_shift(comparison.measure(images).compared, comparison.reference, seed=1).score
     assert classify_similarity(shifts["seen"], ProfileConfig()) == "different"
     assert classify_similarity(shifts["own"], ProfileConfig()) == "similar"

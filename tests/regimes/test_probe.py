@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from frostline.regimes.probe import log_evidence, probe_score, usable_folds
+from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_score, usable_folds
 
 ALONE = [str(number) for number in range(120)]
 
@@ -90,3 +90,20 @@ def test_more_columns_than_images_are_no_trouble() -> None:
     features, labels = informative(2)
     wide = np.hstack([features, np.zeros((120, 400), np.float32)])
     assert log_evidence(wide, labels) == pytest.approx(log_evidence(features, labels), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "images", "peak", "cut"),
+    [
+        ([], 40, None, None),
+        ([0.9], 40, 1, None),
+        ([0.6, 0.7, 0.8, 0.9, 0.95], 400, 5, 4),  # the usual cut of five blocks is the fourth, and it is best
+        ([0.6, 0.7, 0.81, 0.80, 0.79], 100, 3, 4),  # the third is better by luck's measure only
+        ([0.6, 0.7, 0.90, 0.80, 0.79], 100, 3, 3),  # beyond a standard error
+        ([0.6, 0.7, 0.801, 0.80, 0.79], 10_000, 3, 4),
+        ([0.6, 0.7, 0.82, 0.80, 0.79], 10_000, 3, 3),  # many images make a small lead count
+        ([0.8, 0.8, 0.8, 0.8, 0.8], 40, 1, 4),
+    ],
+)
+def test_the_cut_leaves_its_usual_place_only_for_a_score_that_is_better_beyond_luck(scores, images, peak, cut) -> None:
+    assert (peak_block(scores), cut_block(scores, images)) == (peak, cut)

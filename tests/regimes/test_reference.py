@@ -12,12 +12,12 @@ from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.backbones.weights import WeightsRecord, local_weights
 from frostline.config import BackboneConfig, ProfileConfig
 from frostline.data.images import load_square, to_square
-from frostline.regimes.activations import Activations, measure
+from frostline.errors import DataError
+from frostline.regimes.activations import Activations, batchnorms, measure
 from frostline.regimes.guide import classify_similarity
 from frostline.regimes.reference import FOLDER, channel_moments, find_reference, write_references
 from frostline.regimes.shift import measure_shift
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 LIMITS = {"min_side": 1, "max_pixels": 10**8}
 
 
@@ -41,7 +41,6 @@ def test_a_file_is_found_by_its_weights_at_the_nearest_size(tmp_path: Path, size
     provenance = {"weights": "w" * 64, "data": "made up", "images": 9}
     write_references(tmp_path / "vgg16.npz", by_size, provenance)
     found = find_reference(backbone_of("vgg16", "w" * 64, size), tmp_path)
-    assert found is not None
     assert (found.image_size, found.source) == (nearest, f"9 images of made up at {nearest} pixels")
     means, variances = channel_moments(by_size[nearest])
     for layer in (0, 1):
@@ -52,14 +51,29 @@ def test_a_file_is_found_by_its_weights_at_the_nearest_size(tmp_path: Path, size
 
 def test_batchnorm_stands_in_where_there_is_no_file_and_gives_way_where_there_is(tmp_path: Path) -> None:
     backbone = backbone_of("mobilenetv2", "w" * 64, 96)
+    batchnorms(backbone)[0].moving_mean.assign_add([1.0] * 32)
     stand_in = find_reference(backbone, tmp_path)
-    assert stand_in is not None
     assert stand_in.image_size is None
     assert stand_in.source.startswith("BatchNorm")
+    assert [mean.max() for mean in stand_in.means][:2] == [1.0, 0.0]
     write_references(tmp_path / "m.npz", {96: made_up((4,), 0)}, {"weights": "w" * 64, "data": "d", "images": 9})
     preferred = find_reference(backbone, tmp_path)
-    assert preferred is not None
-    assert preferred.image_size == 96
+    assert (preferred.image_size, preferred.source) == (96, "9 images of d at 96 pixels")
+
+
+def test_batchnorm_that_was_never_trained_describes_no_data(tmp_path: Path) -> None:
+    assert find_reference(backbone_of("mobilenetv2", "w" * 64, 96), tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text", "foreign"])
+def test_a_file_that_is_no_reference_is_named(tmp_path: Path, content: bytes | str) -> None:
+    file = tmp_path / "mine.npz"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        np.savez(file, weights=np.ones(3))
+    with pytest.raises(DataError, match=r"mine.npz is not a reference file: .*remove the file, or make it again"):
+        find_reference(backbone_of("vgg16", "w" * 64, 32), tmp_path)
 
 
 def test_random_weights_and_unknown_ones_without_batchnorm_have_no_reference(tmp_path: Path) -> None:
@@ -105,7 +119,6 @@ def noise() -> np.ndarray:
 
 def verdict(backbone: Backbone, images: np.ndarray) -> str:
     reference = find_reference(backbone)
-    assert reference is not None
     return classify_similarity(measure_shift(measure(backbone, images), reference, seed=1).score, ProfileConfig())
 
 
@@ -119,9 +132,7 @@ def test_fifty_solar_cells_are_different(pretrained: Backbone, solar_cells: list
     assert verdict(pretrained, images) == "different"
 
 
-def test_fifty_photographs_of_pets_are_similar(pretrained: Backbone) -> None:
-    if not SHARED.is_dir():
-        pytest.skip(f"{SHARED} is absent")
-    files = sorted((SHARED / "dogs_cats").glob("*/*.jpg"))[::28]
+def test_fifty_photographs_of_pets_are_similar(pretrained: Backbone, shared_data: Path) -> None:
+    files = sorted(shared_data.glob("dogs_cats/*/*.jpg"))[::28]
     images = np.stack([load_square(file, 64, "stretch", **LIMITS) for file in files])
     assert verdict(pretrained, images) == "similar"

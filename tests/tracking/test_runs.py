@@ -198,3 +198,24 @@ def test_a_study_with_more_trials_gets_a_new_parent_that_takes_over_its_trials(t
     assert longer.id != parent.id
     assert tracker.client.get_run(trial.id).data.tags["mlflow.parentRunId"] == longer.id
     assert tracker.study_run("study", "d" * 64, 3, {}).id == longer.id
+
+
+def test_a_study_with_another_winner_gets_a_new_parent_and_the_old_one_keeps_its_own(tracker):
+    first = tracker.study_run("cells-small", "another winner", 3, {"regime": "small-similar"})
+    trial = tracker.trial_run(first, "trial 1", {})
+    trial.end()
+    assert tracker.parent_for(first, {"keep": 4}) == first
+    first.log_params({"keep": 4})
+    first.end()
+    again = tracker.study_run("cells-small", "another winner", 3, {"regime": "small-similar"})
+    assert again == first
+    assert tracker.parent_for(again, {"keep": 4, "thaw": 0}) == first
+    other = tracker.parent_for(again, {"keep": 5})
+    other.log_params({"keep": 5})
+    assert stored(tracker, first).data.params == {"keep": "4"}
+    assert stored(tracker, first).info.status == "FINISHED"
+    assert stored(tracker, other).data.params == {"keep": "5"}
+    assert stored(tracker, other).data.tags["regime"] == "small-similar"
+    assert stored(tracker, other).info.run_name == "cells-small"
+    assert stored(tracker, trial).data.tags["mlflow.parentRunId"] == other.id
+    assert tracker.study_run("cells-small", "another winner", 3, {}) == other

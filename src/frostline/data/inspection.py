@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import imagehash
 
@@ -13,7 +14,7 @@ from frostline.data.parallel import map_files
 from frostline.data.sources import Record
 from frostline.errors import ImageError
 
-__all__ = ["Inspection", "inspect_records"]
+__all__ = ["Inspection", "inspect_records", "manifest_row"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,21 @@ def inspect_records(
             return error
 
     return list(zip(records, map_files(inspect, records, "Inspecting images"), strict=True))
+
+
+def manifest_row(record: Record, found: Inspection) -> dict[str, Any]:
+    """What the manifest knows of a usable picture, its source's other columns among it; without a split it trains."""
+    return {
+        "image": record.image,
+        "label": record.label,
+        "split": record.split or "train",
+        "source_group": record.group,
+        "width": found.width,
+        "height": found.height,
+        "sha256": found.sha256,
+        "phash": found.phash,
+        **record.extra,
+    }
 
 
 def _inspect(image: str, root: Path, prepare: PrepareConfig) -> Inspection:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from frostline.atomic import atomic_folder
 from frostline.config import DatasetConfig, PrepareConfig
-from frostline.data.inspection import Inspection, inspect_records
+from frostline.data.inspection import Inspection, inspect_records, manifest_row
 from frostline.data.selection import select
 from frostline.data.sources import Record, Source
 from frostline.data.splits import assign_splits
@@ -51,7 +51,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
             f"A classifier needs at least 2 classes, but the source has {len(labels)}: {', '.join(labels) or 'none'}."
         )
     found = inspect_records(records, source.root, prepare)
-    usable = [_row(record, result) for record, result in found if isinstance(result, Inspection)]
+    usable = [manifest_row(record, result) for record, result in found if isinstance(result, Inspection)]
     unusable = [
         (_printable(record.image), result.reason, result.detail)
         for record, result in found
@@ -101,20 +101,6 @@ def read_manifest(file: Path) -> pd.DataFrame:
 def _order(record: Record) -> tuple[str, ...]:
     extra = (part for pair in sorted(record.extra.items()) for part in pair)
     return (record.image, record.label, record.split or "", record.group or "", *extra)
-
-
-def _row(record: Record, found: Inspection) -> dict[str, Any]:
-    return {
-        "image": record.image,
-        "label": record.label,
-        "split": record.split or "train",
-        "source_group": record.group,
-        "width": found.width,
-        "height": found.height,
-        "sha256": found.sha256,
-        "phash": found.phash,
-        **record.extra,
-    }
 
 
 def _printable(image: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from frostline.config import PrepareConfig
 from frostline.data.images import load_square
-from frostline.data.inspection import Inspection, inspect_records
+from frostline.data.inspection import Inspection, inspect_records, manifest_row
 from frostline.data.parallel import map_files
 from frostline.data.selection import select
 from frostline.data.sources import Record
@@ -29,7 +29,8 @@ class Sample:
     `images` is uint8 [N, S, S, 3]; `labels` int64 [N] are numbers into `classes`, which is empty where the folder has
     no class folders (then all are 0); `groups` [N] name near duplicates. `counts` estimates the usable images of each
     class (of all, without classes) in the whole folder, from the `files` found and what became of those `opened`.
-    `left_out` counts opened files by the reason why they are not used. `side` is the median shorter side in pixels.
+    `left_out` counts opened files by the reason why they are not used, `loose` the files beside class folders, which
+    have no label. `side` is the median shorter side in pixels.
     """
 
     images: NDArray[np.uint8]
@@ -40,6 +41,7 @@ class Sample:
     files: int
     opened: int
     left_out: dict[str, int]
+    loose: int
     side: float
 
 
@@ -49,11 +51,11 @@ def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareCon
     A folder with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ only train/ is
     looked at. Raises DataError if there is no folder, no file, or no usable image.
     """
-    records, classes = _records(folder)
+    records, classes, loose = _records(folder)
     numbers = {label: number for number, label in enumerate(classes or [""])}
     chosen = _draw(records, limit)
     found = inspect_records(chosen, folder, prepare)
-    usable = [_row(record, result) for record, result in found if isinstance(result, Inspection)]
+    usable = [manifest_row(record, result) for record, result in found if isinstance(result, Inspection)]
     reasons = Counter(result.reason for _, result in found if not isinstance(result, Inspection))
     if usable:
         table, aside = select(pd.DataFrame(usable), prepare.near_duplicate_bits)
@@ -79,12 +81,13 @@ def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareCon
         files=len(records),
         opened=len(chosen),
         left_out=dict(reasons.most_common()),
+        loose=loose,
         side=float(table[["width", "height"]].min(axis=1).median()),
     )
 
 
-def _records(folder: Path) -> tuple[list[Record], tuple[str, ...]]:
-    """What there is to look at, and the sorted classes: none without class folders."""
+def _records(folder: Path) -> tuple[list[Record], tuple[str, ...], int]:
+    """What there is to look at, the sorted classes (none without class folders), and how many files lie beside them."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder (seen from {Path.cwd()}). Give a folder of pictures.")
     loose = [Record(image=file, label="") for file in FolderSource(folder).loose_files()]
@@ -92,9 +95,9 @@ def _records(folder: Path) -> tuple[list[Record], tuple[str, ...]]:
         records = [record for record in FolderSource(folder).records() if record.split in (None, "train")]
     except DataError:
         if loose:
-            return loose, ()
+            return loose, (), 0
         raise DataError(f"{folder} is empty. Put pictures into it, best in a sub-folder per class.") from None
-    return records, tuple(sorted({record.label for record in records}))
+    return records, tuple(sorted({record.label for record in records})), len(loose)
 
 
 def _draw(records: list[Record], limit: int) -> list[Record]:
@@ -104,16 +107,3 @@ def _draw(records: list[Record], limit: int) -> list[Record]:
         ranked.setdefault(record.label, []).append(record)
     turns = chain.from_iterable(zip_longest(*(ranked[label] for label in sorted(ranked))))
     return [record for record in turns if record is not None][:limit]
-
-
-def _row(record: Record, found: Inspection) -> dict[str, object]:
-    return {
-        "image": record.image,
-        "label": record.label,
-        "split": "train",
-        "source_group": record.group,
-        "width": found.width,
-        "height": found.height,
-        "sha256": found.sha256,
-        "phash": found.phash,
-    }

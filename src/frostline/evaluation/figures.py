@@ -10,18 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from frostline.charts import INK, chart, legend
+from frostline.charts import INK, PALETTE, chart, legend
 
 __all__ = ["confusion_figure", "history_figure", "trials_figure"]
 
 _STYLES = {
-    "end_of_convnet": ("#0072B2", "o"),
-    "start_of_convnet": ("#56B4E9", "s"),
-    "fine_tune": ("#D55E00", "^"),
-    "retrain": ("#000000", "v"),
-    "partial_fine_tune": ("#E69F00", "D"),
+    "end_of_convnet": (PALETTE["blue"], "o"),
+    "start_of_convnet": (PALETTE["sky"], "s"),
+    "fine_tune": (PALETTE["vermilion"], "^"),
+    "retrain": (PALETTE["black"], "v"),
+    "partial_fine_tune": (PALETTE["orange"], "D"),
 }
-_UNKNOWN = ("#999999", "o")
+_UNKNOWN = (PALETTE["grey"], "o")
 _LIMIT_OF_NUMBERS = 20
 _SPREAD = 0.14
 
@@ -91,14 +91,20 @@ def history_figure(trials: pd.DataFrame) -> Figure:
         ordered["position"],
         ordered["value"].where(ordered["state"] == "complete").cummax().ffill(),
         where="post",
-        color="#D55E00",
+        color=PALETTE["vermilion"],
         linewidth=2,
         label="best so far",
     )
-    axes.scatter(complete["position"], complete["value"], c="#0072B2", s=50, zorder=3, label="complete")
+    axes.scatter(complete["position"], complete["value"], c=PALETTE["blue"], s=50, zorder=3, label="complete")
     if len(pruned):
         axes.scatter(
-            pruned["position"], pruned["value"], c="none", edgecolors="#0072B2", s=50, linewidths=1.5, label="pruned"
+            pruned["position"],
+            pruned["value"],
+            c="none",
+            edgecolors=PALETTE["blue"],
+            s=50,
+            linewidths=1.5,
+            label="pruned",
         )
     if len(failed):
         bottom = axes.get_xaxis_transform()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, pool
 from frostline.progress import track
+from frostline.training.prefix import padded
 
 __all__ = ["Activations", "MeasuredLayer", "batchnorms", "measure", "measured_layers"]
 
@@ -62,11 +63,10 @@ def measured_layers(backbone: Backbone) -> list[MeasuredLayer]:
     return [MeasuredLayer(backbone.stable_name(layer), backbone.block_of(layer), tensor) for layer, tensor in chosen]
 
 
-def measure(backbone: Backbone, images: NDArray[np.uint8], rows: NDArray[np.int64] | None = None) -> Activations:
-    """Run `backbone` once over `images` [N, S, S, 3] in 0..255, or over `rows` of them."""
+def measure(backbone: Backbone, images: NDArray[np.uint8]) -> Activations:
+    """Run `backbone` once over `images` [N, S, S, 3] in 0..255."""
     import keras
 
-    rows = np.arange(len(images)) if rows is None else rows
     layers = measured_layers(backbone)
     blocks = [pool(backbone.output_of(block)) for block in range(1, backbone.depth + 1)]
     network = keras.Model(
@@ -77,12 +77,12 @@ def measure(backbone: Backbone, images: NDArray[np.uint8], rows: NDArray[np.int6
             "pooled": blocks,
         },
     )
-    batches = np.array_split(rows, range(_BATCH, len(rows), _BATCH))
+    batches = np.array_split(np.arange(len(images)), range(_BATCH, len(images), _BATCH))
     what = f"Profiling with {backbone.spec.name} at {backbone.image_size} pixels: batches"
     parts = []
     for batch in track(batches, what, len(batches)):
         # Padded, so that every batch has one shape and the network is traced once.
-        values = network.predict_on_batch(images[np.resize(batch, min(_BATCH, len(rows)))])
+        values = network.predict_on_batch(images[padded(batch, min(_BATCH, len(images)))])
         parts.append({name: [np.asarray(each)[: len(batch)] for each in part] for name, part in values.items()})
     return Activations(*(_joined([part[name] for part in parts]) for name in ("means", "squares", "pooled")))
 

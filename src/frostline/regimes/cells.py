@@ -10,15 +10,12 @@ from frostline.backbones.surgery import Backbone
 from frostline.config import ProfileConfig
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cell_rows
-from frostline.regimes.activations import Activations, measure, measured_layers
-from frostline.regimes.comparison import Comparison
+from frostline.regimes.activations import Activations, measured_layers
+from frostline.regimes.comparison import Comparison, Measurement
 from frostline.regimes.guide import classify_similarity, classify_size, recommend
-from frostline.regimes.probe import log_evidence, probe_score, usable_folds
+from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_score, usable_folds
 from frostline.regimes.profile import BlockProbe, CellProfile, LayerShift, Profile
-from frostline.regimes.reference import Reference
 from frostline.regimes.shift import measure_shift
-from frostline.training.settings import guide_depth
-from frostline.training.standard_error import one_standard_error_below
 
 __all__ = ["MIN_IMAGES", "make_profile", "profile_cell", "profile_cells"]
 
@@ -27,7 +24,6 @@ MIN_IMAGES = 20
 
 
 def profile_cells(
-    backbone: Backbone,
     comparison: Comparison,
     packed: PackedImages,
     sizes: Mapping[str, int],
@@ -41,15 +37,12 @@ def profile_cells(
     rows = {size: cell_rows(packed.index, per_class, seed) for size, per_class in sizes.items()}
     sampled = {size: each[: config.images] for size, each in rows.items()}
     every = np.unique(np.concatenate(list(sampled.values())))
-    activations = measure(backbone, packed.images, every)
-    compared = activations if comparison.backbone is backbone else comparison.activations(packed.images[every])
+    measured = comparison.measure(packed.images[every])
     places = {size: np.searchsorted(every, each) for size, each in sampled.items()}
     return {
         size: profile_cell(
-            backbone,
-            comparison.reference,
-            compared.of(places[size]),
-            activations.of(places[size]),
+            comparison,
+            measured.of(places[size]),
             packed.labels[sampled[size]],
             packed.index["group"].iloc[sampled[size]].tolist(),
             np.bincount(packed.labels[rows[size]], minlength=len(packed.classes)).tolist(),
@@ -63,12 +56,12 @@ def profile_cells(
 def make_profile(
     dataset: str,
     name: str,
-    backbone: Backbone,
-    reference: Reference | None,
+    comparison: Comparison,
     cells: dict[str, CellProfile],
     config: ProfileConfig,
 ) -> Profile:
     """The profile of `dataset` with the backbone that params.yaml, or the command line, calls `name`."""
+    backbone, reference = comparison.seen, comparison.reference
     return Profile(
         dataset=dataset,
         backbone=name,
@@ -82,38 +75,36 @@ def make_profile(
 
 
 def profile_cell(
-    backbone: Backbone,
-    reference: Reference | None,
-    compared: Activations,
-    activations: Activations,
+    comparison: Comparison,
+    measured: Measurement,
     labels: NDArray[np.int64],
     groups: Sequence[str],
     counts: Sequence[int],
     config: ProfileConfig,
     seed: int,
 ) -> CellProfile:
-    """Profile a cell from the `activations` of some of its images, and those `compared` with the reference.
+    """Profile a cell from what was `measured` of some of its images.
 
     `labels` [N] (all one number where there are no labels) and `groups` [N] belong to those images; `counts` are all
     the cell's images by class.
     """
-    measured = len(labels)
+    reference = comparison.reference
     # One thread: these matrices are small, and linear algebra's threads wait far longer than they work where the
     # backend's threads, or another process, hold the cores.
     with threadpool_limits(1):
-        shift = measure_shift(compared, reference, seed) if reference else None
-        blocks = _depth_profile(backbone, activations, labels, groups, config.folds, seed)
+        shift = measure_shift(measured.compared, reference, seed) if reference else None
+        blocks = _depth_profile(comparison.seen, measured.seen, labels, groups, config.folds, seed)
     layers = tuple(
         LayerShift(name=layer.name, block=layer.block, shift=value)
-        for layer, value in zip(measured_layers(backbone), shift.layers if shift else (), strict=False)
+        for layer, value in zip(measured_layers(comparison.compared), shift.layers if shift else (), strict=False)
     )
     size = classify_size(float(np.median(counts)), sum(counts), config)
-    similarity = classify_similarity(shift.score if shift and measured >= MIN_IMAGES else None, config)
+    similarity = classify_similarity(shift.score if shift and len(labels) >= MIN_IMAGES else None, config)
     recommendation = recommend(size, similarity)
     return CellProfile(
         images=sum(counts),
         per_class=float(np.median(counts)),
-        measured=measured,
+        measured=len(labels),
         size=size,
         similarity=similarity,
         shift=shift.score if shift else None,
@@ -121,8 +112,8 @@ def profile_cell(
         strategies=recommendation.strategies,
         reason=recommendation.reason,
         order=recommendation.order,
-        peak=_peak(blocks),
-        cut=_cut(blocks, measured),
+        peak=peak_block([block.balanced_accuracy.value for block in blocks]),
+        cut=cut_block([block.balanced_accuracy.value for block in blocks], len(labels)),
         layers=layers,
         blocks=blocks,
     )
@@ -148,20 +139,3 @@ def _depth_profile(
         )
         for block, (name, features) in enumerate(zip(backbone.block_names, activations.pooled, strict=True), start=1)
     )
-
-
-def _peak(blocks: Sequence[BlockProbe]) -> int | None:
-    return max(blocks, key=lambda block: block.balanced_accuracy.value).block if blocks else None
-
-
-def _cut(blocks: Sequence[BlockProbe], images: int) -> int | None:
-    """Of the blocks before the last that are as good as the best of them, the one nearest to the guide's usual cut.
-
-    As good is within a standard error: on few images the highest of several scores is a lucky one.
-    """
-    earlier = {block.block: block.balanced_accuracy.value for block in blocks[:-1]}
-    if not earlier:
-        return None
-    _, usual, _ = guide_depth("start_of_convnet", len(blocks))
-    floor = one_standard_error_below(max(earlier.values()), images)
-    return min((block for block, score in earlier.items() if score >= floor), key=lambda block: abs(block - usual))

@@ -1,4 +1,4 @@
-"""At which size images are compared with the original data."""
+"""Images as a backbone sees them, and as they are compared with the original data: at another size if need be."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,25 +13,43 @@ from frostline.data.images import to_square
 from frostline.regimes.activations import Activations, measure
 from frostline.regimes.reference import Reference, find_reference
 
-__all__ = ["Comparison", "prepare_comparison"]
+__all__ = ["Comparison", "Measurement", "prepare_comparison"]
 
 _ENLARGED = 0.75
 """Of the size that a network sees: pictures below are enlarged so much that the blur would count as a difference."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A backbone at the image size of the comparison, and its reference (None where there is none)."""
+class Measurement:
+    """The activations of some images as they are `seen`, and as they are `compared`."""
 
-    backbone: Backbone
+    seen: Activations
+    compared: Activations
+
+    def of(self, images: NDArray[np.int64]) -> "Measurement":
+        """Those of some of the images, by position."""
+        return Measurement(self.seen.of(images), self.compared.of(images))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A backbone at the image size of its search, the same at that of the comparison, and the latter's reference.
+
+    `seen` and `compared` are one object where the sizes agree; `reference` is None where there is none.
+    """
+
+    seen: Backbone
+    compared: Backbone
     reference: Reference | None
 
-    def activations(self, images: NDArray[np.uint8]) -> Activations:
-        """Those of `images` [N, S, S, 3], brought to this size."""
-        size = self.backbone.image_size
-        if images.shape[1] != size:
-            images = np.stack([to_square(Image.fromarray(image), size, "stretch") for image in images])
-        return measure(self.backbone, images)
+    def measure(self, images: NDArray[np.uint8]) -> Measurement:
+        """Run both over `images` [N, S, S, 3] in 0..255: once, if they are one."""
+        seen = measure(self.seen, images)
+        if self.compared is self.seen:
+            return Measurement(seen, seen)
+        size = self.compared.image_size
+        resized = np.stack([to_square(Image.fromarray(image), size, "stretch") for image in images])
+        return Measurement(seen, measure(self.compared, resized))
 
 
 def prepare_comparison(name: str, config: BackboneConfig, backbone: Backbone, sides: Iterable[float]) -> Comparison:
@@ -44,6 +62,6 @@ def prepare_comparison(name: str, config: BackboneConfig, backbone: Backbone, si
     reference = find_reference(backbone)
     size = max(backbone.spec.minimum_size, round(float(np.median(list(sides)))))
     if reference is None or reference.image_size is None or size >= _ENLARGED * backbone.image_size:
-        return Comparison(backbone, reference)
+        return Comparison(backbone, backbone, reference)
     smaller = build_backbone(name, config.model_copy(update={"image_size": size}), precision=backbone.precision)
-    return Comparison(smaller, find_reference(smaller))
+    return Comparison(backbone, smaller, find_reference(smaller))

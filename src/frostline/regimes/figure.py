@@ -4,14 +4,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from frostline.charts import DPI, INK, legend, style
+from frostline.charts import DPI, INK, PALETTE, legend, style
 from frostline.regimes.profile import CellProfile, Profile
 
 __all__ = ["profile_figure"]
 
-_COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#E69F00", "#CC79A7")
+_COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "sky", "orange", "purple")]
 _MARKERS = ("o", "s", "^", "v", "D")
-_SIMILAR, _DIFFERENT = "#009E73", "#D55E00"
+_SIMILAR, _DIFFERENT = PALETTE["green"], PALETTE["vermilion"]
 _NAMED_BLOCKS = 8
 
 

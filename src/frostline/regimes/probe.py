@@ -7,8 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frostline.interval import Interval
+from frostline.training.settings import guide_depth
+from frostline.training.standard_error import one_standard_error_below
 
-__all__ = ["log_evidence", "probe_score", "usable_folds"]
+__all__ = ["cut_block", "log_evidence", "peak_block", "probe_score", "usable_folds"]
 
 _PENALTIES = tuple(10.0**exponent for exponent in range(-1, 6))
 _RESAMPLES = 2000
@@ -62,3 +64,22 @@ def log_evidence(features: Features, labels: Labels) -> float:
         for label in np.unique(labels)
     ]
     return float(np.mean(evidences) / len(labels))
+
+
+def peak_block(scores: Sequence[float]) -> int | None:
+    """The block, from 1, with the highest of `scores`; the earliest of equals. None without scores."""
+    return 1 + int(np.argmax(scores)) if scores else None
+
+
+def cut_block(scores: Sequence[float], images: int) -> int | None:
+    """Of the blocks before the last that score as well as the best of them, the one nearest to the guide's usual cut.
+
+    As well is within a standard error of an accuracy on `images`: on few images the highest of several scores is a
+    lucky one. None without an earlier block.
+    """
+    earlier = dict(enumerate(scores[:-1], start=1))
+    if not earlier:
+        return None
+    _, usual, _ = guide_depth("start_of_convnet", len(scores))
+    floor = one_standard_error_below(max(earlier.values()), images)
+    return min((block for block, score in earlier.items() if score >= floor), key=lambda block: abs(block - usual))

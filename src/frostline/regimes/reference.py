@@ -6,6 +6,8 @@ training crops at the native size, so that even the original data lies at some d
 """
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from frostline.atomic import atomic_file
 from frostline.backbones.surgery import Backbone
+from frostline.errors import DataError
 from frostline.regimes.activations import Activations, batchnorms
 
 __all__ = ["FOLDER", "Reference", "channel_moments", "find_reference", "write_references"]
@@ -39,16 +42,22 @@ class Reference:
 def find_reference(backbone: Backbone, folder: Path = FOLDER) -> Reference | None:
     """The reference of `backbone`'s weights: a file's, at the image size nearest to its own, or else BatchNorm's.
 
-    None for random weights, which have no original data, and for weights of a network without BatchNorm that no file
-    was made with.
+    None for random weights, which have no original data, and for weights that no file was made with and whose network
+    has no BatchNorm, or none that was ever trained. Raises DataError for a file that is no reference.
     """
     if backbone.weights.source == "random":
         return None
     for file in sorted(folder.glob("*.npz")):
-        with np.load(file) as stored:
-            provenance = json.loads(str(stored["provenance"]))
-            if provenance["weights"] == backbone.weights.sha256:
-                return _from_file(stored, provenance, backbone.image_size)
+        try:
+            with np.load(file) as stored:
+                provenance = json.loads(str(stored["provenance"]))
+                if provenance["weights"] == backbone.weights.sha256:
+                    return _from_file(stored, provenance, backbone.image_size)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"{file} is not a reference file: {type(error).__name__}: {error}. References are made by "
+                "scripts/make_reference.py; remove the file, or make it again."
+            ) from None
     return _from_batchnorm(backbone)
 
 
@@ -99,8 +108,8 @@ def _from_batchnorm(backbone: Backbone) -> Reference | None:
     def numbers(variable: Any) -> NDArray[np.float64]:
         return np.asarray(keras.ops.convert_to_numpy(variable), dtype=np.float64)
 
-    return Reference(
-        tuple(numbers(layer.moving_mean) for layer in layers),
-        tuple(numbers(layer.moving_variance) for layer in layers),
-        "BatchNorm's moving statistics in the weights",
-    )
+    means = tuple(numbers(layer.moving_mean) for layer in layers)
+    variances = tuple(numbers(layer.moving_variance) for layer in layers)
+    if not any(map(np.any, means)) and all((each == 1).all() for each in variances):
+        return None  # as they are before any training
+    return Reference(means, variances, "BatchNorm's moving statistics in the weights")

@@ -13,7 +13,6 @@ from frostline.backbones.catalogue import resolve_image_size
 from frostline.backbones.surgery import build_backbone
 from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
-from frostline.regimes.activations import measure
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure
@@ -37,14 +36,10 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     sample = sample_folder(folder, images, resolve_image_size(backbone, config), prepare)
     network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
     comparison = prepare_comparison(backbone, config, network, [sample.side])
-    reference = comparison.reference
-    activations = measure(network, sample.images)
-    compared = activations if comparison.backbone is network else comparison.activations(sample.images)
-    cell = profile_cell(
-        network, reference, compared, activations, sample.labels, sample.groups, sample.counts, thresholds, _SEED
-    )
+    measured = comparison.measure(sample.images)
+    cell = profile_cell(comparison, measured, sample.labels, sample.groups, sample.counts, thresholds, _SEED)
     name = folder.resolve().name
-    profile = make_profile(name, backbone, network, reference, {_CELL: cell}, thresholds)
+    profile = make_profile(name, backbone, comparison, {_CELL: cell}, thresholds)
     with atomic_file(picture) as path:
         profile_figure(profile).savefig(path, format="png")
     console = Console(width=None if Console().is_terminal else 120)
@@ -137,6 +132,8 @@ def _notes(profile: Profile, cell: CellProfile, sample: Sample, prepare: Prepare
                 f"Too few images to train and test on: {listed}. dvc repro asks for at least "
                 f"{prepare.min_images_per_class} in each class, and what the probe says rests on so few."
             )
+    if sample.loose:
+        notes.append(f"{sample.loose} files beside the class folders are left out, because they have no label.")
     if cell.measured < MIN_IMAGES:
         notes.append(f"{cell.measured} images cannot show whether they are similar: give at least {MIN_IMAGES}.")
     if sample.side < profile.image_size:

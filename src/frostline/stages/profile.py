@@ -27,10 +27,11 @@ def run(dataset: str, backbone: str) -> None:
     packed = read_packed(Path("data/packed") / name)
     precision = resolve_precision(config.train.precision)
     network = build_backbone(backbone, config.backbone(backbone), precision=precision, seed=config.seed)
-    sides = packed.index[["width", "height"]].min(axis=1)
+    training = packed.index[packed.index["split"] == "train"]
+    sides = training[["width", "height"]].min(axis=1)
     comparison = prepare_comparison(backbone, config.backbone(backbone), network, sides)
-    cells = profile_cells(network, comparison, packed, config.sizes, config.profile, config.seed)
-    profile = make_profile(dataset, backbone, network, comparison.reference, cells, config.profile)
+    cells = profile_cells(comparison, packed, config.sizes, config.profile, config.seed)
+    profile = make_profile(dataset, backbone, comparison, cells, config.profile)
     path = Path("results/profile") / f"{name}.json"
     profile.write(path)
     figure = profile_figure(profile)

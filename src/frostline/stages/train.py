@@ -53,8 +53,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
     trainer = Trainer(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
     strategies = profile.order if config.search.strategies == "auto" else config.search.strategies
-    depth = trainer.backbone.depth
-    first = [guide_settings(strategy, config.search, depth, profile.cut) for strategy in strategies]
+    first = [guide_settings(strategy, config.search, trainer.backbone.depth, profile.cut) for strategy in strategies]
     identity = _study_identity(config, cell, trainer, first)
     name = f"{dataset}-{size}-{backbone}"
     study_name = f"{name}-{identity[:8]}"
@@ -86,6 +85,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
             guide = best_of_first(finished_trials(study), strategies, profile.strategies)
             best = best_trial(study, len(cell.validation_rows), guide)
             trials = trial_table(finished_trials(study))
+        parent = tracker.parent_for(parent, _winner_params(_best(best), trainer))
         started = time.perf_counter()
         model = _refit(trainer, best, config.seed, f"{name}: the winner")
         guide_model = None
@@ -126,7 +126,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
         parent.end("FAILED")
         raise
     parent.log_history(best.user_attrs["history"])
-    parent.log_params({"max_epochs": trainer.epochs(record.best.keep, record.best.thaw)})
+    parent.log_params(_winner_params(record.best, trainer))
     _log_study(parent, cell, trials, record)
     parent.end()
 
@@ -147,6 +147,11 @@ def _best(trial: FrozenTrial) -> Best:
         epochs=trial.user_attrs["epochs"],
         **asdict(settings),
     )
+
+
+def _winner_params(best: Best, trainer: Trainer) -> dict[str, object]:
+    """The parent's parameters, under the names that trials use."""
+    return best.model_dump(exclude={"trial", "epochs"}) | {"max_epochs": trainer.epochs(best.keep, best.thaw)}
 
 
 def _guide_trial(profile: CellProfile, trial: FrozenTrial | None) -> GuideTrial:
@@ -177,7 +182,7 @@ def _study_identity(config: Config, cell: Cell, trainer: Trainer, first: Sequenc
 
 
 def _log_study(parent: Run, cell: Cell, trials: pd.DataFrame, record: TrainRecord) -> None:
-    """Parameters and metrics of the winner under the names that trials use, the trial table, figures, the images."""
+    """Metrics of the winner under the names that trials use, the trial table, figures, the images."""
     best = record.best
     parent.log_input(
         cell.packed.index.iloc[cell.all_rows],
@@ -186,7 +191,6 @@ def _log_study(parent: Run, cell: Cell, trials: pd.DataFrame, record: TrainRecor
         digest=fingerprint({"images": record.fingerprints.data, "rows": cell.all_rows.tolist()}),
         context="training",
     )
-    parent.log_params(best.model_dump(exclude={"trial", "epochs"}))
     parent.log_metrics(
         {
             "score": record.validation.balanced_accuracy,

@@ -136,10 +136,25 @@ class Tracker:
         else:
             run = self._create(name, {_STUDY: fingerprint, _TRIALS: str(trials)} | dict(tags))
         for other in set(found) - {run.id}:
-            for child in self._search(f"tags.`{_PARENT}` = '{other}'"):
-                Run(child, self.client).set_tags({_PARENT: run.id})
+            self._move_trials(other, run)
         for child in self._search(f"tags.`{_PARENT}` = '{run.id}' and attributes.status = 'RUNNING'"):
             Run(child, self.client).end("KILLED")
+        return run
+
+    def parent_for(self, parent: Run, params: Mapping[str, object]) -> Run:
+        """`parent` if it can log `params`, or a new run in its place, which takes over its tags and its trials.
+
+        The same study has another winner where its database was lost or it ran on other hardware, and MLflow never
+        changes a parameter that was logged. The run that is replaced keeps what it has, ends, and is no longer found.
+        """
+        known = self.client.get_run(parent.id)
+        if all(known.data.params.get(key, str(value)) == str(value) for key, value in params.items()):
+            return parent
+        own = {key: value for key, value in known.data.tags.items() if key != _TABLES}
+        run = self._create(known.info.run_name, own)
+        parent.set_tags({_TRIALS: f"{own[_TRIALS]}, replaced by {run.id}"})
+        parent.end()
+        self._move_trials(parent.id, run)
         return run
 
     def trial_run(self, parent: Run, name: str, tags: Mapping[str, str]) -> Run:
@@ -154,6 +169,10 @@ class Tracker:
         origin = {"mlflow.user": _user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}
         run = self.client.create_run(self.experiment_id, tags=origin | dict(tags), run_name=name)
         return Run(run.info.run_id, self.client)
+
+    def _move_trials(self, old: str, new: Run) -> None:
+        for child in self._search(f"tags.`{_PARENT}` = '{old}'"):
+            Run(child, self.client).set_tags({_PARENT: new.id})
 
     def _search(self, query: str) -> list[str]:
         return [run.info.run_id for run in self.client.search_runs([self.experiment_id], query)]
