@@ -4,8 +4,8 @@ A seed draws the test split, the cell, the initial weights and the order of trai
 its cell's images, for as many epochs as the budget in `regimes.yaml` allows, with the settings that a study gives it
 before Optuna proposes others: nothing is chosen by a validation score, so nothing here is an optimistic one.
 
-    python benchmarks/regimes.py --seeds 20 21 22
-    python benchmarks/regimes.py --image-size 96 --strategies end_of_convnet start_of_convnet
+    python benchmarks/regimes.py --dogs-cats FOLDER --seeds 20 21 22
+    python benchmarks/regimes.py --dogs-cats FOLDER --image-size 96 --strategies end_of_convnet start_of_convnet
 
 Writes a row per strategy, cell and seed to `docs/results/regimes-<image size>px.csv` as it goes on; rows that are there
 are kept. Then measures each cell's regime with each seed (`…-measured.csv`), draws `….png`, and prints the tables of
@@ -24,11 +24,12 @@ from matplotlib.figure import Figure
 
 from frostline.backbones.surgery import build_backbone
 from frostline.charts import DPI, INK, style
-from frostline.config import Config, load_config
+from frostline.config import Config, FolderConfig
 from frostline.data.manifest import build
 from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.evaluation.metrics import score
+from frostline.params import load_config
 from frostline.progress import say
 from frostline.regimes.cells import profile_cells
 from frostline.regimes.comparison import prepare_comparison
@@ -37,7 +38,7 @@ from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
 from frostline.training.precision import resolve_precision
 from frostline.training.prefix import PrefixCache
-from frostline.training.settings import GUIDE
+from frostline.training.settings import GUIDE, TrialSettings
 from frostline.training.trial import Trainer
 
 HERE = Path(__file__).parent
@@ -50,12 +51,13 @@ KEY = ["seed", "dataset", "size", "strategy"]
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seeds", type=int, nargs="+", default=[20, 21, 22])
+    arguments.add_argument("--dogs-cats", type=Path, required=True, help="the folder that holds cat/ and dog/")
     arguments.add_argument("--params", type=Path, default=HERE / "regimes.yaml")
     arguments.add_argument("--image-size", type=int, help="pixels; else what the parameter file says")
     arguments.add_argument("--strategies", nargs="+", choices=GUIDE, default=GUIDE)
     options = arguments.parse_args()
     set_defaults()
-    config = load_config(options.params)
+    config = with_pets(load_config(options.params), options.dogs_cats)
     backbone = config.backbone(BACKBONE)
     size = options.image_size or int(backbone.image_size)
     backbones = {BACKBONE: backbone.model_copy(update={"image_size": size})}
@@ -74,6 +76,12 @@ def main() -> None:
     scores = pd.read_csv(results)
     figure(scores, regimes).savefig(results.with_suffix(".png"))
     print(regime_table(regimes), score_table(scores, regimes), difference_table(scores), sep="\n\n")
+
+
+def with_pets(config: Config, folder: Path) -> Config:
+    """`config` with the dogs and cats found in `folder`."""
+    pets = FolderConfig(source="folder", path=folder)
+    return config.model_copy(update={"datasets": config.datasets | {"dogs_cats": pets}})
 
 
 def tried(scores: pd.DataFrame) -> list[str]:
@@ -99,29 +107,36 @@ def run_cell(
     left = [name for name in strategies if (config.seed, dataset, size, name) not in done]
     if not left:
         return
-    cell = make_cell(packed, config.size(size), config.train, config.seed)
-    cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
-    trainer = Trainer(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache, config.seed)
-    test = np.flatnonzero(packed.index["split"] == "test")
+    trainer = make_trainer(config, packed, config.size(size))
     for strategy in left:
         settings = guide_settings(strategy, config.search, trainer.backbone.depth)
         epochs = trainer.epochs(settings.keep, settings.thaw)
-        started = time.perf_counter()
-        model = trainer.refit(settings, epochs, config.seed)
-        seconds = time.perf_counter() - started
-        metrics = score(packed.labels[test], model.predict(packed.images[test], verbose=0), packed.classes)
-        yield {
-            "seed": config.seed,
-            "dataset": dataset,
-            "size": size,
-            "strategy": strategy,
-            "images": len(cell.all_rows),
-            "epochs": epochs,
-            "seconds": round(seconds, 1),
-            "test_images": len(test),
-            "balanced_accuracy": round(metrics["balanced_accuracy"], 4),
-            "accuracy": round(metrics["accuracy"], 4),
-        }
+        key = {"seed": config.seed, "dataset": dataset, "size": size, "strategy": strategy}
+        yield key | train_and_test(trainer, settings, epochs, config.seed)
+
+
+def make_trainer(config: Config, packed: PackedImages, per_class: int) -> Trainer:
+    cell = make_cell(packed, per_class, config.train, config.seed)
+    cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
+    return Trainer(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache, config.seed)
+
+
+def train_and_test(trainer: Trainer, settings: TrialSettings, epochs: int, seed: int) -> dict[str, object]:
+    """Train on all of the cell's images, and score the test split."""
+    packed = trainer.cell.packed
+    test = np.flatnonzero(packed.index["split"] == "test")
+    started = time.perf_counter()
+    model = trainer.refit(settings, epochs, seed)
+    seconds = time.perf_counter() - started
+    metrics = score(packed.labels[test], model.predict(packed.images[test], verbose=0), packed.classes)
+    return {
+        "images": len(trainer.cell.all_rows),
+        "epochs": epochs,
+        "seconds": round(seconds, 1),
+        "test_images": len(test),
+        "balanced_accuracy": round(metrics["balanced_accuracy"], 4),
+        "accuracy": round(metrics["accuracy"], 4),
+    }
 
 
 def measure_cells(config: Config, dataset: str, packed: PackedImages) -> list[dict[str, object]]:
@@ -130,7 +145,7 @@ def measure_cells(config: Config, dataset: str, packed: PackedImages) -> list[di
     backbone = build_backbone(BACKBONE, config.backbone(BACKBONE), precision=precision, seed=config.seed)
     sides = packed.index[["width", "height"]].min(axis=1)
     comparison = prepare_comparison(BACKBONE, config.backbone(BACKBONE), backbone, sides)
-    cells = profile_cells(backbone, comparison, packed, config.sizes, config.profile, config.seed)
+    cells = profile_cells(comparison, packed, config.sizes, config.profile, config.seed)
     return [
         {
             "seed": config.seed,

@@ -55,7 +55,7 @@ def main() -> None:
             images = load(1000 if size == MANY_AT else 400, size)
             say(f"{name}: {len(images)} images at {size} pixels")
             comparison = prepare_comparison("vgg16", config, backbone, [side or size])
-            activations = comparison.activations(images)
+            activations = comparison.measure(images).compared
             reference = comparison.reference
             if name == "ImageNet, half against half":
                 activations, reference = halves(activations)
