@@ -23,7 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from frostline.backbones.surgery import build_backbone
-from frostline.charts import DPI, INK, style
+from frostline.charts import DPI, INK, PALETTE, style
 from frostline.config import Config, FolderConfig
 from frostline.data.manifest import build
 from frostline.data.packed import PackedImages, read_packed, write_packed
@@ -103,7 +103,7 @@ def pack(config: Config, dataset: str) -> PackedImages:
 def run_cell(
     config: Config, dataset: str, size: str, packed: PackedImages, strategies: list[str], results: Path
 ) -> Iterator[dict[str, object]]:
-    done = set(pd.read_csv(results)[KEY].itertuples(index=False, name=None)) if results.exists() else set()
+    done = finished(results, KEY)
     left = [name for name in strategies if (config.seed, dataset, size, name) not in done]
     if not left:
         return
@@ -143,8 +143,7 @@ def measure_cells(config: Config, dataset: str, packed: PackedImages) -> list[di
     """What the profile stage says of each cell under this seed."""
     precision = resolve_precision(config.train.precision)
     backbone = build_backbone(BACKBONE, config.backbone(BACKBONE), precision=precision, seed=config.seed)
-    sides = packed.index[["width", "height"]].min(axis=1)
-    comparison = prepare_comparison(BACKBONE, config.backbone(BACKBONE), backbone, sides)
+    comparison = prepare_comparison(BACKBONE, config.backbone(BACKBONE), backbone, packed.training_sides())
     cells = profile_cells(comparison, packed, config.sizes, config.profile, config.seed)
     return [
         {
@@ -158,6 +157,11 @@ def measure_cells(config: Config, dataset: str, packed: PackedImages) -> list[di
         }
         for size, cell in cells.items()
     ]
+
+
+def finished(results: Path, key: list[str]) -> set[tuple[object, ...]]:
+    """The values of `key` of the rows that are there."""
+    return set(pd.read_csv(results)[key].itertuples(index=False, name=None)) if results.exists() else set()
 
 
 def append(row: dict[str, object], results: Path) -> None:
@@ -219,7 +223,7 @@ def figure(scores: pd.DataFrame, regimes: pd.DataFrame) -> Figure:
         for place, strategy in enumerate(tried(scores)):
             values = of_cell[of_cell["strategy"] == strategy]["balanced_accuracy"]
             recommended = strategy in cell["recommended"].split(" or ")
-            axes.bar(place, values.mean(), color="#0072B2" if recommended else "#C7D9E6", width=0.65, zorder=2)
+            axes.bar(place, values.mean(), color=PALETTE["blue"] if recommended else "#C7D9E6", width=0.65, zorder=2)
             axes.scatter([place] * len(values), values, color=INK, s=18, zorder=3)
             axes.text(place, values.max() + 0.012, f"{values.mean():.3f}", ha="center", color=INK)
         axes.set_xticks(range(len(tried(scores))), [name.replace("_", "\n", 1) for name in tried(scores)])

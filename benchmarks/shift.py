@@ -1,12 +1,12 @@
 """How stable the shift is: over data sets, numbers of images, and image sizes.
 
-    python benchmarks/shift.py
+    python benchmarks/shift.py --dogs-cats FOLDER --imagenet-sample FOLDER
 
 measures VGG16's shift for sets that are similar to ImageNet (dogs and cats; one half of an ImageNet sample against the
 other) and different from it (solar cells, scikit-learn's digits, noise), and for harder ones, with its bootstrap
 interval. As in frostline, pictures much smaller than the image size are compared at their own. Writes
-`docs/results/shift.csv` and `shift.png`, and prints the table of `shift.md`. Sets of `shared/data` are left out, with a
-word, where that folder is absent.
+`docs/results/shift.csv` and `shift.png`, and prints the table of `shift.md`. Sets of photographs whose folder is
+not given are left out, with a word.
 """
 
 import argparse
@@ -36,7 +36,6 @@ from frostline.regimes.shift import measure_shift  # noqa: E402
 from frostline.training.precision import resolve_precision  # noqa: E402
 
 RESULTS = Path("docs/results")
-SHARED = Path("../shared/data")
 SIZES = (96, 128, 160, 224)
 COUNTS = (20, 50, 100, 200, 400, 1000)
 MANY_AT = 96  # pixels: the size at which 1,000 images are looked at; at the others, 400
@@ -45,13 +44,17 @@ Load = Callable[[int, int], np.ndarray]  # (number of images, pixels a side)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="image sizes in pixels")
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="image sizes in pixels")
+    arguments.add_argument("--dogs-cats", type=Path, help="the folder that holds cat/ and dog/")
+    arguments.add_argument("--imagenet-sample", type=Path, help="a folder of ImageNet pictures")
+    options = arguments.parse_args()
+    chosen = sets(options.dogs_cats, options.imagenet_sample)
     rows: list[dict[str, object]] = []
-    for size in options.parse_args().sizes:
+    for size in options.sizes:
         config = BackboneConfig(image_size=size)
         backbone = build_backbone("vgg16", config, precision=resolve_precision("auto"))
-        for (name, expected), (load, side) in sets().items():
+        for (name, expected), (load, side) in chosen.items():
             images = load(1000 if size == MANY_AT else 400, size)
             say(f"{name}: {len(images)} images at {size} pixels")
             comparison = prepare_comparison("vgg16", config, backbone, [side or size])
@@ -74,21 +77,23 @@ def main() -> None:
     print(markdown(table))
 
 
-def sets() -> dict[tuple[str, str], tuple[Load, int | None]]:
+def sets(dogs_cats: Path | None, imagenet_sample: Path | None) -> dict[tuple[str, str], tuple[Load, int | None]]:
     """Name and expected verdict of each set, with what loads it, and its pictures' side in pixels (None: as asked)."""
     found: dict[tuple[str, str], tuple[Load, int | None]] = {}
-    if SHARED.is_dir():
-        pets = sorted((SHARED / "dogs_cats").glob("*/*.jpg"))
-        sample = sorted((SHARED / "imagenet_sample").glob("*.jpg"))
+    if dogs_cats:
+        found["dogs and cats", "similar"] = (of_files(sorted(dogs_cats.glob("*/*.jpg"))), 300)
+    else:
+        say("The dogs and cats are left out: --dogs-cats names their folder.")
+    if imagenet_sample:
+        sample = sorted(imagenet_sample.glob("*.jpg"))
         found |= {
-            ("dogs and cats", "similar"): (of_files(pets), 300),
             ("ImageNet, half against half", "similar"): (of_files(sample), 256),
             ("ImageNet, grey", "-"): (of_files(sample, lambda image: image.convert("L")), 256),
             ("ImageNet, shrunk to 32 pixels", "-"): (of_files(sample, lambda image: image.resize((32, 32))), 32),
             ("ImageNet, edges only", "-"): (of_files(sample, edges), 256),
         }
     else:
-        say(f"{SHARED} is absent: dogs and cats, and the ImageNet sample, are left out.")
+        say("The ImageNet sample is left out: --imagenet-sample names its folder.")
     solar = ElpvSource.find(threshold=0.5)
     cells = [solar.root / record.image for record in solar.records()]
     return found | {

@@ -2,10 +2,10 @@
 
     python benchmarks/sizes.py --dogs-cats FOLDER
 
-trains `fine_tune` and the two heads on frozen blocks on cells of 50 to 400 images per class, over several seeds, at the
-same cost each (`train.budget` images through every block, of `regimes.yaml`): the more images, the fewer epochs. Writes
-`docs/results/sizes.csv` as it goes on (rows that are there are kept), draws `sizes.png` and prints the table of
-`regimes.md`.
+trains `fine_tune` and the two heads on frozen blocks on cells of 50 to 400 images per class, over several seeds.
+`fine_tune` costs the same at every size (`train.budget` images through every block, of `regimes.yaml`): the more
+images, the fewer epochs. Heads cost little and train for `train.epochs`. Writes `docs/results/sizes.csv` as it goes on
+(rows that are there are kept), draws `sizes.png`, and prints the table of `regimes.md` and how long the training took.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from frostline.params import load_config
 from frostline.runtime import set_defaults
 from frostline.search.space import guide_settings
 from frostline.training.trial import epochs_within_budget
-from regimes import FOLDER, HERE, append, make_trainer, pack, train_and_test, with_pets
+from regimes import FOLDER, HERE, append, finished, make_trainer, pack, train_and_test, with_pets
 
 RESULTS = FOLDER / "sizes.csv"
 HEADS = ["end_of_convnet", "start_of_convnet"]
@@ -34,7 +34,7 @@ def main() -> None:
     arguments.add_argument("--per-class", type=int, nargs="+", default=[50, 100, 200, 400])
     options = arguments.parse_args()
     set_defaults()
-    done = set(pd.read_csv(RESULTS)[KEY].itertuples(index=False, name=None)) if RESULTS.exists() else set()
+    done = finished(RESULTS, KEY)
     for seed in options.seeds:
         config = with_pets(load_config(HERE / "regimes.yaml"), options.dogs_cats).model_copy(update={"seed": seed})
         for dataset in config.datasets:
@@ -45,12 +45,13 @@ def main() -> None:
                     key = dict(zip(KEY, (seed, dataset, per_class, strategy), strict=True))
                     if tuple(key.values()) not in done:
                         settings = guide_settings(strategy, config.search, trainer.backbone.depth)
-                        share = 1.0 if settings.thaw else 0.0
+                        share = 1.0 if settings.thaw else 0.0  # and of all rows: none are held out here
                         epochs = epochs_within_budget(config.train, share, len(trainer.cell.all_rows))
                         append(key | train_and_test(trainer, settings, epochs, seed), RESULTS)
-    gains = gain(pd.read_csv(RESULTS))
+    scores = pd.read_csv(RESULTS)
+    gains = gain(scores)
     figure(gains).savefig(RESULTS.with_suffix(".png"))
-    print(table(gains))
+    print(table(gains), f"{scores['seconds'].sum() / 60:.0f} minutes of training", sep="\n\n")
 
 
 def gain(scores: pd.DataFrame) -> pd.DataFrame:

@@ -37,6 +37,11 @@ class PackedImages:
     resize: Resize
     fingerprint: str
 
+    def training_sides(self) -> NDArray[np.int64]:
+        """The shorter sides of the originals in the training split, in pixels."""
+        training = self.index[self.index["split"] == "train"]
+        return training[["width", "height"]].min(axis=1).to_numpy()
+
 
 def write_packed(
     folder: Path, manifest: pd.DataFrame, root: Path, size: int, resize: Resize, prepare: PrepareConfig

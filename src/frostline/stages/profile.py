@@ -27,9 +27,7 @@ def run(dataset: str, backbone: str) -> None:
     packed = read_packed(Path("data/packed") / name)
     precision = resolve_precision(config.train.precision)
     network = build_backbone(backbone, config.backbone(backbone), precision=precision, seed=config.seed)
-    training = packed.index[packed.index["split"] == "train"]
-    sides = training[["width", "height"]].min(axis=1)
-    comparison = prepare_comparison(backbone, config.backbone(backbone), network, sides)
+    comparison = prepare_comparison(backbone, config.backbone(backbone), network, packed.training_sides())
     cells = profile_cells(comparison, packed, config.sizes, config.profile, config.seed)
     profile = make_profile(dataset, backbone, comparison, cells, config.profile)
     path = Path("results/profile") / f"{name}.json"
