@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from frostline.cli import main
+
 HEAVY = ("keras", "tensorflow", "mlflow", "optuna", "pandas", "matplotlib", "sklearn")
 
 
@@ -27,3 +29,16 @@ def test_a_missing_params_file_is_one_clear_error(tmp_path) -> None:
     assert answer.returncode == 1
     assert answer.stderr.startswith("Error: params.yaml does not exist in ")
     assert "Traceback" not in answer.stderr
+
+
+def test_what_the_system_refuses_is_one_clear_error(monkeypatch, capsys) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device", "optuna.db")
+
+    monkeypatch.setattr("frostline.cli.app", full)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert capsys.readouterr().err == (
+        "Error: the system refused: [Errno 28] No space left on device: 'optuna.db'. "
+        "Mend that and run again; what was finished is kept.\n"
+    )

@@ -122,7 +122,7 @@ def advise(
     folder: Annotated[Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled.")],
     backbone: Annotated[str, typer.Option(help="A Keras application.")] = "vgg16",
     weights: Annotated[str, typer.Option(help="imagenet, or a path to a weights file.")] = "imagenet",
-    image_size: Annotated[int, typer.Option(help="Pixels a side at which the network sees them.")] = 128,
+    image_size: Annotated[int, typer.Option(min=1, help="Pixels a side at which the network sees them.")] = 128,
     images: Annotated[int, typer.Option(min=20, help="Look at so many images at most.")] = 400,
     picture: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("advice.png"),
 ) -> None:
@@ -149,8 +149,8 @@ def main() -> None:
     except FrostlineError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    except OSError as error:  # unwritable, full, gone: the system's own words name the file
-        typer.echo(f"Error: {error}. Check that the place exists, is writable and has room, then run again.", err=True)
+    except OSError as error:  # a full disk under a store, a connection that broke
+        typer.echo(f"Error: the system refused: {error}. Mend that and run again; what was finished is kept.", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("Interrupted; finished trials are kept, and the same command resumes.", err=True)

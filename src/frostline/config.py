@@ -52,6 +52,12 @@ def _are_strategies(value: object) -> object:
     return tuple(value)
 
 
+def _is_image_size(value: object) -> object:
+    if value != "native" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError("must be native or a whole number of pixels from 1")
+    return value
+
+
 def _is_positive_range(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] <= 0:
         raise ValueError(f"a range searched on a logarithmic scale must be above 0, but got {list(bounds)}")
@@ -123,7 +129,7 @@ class BackboneConfig(_Section):
 
     application: str | None = None
     weights: str | None = "imagenet"
-    image_size: Count | Literal["native"] = "native"
+    image_size: Annotated[int | Literal["native"], PlainValidator(_is_image_size)] = "native"
 
 
 class ProfileConfig(_Section):

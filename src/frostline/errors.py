@@ -12,6 +12,7 @@ __all__ = [
     "RegistryError",
     "SearchError",
     "WeightsError",
+    "WriteError",
 ]
 
 
@@ -50,3 +51,7 @@ class SearchError(FrostlineError):
 
 class RegistryError(FrostlineError):
     """No such registered model or alias, or nothing to register."""
+
+
+class WriteError(FrostlineError):
+    """An output cannot be written: no such place, no permission, no room."""

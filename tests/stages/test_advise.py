@@ -103,6 +103,22 @@ def test_what_cannot_be_advised_on_is_one_clear_error(tmp_path: Path, options: t
     assert not (tmp_path / "advice.png").exists()
 
 
+def test_a_picture_that_cannot_be_written_costs_none_of_the_words(folder: Path) -> None:
+    shutil.copy(next((folder / "odd").iterdir()), folder)
+    answer = advise(folder, "--picture", str(folder.parent))
+    assert answer.returncode == 1
+    assert "Regime small-different" in " ".join(answer.stdout.split())
+    assert "1 files beside the class folders are left out" in " ".join(answer.stdout.split())
+    assert answer.stderr.splitlines()[-1].startswith(f"Error: {folder.parent} cannot be written: ")
+    assert "Traceback" not in answer.stderr
+
+
+def test_an_image_size_that_is_none_is_a_fault_of_the_command_line(folder: Path) -> None:
+    answer = advise(folder, "--image-size", "0")
+    assert answer.returncode == 2
+    assert "Invalid value for '--image-size'" in " ".join(answer.stderr.split())
+
+
 def test_weights_without_a_reference_leave_similarity_unknown(folder: Path) -> None:
     from frostline.backbones.surgery import build_backbone
     from frostline.config import BackboneConfig

@@ -40,8 +40,6 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     cell = profile_cell(comparison, measured, sample.labels, sample.groups, sample.counts, thresholds, _SEED)
     name = folder.resolve().name
     profile = make_profile(name, backbone, comparison, {_CELL: cell}, thresholds)
-    with atomic_file(picture) as path:
-        profile_figure(profile).savefig(path, format="png")
     console = Console(width=None if Console().is_terminal else 120)
     console.print(_evidence(profile, cell, sample))
     for note in _notes(profile, cell, sample, prepare):
@@ -49,6 +47,8 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     if len(sample.classes) > 1:
         console.print("\nTo try it, let params.yaml say this, and run [bold]dvc repro[/bold]:\n")
         console.print(_lines(folder, backbone, weights, profile, cell, sample), markup=False, highlight=False)
+    with atomic_file(picture) as path:
+        profile_figure(profile).savefig(path, format="png")
     console.print(f"The picture is {escape(str(picture))}.")
 
 
