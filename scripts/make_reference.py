@@ -19,17 +19,19 @@ from frostline.runtime import set_defaults
 set_defaults()
 
 from frostline.backbones.surgery import build_backbone  # noqa: E402
-from frostline.config import BackboneConfig  # noqa: E402
-from frostline.data.images import decode, load_square  # noqa: E402
+from frostline.config import BackboneConfig, PrepareConfig  # noqa: E402
+from frostline.data.images import load_square  # noqa: E402
+from frostline.data.inspection import Inspection, inspect_records  # noqa: E402
 from frostline.data.parallel import map_files  # noqa: E402
-from frostline.errors import DataError, FrostlineError, ImageError  # noqa: E402
+from frostline.data.sources import Record  # noqa: E402
+from frostline.errors import DataError, FrostlineError  # noqa: E402
 from frostline.progress import say  # noqa: E402
 from frostline.regimes.activations import measure  # noqa: E402
 from frostline.regimes.reference import FOLDER, write_references  # noqa: E402
 
 SIZES = (32, 48, 64, 96, 128, 160, 224)
 RESIZE = "stretch"
-LIMITS = {"min_side": 1, "max_pixels": 100_000_000}
+PREPARE = PrepareConfig(min_side=1)
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp"}
 
 
@@ -39,7 +41,7 @@ def main() -> None:
     arguments.add_argument("--data", required=True, help="what the pictures are, in words")
     arguments.add_argument("--backbone", default="vgg16")
     arguments.add_argument("--weights", default="imagenet", help="imagenet, or a path to a weights file")
-    arguments.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="image sizes in pixels")
+    arguments.add_argument("--sizes", type=pixels, nargs="+", default=SIZES, help="image sizes in pixels")
     arguments.add_argument("--output", type=Path)
     options = arguments.parse_args()
     try:
@@ -50,7 +52,15 @@ def main() -> None:
 
 def make(options: argparse.Namespace) -> None:
     """Measure the readable pictures at every size and write the file. Raises DataError if there is none."""
-    files = readable(sorted(file for file in options.images.rglob("*") if file.suffix.lower() in ENDINGS))
+    names = sorted(file for file in options.images.rglob("*") if file.suffix.lower() in ENDINGS)
+    records = [Record(image=str(file.relative_to(options.images)), label="") for file in names]
+    files, digests = [], []
+    for record, found in inspect_records(records, options.images, PREPARE):
+        if isinstance(found, Inspection):
+            files.append(options.images / record.image)
+            digests.append(bytes.fromhex(found.sha256))
+        else:
+            say(f"{record.image} is left out: {found}")
     if not files:
         raise DataError(f"{options.images} holds no picture that can be read ({', '.join(sorted(ENDINGS))}).")
     by_size = {}
@@ -58,17 +68,16 @@ def make(options: argparse.Namespace) -> None:
         backbone = build_backbone(options.backbone, BackboneConfig(weights=options.weights, image_size=size))
 
         def load(file: Path, size: int = size) -> np.ndarray:
-            return load_square(file, size, RESIZE, **LIMITS)
+            return load_square(file, size, RESIZE, min_side=PREPARE.min_side, max_pixels=PREPARE.max_pixels)
 
         images = np.stack(list(map_files(load, files, f"Reading pictures at {size} pixels")))
         by_size[size] = measure(backbone, images)
-    contents = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
     provenance = {
         "application": backbone.spec.application,
         "weights": backbone.weights.sha256,
         "data": options.data,
         "images": len(files),
-        "images_sha256": contents.hexdigest(),
+        "images_sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
         "resize": RESIZE,
         "precision": backbone.precision,
         "frostline": __version__,
@@ -78,21 +87,11 @@ def make(options: argparse.Namespace) -> None:
     say(f"Wrote {output} ({output.stat().st_size / 1e3:.0f} kB)")
 
 
-def readable(files: list[Path]) -> list[Path]:
-    """Those that can be decoded; the others are named and left out."""
-
-    def check(file: Path) -> ImageError | None:
-        try:
-            decode(file, **LIMITS)
-        except ImageError as error:
-            return error
-        return None
-
-    faults = dict(zip(files, map_files(check, files, "Checking pictures"), strict=True))
-    for file, fault in faults.items():
-        if fault:
-            say(f"{file} is left out: {fault}")
-    return [file for file, fault in faults.items() if not fault]
+def pixels(text: str) -> int:
+    """A number of pixels, from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of pixels from 1, but got {text}")
+    return int(text)
 
 
 if __name__ == "__main__":
