@@ -60,6 +60,13 @@ def test_pictures_without_class_folders_are_unlabelled(folder: Path) -> None:
     assert sample.counts == (30,)
 
 
+def test_files_beside_class_folders_are_counted_apart(folder: Path) -> None:
+    (folder / "notes.txt").touch()
+    shutil.copy(next((folder / "a").iterdir()), folder)
+    sample = sample_folder(folder, 20, 32, PREPARE)
+    assert (sample.loose, sample.files, sample.classes) == (2, 36, ("a", "b"))
+
+
 def test_only_the_training_split_is_looked_at(tmp_path: Path, folder: Path) -> None:
     whole = tmp_path / "whole"
     shutil.copytree(folder, whole / "train")

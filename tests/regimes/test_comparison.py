@@ -42,6 +42,15 @@ def test_without_a_reference_for_sizes_nothing_is_built() -> None:
     assert comparison.reference is None
 
 
+def test_one_pass_serves_both_where_the_sizes_agree(backbone: Backbone) -> None:
+    images = np.zeros((2, SEEN_AT, SEEN_AT, 3), np.uint8)
+    together = prepare_comparison("vgg16", CONFIG, backbone, [SEEN_AT]).measure(images)
+    assert together.compared is together.seen
+    apart = prepare_comparison("vgg16", CONFIG, backbone, [32]).measure(images)
+    np.testing.assert_array_equal(apart.seen.means[5], together.seen.means[5])
+    assert not np.array_equal(apart.compared.means[5], apart.seen.means[5])  # padding weighs more at 32 pixels
+
+
 def test_solar_cells_stay_different_however_small_they_were(backbone: Backbone, solar_cells: list[Path]) -> None:
     pictures = [decode(cell, min_side=1, max_pixels=10**8).resize((32, 32)) for cell in solar_cells[::60]]
     images = np.stack([to_square(picture, SEEN_AT, "stretch") for picture in pictures])

@@ -201,21 +201,22 @@ def test_a_study_with_more_trials_gets_a_new_parent_that_takes_over_its_trials(t
 
 
 def test_a_study_with_another_winner_gets_a_new_parent_and_the_old_one_keeps_its_own(tracker):
-    first = tracker.study_run("cells-small", "another winner", 3, {"regime": "small-similar"})
+    tags = {"regime": "small-similar"}
+    first = tracker.study_run("cells-small", "another winner", 3, tags)
     trial = tracker.trial_run(first, "trial 1", {})
     trial.end()
-    assert tracker.parent_for(first, {"keep": 4}) == first
-    first.log_params({"keep": 4})
+    assert tracker.log_winner(first, {"keep": 4}, tags) == first
+    first.set_tags({"state": "complete"})
     first.end()
-    again = tracker.study_run("cells-small", "another winner", 3, {"regime": "small-similar"})
+    again = tracker.study_run("cells-small", "another winner", 3, tags)
     assert again == first
-    assert tracker.parent_for(again, {"keep": 4, "thaw": 0}) == first
-    other = tracker.parent_for(again, {"keep": 5})
-    other.log_params({"keep": 5})
-    assert stored(tracker, first).data.params == {"keep": "4"}
-    assert stored(tracker, first).info.status == "FINISHED"
-    assert stored(tracker, other).data.params == {"keep": "5"}
-    assert stored(tracker, other).data.tags["regime"] == "small-similar"
-    assert stored(tracker, other).info.run_name == "cells-small"
+    assert tracker.log_winner(again, {"keep": 4, "thaw": 0}, tags) == first
+    other = tracker.log_winner(again, {"keep": 5, "thaw": 0}, tags)
+    old, new = stored(tracker, first), stored(tracker, other)
+    assert (old.data.params, old.info.status) == ({"keep": "4", "thaw": "0"}, "FINISHED")
+    assert old.data.tags["replaced_by"] == other.id
+    assert (new.data.params, new.info.status) == ({"keep": "5", "thaw": "0"}, "RUNNING")
+    assert (new.info.run_name, new.data.tags["regime"]) == ("cells-small", "small-similar")
+    assert "state" not in new.data.tags
     assert stored(tracker, trial).data.tags["mlflow.parentRunId"] == other.id
     assert tracker.study_run("cells-small", "another winner", 3, {}) == other

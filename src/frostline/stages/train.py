@@ -85,7 +85,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
             guide = best_of_first(finished_trials(study), strategies, profile.strategies)
             best = best_trial(study, len(cell.validation_rows), guide)
             trials = trial_table(finished_trials(study))
-        parent = tracker.parent_for(parent, _winner_params(_best(best), trainer))
+        parent = tracker.log_winner(parent, _winner_params(_best(best), trainer), tags)
         started = time.perf_counter()
         model = _refit(trainer, best, config.seed, f"{name}: the winner")
         guide_model = None
@@ -126,7 +126,6 @@ def run(dataset: str, size: str, backbone: str) -> None:
         parent.end("FAILED")
         raise
     parent.log_history(best.user_attrs["history"])
-    parent.log_params(_winner_params(record.best, trainer))
     _log_study(parent, cell, trials, record)
     parent.end()
 

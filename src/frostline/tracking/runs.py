@@ -141,20 +141,22 @@ class Tracker:
             Run(child, self.client).end("KILLED")
         return run
 
-    def parent_for(self, parent: Run, params: Mapping[str, object]) -> Run:
-        """`parent` if it can log `params`, or a new run in its place, which takes over its tags and its trials.
+    def log_winner(self, parent: Run, params: Mapping[str, object], tags: Mapping[str, str]) -> Run:
+        """Log the winner's `params` to a study's run, or to a new one in its place, with `tags`; and return that.
 
         The same study has another winner where its database was lost or it ran on other hardware, and MLflow never
-        changes a parameter that was logged. The run that is replaced keeps what it has, ends, and is no longer found.
+        changes a parameter that was logged. The run that is replaced keeps what it has, loses its trials, and ends.
         """
         known = self.client.get_run(parent.id)
-        if all(known.data.params.get(key, str(value)) == str(value) for key, value in params.items()):
-            return parent
-        own = {key: value for key, value in known.data.tags.items() if key != _TABLES}
-        run = self._create(known.info.run_name, own)
-        parent.set_tags({_TRIALS: f"{own[_TRIALS]}, replaced by {run.id}"})
-        parent.end()
-        self._move_trials(parent.id, run)
+        run = parent
+        if any(known.data.params.get(key, str(value)) != str(value) for key, value in params.items()):
+            study = {key: known.data.tags[key] for key in (_STUDY, _TRIALS)}
+            run = self._create(known.info.run_name, study | dict(tags))
+            self.client.delete_tag(parent.id, _STUDY)
+            parent.set_tags({"replaced_by": run.id})
+            parent.end()
+            self._move_trials(parent.id, run)
+        run.log_params(params)
         return run
 
     def trial_run(self, parent: Run, name: str, tags: Mapping[str, str]) -> Run:
