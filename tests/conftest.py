@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from frostline.config import PrepareConfig
+from frostline.data.images import load_square
+from frostline.data.packed import PackedImages
 from frostline.data.sources.elpv import ElpvSource
 
 
@@ -13,6 +17,30 @@ from frostline.data.sources.elpv import ElpvSource
 def solar_cells() -> list[Path]:
     """Files of the 2,624 solar cells, by name."""
     return sorted((ElpvSource.find(0.5).root / "images").glob("*.png"))
+
+
+@pytest.fixture(scope="session")
+def packed_cells(solar_cells: list[Path]):
+    """`packed_cells(size, count)`: the first `count` cells at `size` pixels, in two classes by brightness."""
+
+    def pack(size: int, count: int = 24) -> PackedImages:
+        files = solar_cells[:count]
+        images = np.stack([load_square(file, size, "stretch", min_side=16, max_pixels=10**6) for file in files])
+        brightness = images.mean(axis=(1, 2, 3))
+        labels = (brightness > np.median(brightness)).astype(np.int64)
+        names = [file.name for file in files]
+        index = pd.DataFrame(
+            {
+                "image": names,
+                "label": np.array(["dark", "light"])[labels],
+                "split": "train",
+                "group": names,
+                "sha256": names,
+            }
+        )
+        return PackedImages(images, labels, index, ("dark", "light"), size, "stretch", f"{size}-{count}")
+
+    return pack
 
 
 @pytest.fixture(scope="session")

@@ -149,12 +149,15 @@ class TrainConfig(_Section):
     epochs: Count
     budget: Annotated[float, Field(gt=0)]
     patience: Count
+    head_epochs: Annotated[int, Field(ge=0)]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
     class_weights: bool
     train_batchnorm: bool
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
     holdout_fraction: Fraction
     folds: Annotated[int, Field(ge=2)]
     folds_up_to: Annotated[int, Field(ge=0)]
+    resident_gigabytes: Annotated[float, Field(ge=0)]
 
 
 class SearchConfig(_Section):

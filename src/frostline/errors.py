@@ -5,6 +5,7 @@ The command line prints them without a traceback and exits with 1; anything else
 
 __all__ = [
     "BackboneError",
+    "CacheError",
     "ConfigError",
     "DataError",
     "FrostlineError",
@@ -39,6 +40,10 @@ class ImageError(FrostlineError):
 
 class BackboneError(FrostlineError):
     """No such backbone, or one that cannot be cut or sized as asked."""
+
+
+class CacheError(FrostlineError):
+    """Cached activations cannot be used: damaged while in use, or the limit is below what a study needs at least."""
 
 
 class WeightsError(FrostlineError):

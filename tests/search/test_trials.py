@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.search.trials import best_of_first, settings_of, trial_table
 from frostline.training.settings import TrialSettings
+from frostline.training.trial import SCORE
 
 SETTINGS = TrialSettings("pretrained", 5, 0, 1e-3, 1e-5, 1.0, 0.3, "both", "mirror")
 FIRST = ("fine_tune", "retrain", "end_of_convnet")
@@ -17,8 +18,9 @@ def trial(position: int, value: float | None, state: TrialState = TrialState.COM
     return optuna.trial.create_trial(
         value=value if state == TrialState.COMPLETE else None,
         state=state,
-        intermediate_values={} if value is None else {1: value - 0.1, 2: value},
-        user_attrs=vars(SETTINGS) | {"position": position, "strategy": "end_of_convnet", "freeze_depth": 5},
+        user_attrs=vars(SETTINGS)
+        | {"position": position, "strategy": "end_of_convnet", "freeze_depth": 5}
+        | {"history": [] if value is None else [{SCORE: value - 0.1}, {SCORE: value}]},
     )
 
 

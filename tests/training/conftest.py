@@ -3,12 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from frostline.config import TrainConfig
-from frostline.data.images import load_square
-from frostline.data.packed import PackedImages
 from frostline.params import load_config
 from frostline.training.cell import Cell, make_cell
 
@@ -17,31 +14,27 @@ from frostline.training.cell import Cell, make_cell
 def train_config() -> TrainConfig:
     """The committed values in float32, where parity is exact, and few epochs."""
     committed = load_config(Path(__file__).parents[2] / "params.yaml").train
-    return committed.model_copy(update={"precision": "float32", "epochs": 3, "batch_size": 8, "budget": 1e9})
+    few = {"precision": "float32", "epochs": 3, "head_epochs": 2, "batch_size": 8, "budget": 1e9}
+    return committed.model_copy(update=few)
 
 
-@pytest.fixture(scope="session")
-def packed_cells(solar_cells: list[Path]):
-    """`packed_cells(size, count)`: the first `count` cells at `size` pixels, in two classes by brightness."""
+class Watching:
+    """A watcher that lets everything go on and remembers what it was told."""
 
-    def pack(size: int, count: int = 24) -> PackedImages:
-        files = solar_cells[:count]
-        images = np.stack([load_square(file, size, "stretch", min_side=16, max_pixels=10**6) for file in files])
-        brightness = images.mean(axis=(1, 2, 3))
-        labels = (brightness > np.median(brightness)).astype(np.int64)
-        names = [file.name for file in files]
-        index = pd.DataFrame(
-            {
-                "image": names,
-                "label": np.array(["dark", "light"])[labels],
-                "split": "train",
-                "group": names,
-                "sha256": names,
-            }
-        )
-        return PackedImages(images, labels, index, ("dark", "light"), size, "stretch", f"{size}-{count}")
+    def __init__(self) -> None:
+        self.epochs: list[tuple[int, dict[str, float]]] = []
+        self.folds: list[tuple[int, int, np.ndarray]] = []
 
-    return pack
+    def epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        self.epochs.append((epoch, metrics))
+
+    def fold(self, history: list[dict[str, float]], first: int, certainties: np.ndarray) -> None:
+        self.folds.append((len(history), first, certainties))
+
+
+@pytest.fixture
+def watcher() -> Watching:
+    return Watching()
 
 
 @pytest.fixture

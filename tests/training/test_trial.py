@@ -21,10 +21,6 @@ HEAD_ONLY = TrialSettings("pretrained", 5, 0, 0.003, 0.0001, 1.0, 0.2, "both", "
 CONFIG = BackboneConfig(image_size=48)
 
 
-def silent(epoch, metrics):
-    pass
-
-
 @pytest.fixture
 def trainer(cell, train_config, tmp_path):
     return Trainer(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20)
@@ -44,46 +40,76 @@ def test_a_head_is_never_limited_by_the_budget(train_config):
 
 
 @pytest.mark.parametrize("settings", [HEAD_ONLY, replace(HEAD_ONLY, keep=4, thaw=1, pooling="average")])
-def test_the_same_seed_gives_the_same_history_and_network(trainer, settings):
-    first, second = (trainer.validate(settings, 3, silent) for _ in range(2))
+def test_the_same_seed_gives_the_same_history_and_network(trainer, settings, watcher):
+    first, second = (trainer.validate(settings, 3, watcher) for _ in range(2))
     assert first == second
     networks = [trainer.refit(settings, 2, 3) for _ in range(2)]
     for one, two in zip(*(network.get_weights() for network in networks), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
-def test_training_stops_when_patience_runs_out_and_names_the_best_epoch(cell, train_config, tmp_path):
-    patient = train_config.model_copy(update={"epochs": 30, "patience": 3})
-    trainer = Trainer(cell, "vgg16", CONFIG, patient, PrefixCache(tmp_path, 10**9), seed=20)
-    result = trainer.validate(HEAD_ONLY, 3, silent)
+@pytest.fixture
+def held_out(packed_cells, train_config, tmp_path):
+    """Validated on a hold-out of five images, for up to thirty epochs with a patience of three."""
+    patient = train_config.model_copy(update={"epochs": 30, "patience": 3, "folds_up_to": 0})
+    cell = make_cell(packed_cells(48), 12, patient, seed=20)
+    return Trainer(cell, "vgg16", CONFIG, patient, PrefixCache(tmp_path, 10**9), seed=20)
+
+
+def test_training_stops_when_patience_runs_out_and_names_the_best_epoch(held_out, watcher):
+    result = held_out.validate(HEAD_ONLY, 3, watcher)
     scores = [epoch[SCORE] for epoch in result.history]
-    assert result.epochs == settled_epoch(scores, len(cell.validation_rows))
+    assert result.epochs == settled_epoch(scores, len(held_out.cell.validation_rows))
     assert result.score == scores[result.epochs - 1]
     assert len(scores) == 30 or len(scores) == result.epochs + 3
+    assert watcher.epochs == list(enumerate(result.history, start=1))
+    assert not watcher.folds
 
 
-def test_training_stops_after_patience_epochs_below_the_best(monkeypatch, trainer):
+def test_training_stops_after_patience_epochs_below_the_best(monkeypatch, held_out, watcher):
     """A real run whose scores are replaced, because no small network falls on command."""
     scores = iter([0.95, 0.2, 0.2, 0.2])
     monkeypatch.setattr("sklearn.metrics.balanced_accuracy_score", lambda *_: next(scores))
-    monkeypatch.setattr(trainer, "_train", trainer._train.model_copy(update={"epochs": 30, "patience": 3}))
-    result = trainer.validate(HEAD_ONLY, 3, silent)
+    result = held_out.validate(HEAD_ONLY, 3, watcher)
     assert (result.epochs, result.score, len(result.history)) == (1, 0.95, 4)
 
 
-def test_a_random_network_is_trained_from_the_images(trainer):
+def test_folds_are_trained_one_after_another_and_scored_together(trainer, watcher):
+    result = trainer.validate(HEAD_ONLY, 3, watcher)
+    assert [first for _, first, _ in watcher.folds] == [0, 8, 16]
+    assert [epochs for epochs, _, _ in watcher.folds] == [3, 3, 3] == [len(result.history)] * 3
+    certainties = np.concatenate([each for _, _, each in watcher.folds])
+    assert len(certainties) == len(trainer.cell.validation_rows)
+    assert ((certainties >= 0) & (certainties <= 1)).all()
+    right = np.mean(certainties > 0.5)  # two classes of one size: the same as balanced accuracy
+    assert result.history[-1][SCORE] == pytest.approx(right)
+    assert not watcher.epochs
+
+
+def test_thawed_blocks_start_under_a_trained_head(cell, train_config, tmp_path, watcher):
+    """With rates too low to change anything, what is left is the head of the first phase."""
+    still = replace(HEAD_ONLY, thaw=1, backbone_learning_rate=1e-12)
+    scores = {}
+    for head_epochs in (0, 30):
+        config = train_config.model_copy(update={"head_epochs": head_epochs, "epochs": 2, "warmup": 0.99})
+        trainer = Trainer(cell, "vgg16", CONFIG, config, PrefixCache(tmp_path, 10**9), seed=20)
+        scores[head_epochs] = trainer.validate(still, 3, watcher).history[0]["validation_loss"]
+    assert scores[30] < scores[0] - 0.05
+
+
+def test_a_random_network_is_trained_from_the_images(trainer, watcher):
     retrain = replace(HEAD_ONLY, init="random", keep=2, thaw=2, views="identity")
-    result = trainer.validate(retrain, 3, silent)
+    result = trainer.validate(retrain, 3, watcher)
     assert np.isfinite([epoch["train_loss"] for epoch in result.history]).all()
     network = trainer.refit(retrain, 1, 3)
     kernel = network.get_layer("block1_conv1").kernel.numpy()
     assert np.abs(kernel - trainer.backbone.network.get_layer("block1_conv1").kernel.numpy()).max() > 0.01
 
 
-def test_a_trial_that_diverges_says_so(trainer):
+def test_a_trial_that_diverges_says_so(trainer, watcher):
     wild = replace(HEAD_ONLY, head_learning_rate=1e38)
     with pytest.raises(TrainingDiverged, match="the learning rate is too high"):
-        trainer.validate(wild, 3, silent)
+        trainer.validate(wild, 3, watcher)
 
 
 def test_rare_classes_weigh_more(packed_cells, train_config, tmp_path):
@@ -92,5 +118,5 @@ def test_rare_classes_weigh_more(packed_cells, train_config, tmp_path):
     index = packed.index.assign(split=["train" if row in rows else "test" for row in range(len(packed.labels))])
     cell = make_cell(replace(packed, index=index), 12, train_config, seed=20)
     trainer = Trainer(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20)
-    weights = trainer.class_weights()
+    weights = trainer.setup.class_weights()
     np.testing.assert_allclose(weights, [16 / (2 * 12), 16 / (2 * 4)])

@@ -152,8 +152,8 @@ def select_pooling(vector: Any, pooling: str) -> Any:
     return {"average": vector[:, :channels], "maximum": vector[:, channels:], "both": vector}[pooling]
 
 
-def add_head(features: Any, classes: int, *, pooling: str, dropout: float, seed: int) -> tuple[Any, Any]:
-    """Pooling, feature normalisation, dropout and a softmax over `classes`, all in float32.
+def add_head(features: Any, classes: int, *, pooling: str, dropout: Any, seed: int) -> tuple[Any, Any]:
+    """Pooling, feature normalisation, `dropout` (a rate or a layer) and a softmax over `classes`, all in float32.
 
     `features` are maps [N, h, w, C] or vectors [N, 2C] as `pool` gives them, to the same effect. Returns the output
     [N, classes] and the layer `feature_normalisation`, whose `moving_mean` and `moving_variance` are the caller's to
@@ -168,10 +168,10 @@ def add_head(features: Any, classes: int, *, pooling: str, dropout: float, seed:
         center=False, scale=False, trainable=False, dtype="float32", name="feature_normalisation"
     )
     x = normalisation(select_pooling(vector, pooling))
-    x = layers.Dropout(dropout, seed=seed, dtype="float32")(x)
+    drop = dropout if callable(dropout) else layers.Dropout(dropout, seed=seed, dtype="float32")
     initial = initializers.GlorotUniform(seed=seed)
     head = layers.Dense(classes, activation="softmax", kernel_initializer=initial, dtype="float32", name="head")
-    return head(x), normalisation
+    return head(drop(x)), normalisation
 
 
 def _leaves(network: Any) -> Iterator[Any]:

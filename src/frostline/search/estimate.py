@@ -1,68 +1,98 @@
-"""What a study will cost, told before it starts: FLOPs from the layers, seconds from a short timing."""
+"""What a study will cost, told before it starts, and which activations it should therefore keep."""
 
-import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
+from pathlib import Path
 
-import numpy as np
-
+from frostline.config import SearchConfig
 from frostline.progress import say
-from frostline.training.prefix import padded
-from frostline.training.settings import GUIDE, guide_depth
+from frostline.training.cuts import Rates, choose_cuts, deepest_cut
+from frostline.training.prefix import map_bytes
+from frostline.training.rates import measure_rates
+from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
+from frostline.training.views import VIEW_SETS
 
 __all__ = ["StudyEstimate", "estimate_study"]
 
-_TIMED_BATCH = 32
 _TRAINING_TO_FORWARD = 3
 """A training step costs one forward pass and two of the same size backward (Kaplan et al. 2020, arXiv 2001.08361)."""
+
+_POOLED_SHARE = 0.1
+"""Of the cache's limit, at least so much is left to pooled vectors."""
 
 
 @dataclass(frozen=True)
 class StudyEstimate:
-    """Seconds without pruning or early stopping: of the guide's trials by name, and of a sampled one on average."""
+    """Seconds without pruning or early stopping, and the cuts whose activations pay for being kept."""
 
-    guide: dict[str, float]
-    sampled: float
-    epochs: dict[str, int]
-
-    def seconds(self, trials: int) -> float:
-        """Of a study of `trials` trials."""
-        return sum(list(self.guide.values())[:trials]) + max(0, trials - len(self.guide)) * self.sampled
+    filling: float
+    trials: float
+    cuts: tuple[int, ...]
+    rates: Rates
+    cached_bytes: int
 
     def report(self, trials: int) -> None:
         """Print it."""
-        parts = ", ".join(f"{name} {cost:.0f} s ({self.epochs[name]} epochs)" for name, cost in self.guide.items())
-        say(f"Estimate: {parts}; a sampled trial {self.sampled:.0f} s.")
-        minutes = self.seconds(trials) / 60
-        say(f"Estimate: {trials} trials take {minutes:.1f} min, less what pruning and early stopping save.")
+        kept = f"after {_listed(self.cuts)} ({self.cached_bytes / 1e9:.2g} GB)" if self.cuts else "of no cut"
+        say(
+            f"Estimate: {trials} trials take {self.trials / 60:.1f} min, less what pruning and early stopping save; "
+            f"one pass over the images, unless cached, {self.filling / 60:.1f} min."
+        )
+        say(
+            f"Activations are kept {kept}: this machine computes {self.rates.flops / 1e9:.0f} GFLOP/s and reads "
+            f"{self.rates.read / 1e6:.0f} MB/s, so reading those beats computing them in every epoch."
+        )
 
 
-def estimate_study(trainer: Trainer) -> StudyEstimate:
-    """Time a forward pass of `trainer`'s backbone and scale it by FLOPs, epochs and images."""
-    flops = trainer.backbone.flops_per_block()
-    depth = trainer.backbone.depth
-    rate = _flops_per_second(trainer)
-    images = _TRAINING_TO_FORWARD * trainer.cell.training_images + len(trainer.cell.validation_rows)
+def estimate_study(
+    trainer: Trainer, config: SearchConfig, first: Sequence[TrialSettings], folder: Path, limit_bytes: int
+) -> StudyEstimate:
+    """The estimate of a study that begins with the trials `first` and keeps activations in `folder`, up to a limit."""
+    backbone, cell = trainer.backbone, trainer.cell
+    flops = backbone.flops_per_block()
+    rates = measure_rates(backbone, cell.packed.images[cell.rows[:32]], folder)
+    views = len({view for name in config.views for view in VIEW_SETS[name]})
+    images = views * len(cell.all_rows)
+    sizes = {cut: map_bytes(backbone, cut) for cut in range(1, backbone.depth)}
+    share = _expected(backbone.depth, config, first)
+    each_epoch = cell.training_images + len(cell.validation_rows)
+    reads: defaultdict[int, float] = defaultdict(float)
+    for (keep, thaw), times in share.items():
+        if thaw:
+            reads[keep - thaw] += times * trainer.epochs(keep, thaw) * each_epoch
+    cuts = choose_cuts(flops, sizes, reads, images, rates, (1 - _POOLED_SHARE) * limit_bytes)
 
     def seconds(keep: int, thaw: int) -> float:
-        return trainer.epochs(keep, thaw) * sum(flops[keep - thaw : keep]) * images / rate
+        if thaw == 0:
+            return 0.0
+        frozen = keep - thaw
+        trained = _TRAINING_TO_FORWARD * cell.training_images + len(cell.validation_rows)
+        again = sum(flops[deepest_cut(cuts, frozen) : frozen]) * each_epoch
+        return trainer.epochs(keep, thaw) * (sum(flops[frozen:keep]) * trained + again) / rates.flops
 
-    depths = {name: guide_depth(name, depth)[1:] for name in GUIDE}
-    grid = [(keep, keep - min(frozen, keep)) for keep in range(1, depth + 1) for frozen in range(depth + 1)]
+    cached = images * sum(sizes[cut] for cut in cuts)
     return StudyEstimate(
-        guide={name: seconds(*point) for name, point in depths.items()},
-        sampled=mean(seconds(*point) for point in grid),
-        epochs={name: trainer.epochs(*point) for name, point in depths.items()},
+        filling=images * sum(flops) / rates.flops + cached / rates.written,
+        trials=sum(times * seconds(*depth) for depth, times in share.items()),
+        cuts=cuts,
+        rates=rates,
+        cached_bytes=cached,
     )
 
 
-def _flops_per_second(trainer: Trainer) -> float:
-    """Of a forward pass of the whole backbone over one batch, the second time round."""
-    network = trainer.backbone.slice(0, trainer.backbone.depth)
-    images = np.asarray(trainer.cell.packed.images[padded(trainer.cell.rows[:_TIMED_BATCH], _TIMED_BATCH)])
-    network.predict_on_batch(images)
-    started = time.perf_counter()
-    network.predict_on_batch(images)
-    elapsed = time.perf_counter() - started
-    return sum(trainer.backbone.flops_per_block()) * _TIMED_BATCH / elapsed
+def _expected(depth: int, config: SearchConfig, first: Sequence[TrialSettings]) -> dict[tuple[int, int], float]:
+    """How many trials at each (keep, thaw): those of `first`, and the others as if drawn evenly."""
+    begun = first[: config.trials]
+    grid = [(keep, keep - min(frozen, keep)) for keep in range(1, depth + 1) for frozen in range(depth + 1)]
+    expected: defaultdict[tuple[int, int], float] = defaultdict(float)
+    for settings in begun:
+        expected[settings.keep, settings.thaw] += 1
+    for point in grid:
+        expected[point] += (config.trials - len(begun)) / len(grid)
+    return expected
+
+
+def _listed(cuts: Sequence[int]) -> str:
+    return f"block{'s' if len(cuts) > 1 else ''} {', '.join(map(str, cuts))}"

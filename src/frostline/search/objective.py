@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
 
 from frostline.config import SearchConfig
 from frostline.search.space import suggest
@@ -57,19 +59,13 @@ class Objective:
             {**self._tags, "strategy": strategy, "trial": str(position + 1), "optuna_trial": str(trial.number)},
         )
         run.log_params(parameters | {"max_epochs": self._trainer.epochs(settings.keep, settings.thaw)})
-        history: list[dict[str, float]] = []
-
-        def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
-            history.append(metrics)
-            trial.report(metrics[SCORE], epoch)
-            # A head alone costs seconds, and a low learning rate that starts behind may end ahead: let it finish.
-            if settings.thaw and trial.should_prune():
-                raise optuna.TrialPruned(f"below the median at epoch {epoch}")
-
+        watcher = _Reporter(trial, may_prune=settings.thaw > 0)
+        history = watcher.history
         started = time.perf_counter()
 
         def conclude(state: str, status: str, note: str, score: float | None, epochs: int) -> None:
             seconds = time.perf_counter() - started
+            trial.set_user_attr("history", history)
             run.log_history(history)
             run.log_metrics({"best_epoch": epochs, "seconds": seconds} | ({} if score is None else {"score": score}))
             run.set_tags({"state": state} | ({"reason": note} if note else {}))
@@ -78,7 +74,7 @@ class Objective:
             self._announce(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
 
         try:
-            validation = self._validate(settings, position, on_epoch)
+            validation = self._validate(settings, position, watcher)
         except optuna.TrialPruned as pruned:
             scores = [metrics[SCORE] for metrics in history]
             conclude("pruned", "FINISHED", str(pruned), max(scores), scores.index(max(scores)) + 1)
@@ -87,24 +83,49 @@ class Objective:
             conclude("failed", "FAILED", str(failure), None, len(history))
             raise
         trial.set_user_attr("epochs", validation.epochs)
-        trial.set_user_attr("history", history)
         conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 
-    def _validate(
-        self, settings: TrialSettings, position: int, on_epoch: Callable[[int, dict[str, float]], None]
-    ) -> Validation:
-        import keras
-
-        keras.backend.clear_session()
+    def _validate(self, settings: TrialSettings, position: int, watcher: "_Reporter") -> Validation:
         try:
-            return self._trainer.validate(settings, seed_at(self._seed, position), on_epoch)
+            return self._trainer.validate(settings, seed_at(self._seed, position), watcher)
         except TrainingDiverged as error:
             raise TrialFailed(str(error)) from error
         except Exception as error:
             if _is_out_of_memory(error):
                 raise TrialFailed("memory ran out: lower train.batch_size or backbones.*.image_size") from error
             raise
+
+
+class _Reporter:
+    """Tells Optuna how a trial is doing, and asks whether to go on.
+
+    A hold-out reports its score by epoch, which the median pruner compares. Folds report, by validation image, how
+    certain the network was of the right class: pairs that the Wilcoxon pruner tests against the best trial's.
+    A head alone costs seconds, and one that learns slowly may end ahead: it is never pruned.
+    """
+
+    def __init__(self, trial: optuna.Trial, *, may_prune: bool) -> None:
+        self.history: list[dict[str, float]] = []
+        self._trial = trial
+        self._may_prune = may_prune
+
+    def epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        """See training.trial.Watcher."""
+        self.history.append(metrics)
+        self._trial.report(metrics[SCORE], epoch)
+        self._prune(f"below the median at epoch {epoch}")
+
+    def fold(self, history: list[dict[str, float]], first: int, certainties: NDArray[np.float32]) -> None:
+        """See training.trial.Watcher."""
+        self.history[:] = history
+        for position, certainty in enumerate(certainties.tolist(), start=first):
+            self._trial.report(certainty, position)
+        self._prune(f"worse than the best trial on {first + len(certainties)} images (Wilcoxon)")
+
+    def _prune(self, reason: str) -> None:
+        if self._may_prune and self._trial.should_prune():
+            raise optuna.TrialPruned(reason)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.search.study import POSITION, REASON
 from frostline.training.settings import TrialSettings
+from frostline.training.trial import SCORE
 
 __all__ = ["best_of_first", "settings_of", "trial_table"]
 
@@ -31,7 +32,7 @@ def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
     """One row a trial: position (from 1), strategy, score, best epoch, state, seconds, settings, reason."""
     rows = []
     for trial in sorted(trials, key=lambda trial: trial.user_attrs[POSITION]):
-        scores = list(trial.intermediate_values.values())
+        scores = [metrics[SCORE] for metrics in trial.user_attrs.get("history", [])]
         rows.append(
             {
                 "position": trial.user_attrs[POSITION] + 1,

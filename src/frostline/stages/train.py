@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 
 from frostline.atomic import atomic_folder
 from frostline.backbones.weights import digest
-from frostline.config import Config
+from frostline.config import Config, SearchConfig
 from frostline.data.packed import read_packed
 from frostline.evaluation.figures import history_figure, trials_figure
 from frostline.fingerprint import fingerprint
@@ -27,6 +27,7 @@ from frostline.search.trials import best_of_first, settings_of, trial_table
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell
+from frostline.training.devices import distribute
 from frostline.training.prefix import PrefixCache
 from frostline.training.record import Best, Fingerprints, GuideTrial, TrainRecord, TrialCounts, ValidationScore
 from frostline.training.settings import TrialSettings
@@ -51,6 +52,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     keras.utils.set_random_seed(config.seed)
     cell = make_cell(packed, per_class, config.train, config.seed)
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
+    distribute()
     trainer = Trainer(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
     strategies = profile.order if config.search.strategies == "auto" else config.search.strategies
     first = [guide_settings(strategy, config.search, trainer.backbone.depth, profile.cut) for strategy in strategies]
@@ -59,7 +61,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     study_name = f"{name}-{identity[:8]}"
     say(
         f"{name}: {len(cell.all_rows)} images of {len(packed.classes)} classes, validated by {cell.scheme}; "
-        f"{trainer.backbone.spec.application} in {trainer.backbone.depth} blocks, {trainer.precision}, "
+        f"{trainer.backbone.spec.application} in {trainer.backbone.depth} blocks, {trainer.setup.precision}, "
         f"weights from {trainer.backbone.weights.source}."
     )
     say(f"{name}: the regime is {profile.regime}. {profile.reason}")
@@ -77,9 +79,9 @@ def run(dataset: str, size: str, backbone: str) -> None:
     }
     parent = tracker.study_run(name, identity, config.search.trials, tags)
     try:
-        with open_study(config.stores.studies, study_name, config.search) as study:
+        with open_study(config.stores.studies, study_name, len(cell.folds)) as study:
             if len(finished_trials(study)) < config.search.trials:
-                estimate_study(trainer).report(config.search.trials)
+                _fill_cache(trainer, config.search, first, cache)
             objective = Objective(trainer, config.search, tracker, parent, tags, config.seed, say)
             run_study(study, objective, config.search, first, config.seed)
             guide = best_of_first(finished_trials(study), strategies, profile.strategies)
@@ -130,6 +132,13 @@ def run(dataset: str, size: str, backbone: str) -> None:
     parent.end()
 
 
+def _fill_cache(trainer: Trainer, search: SearchConfig, first: Sequence[TrialSettings], cache: PrefixCache) -> None:
+    """Say what the study will cost, and compute in one pass the activations that it will read."""
+    estimate = estimate_study(trainer, search, first, cache.folder.path, cache.limit_bytes)
+    estimate.report(search.trials)
+    trainer.setup.fill(search.views, estimate.cuts)
+
+
 def _refit(trainer: Trainer, trial: FrozenTrial, seed: int, what: str) -> Any:
     """The network of one trial, trained again on all images of the cell for the epochs that served it best."""
     epochs, position = trial.user_attrs["epochs"], trial.user_attrs[POSITION]
@@ -172,7 +181,7 @@ def _study_identity(config: Config, cell: Cell, trainer: Trainer, first: Sequenc
             "application": trainer.backbone.spec.application,
             "weights": trainer.backbone.weights.sha256,
             "train": config.train.model_dump(mode="json"),
-            "precision": trainer.precision,
+            "precision": trainer.setup.precision,
             "search": config.search.model_dump(mode="json", exclude={"trials"}),
             "first": [asdict(settings) for settings in first],
             "seed": config.seed,

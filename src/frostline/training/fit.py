@@ -1,6 +1,6 @@
-"""The training loop: epochs over cached activations, one network shared by all folds of a cell."""
+"""The training loop: epochs of even batches over a feed, and predictions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.errors import SearchError
+from frostline.training.devices import divisible
+from frostline.training.feed import Feed
 from frostline.training.prefix import padded
 
-__all__ = ["Inputs", "State", "TrainingDiverged", "even_batches", "predict", "steps_per_epoch", "train_epoch"]
+__all__ = ["Inputs", "TrainingDiverged", "even_batches", "predict", "steps_per_epoch", "train_epoch"]
 
+_PREDICTED_AT_ONCE = 32
 Rows = NDArray[np.int64]
 
 
@@ -21,33 +24,11 @@ class TrainingDiverged(SearchError):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network trains on: arrays [N, ...] under each view, integer labels [N], and a weight per class [K]."""
+    """What a network trains on: values by row and view, integer labels [N], and a weight per class [K]."""
 
-    views: Mapping[str, NDArray[Any]]
+    feed: Feed
     labels: NDArray[np.int64]
     class_weights: NDArray[np.float32]
-
-
-class State:
-    """A copy of everything that training changes: weights, optimiser slots, random seeds.
-
-    Folds share one compiled network; each fold's state is put back before its next epoch.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self._variables = [*model.variables, *model.optimizer.variables]
-        self.save()
-
-    def save(self) -> None:
-        """Remember the present values."""
-        import keras
-
-        self._values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables]
-
-    def restore(self) -> None:
-        """Put the remembered values back."""
-        for variable, value in zip(self._variables, self._values, strict=True):
-            variable.assign(value)
 
 
 def train_epoch(model: Any, inputs: Inputs, rows: Rows, batch_size: int, rng: np.random.Generator) -> float:
@@ -56,16 +37,12 @@ def train_epoch(model: Any, inputs: Inputs, rows: Rows, batch_size: int, rng: np
     Raises TrainingDiverged if the loss is not finite.
     """
     order = rng.permutation(rows)
-    views = list(inputs.views)
-    chosen = rng.integers(len(views), size=len(order))
+    chosen = rng.integers(inputs.feed.views, size=len(order))
     total = 0.0
     batches = list(even_batches(len(order), batch_size))
     for batch in batches:
-        rows_here, views_here = order[batch], chosen[batch]
-        x = inputs.views[views[0]][rows_here]
-        for position, view in enumerate(views[1:], start=1):
-            x[views_here == position] = inputs.views[view][rows_here[views_here == position]]
-        y = inputs.labels[rows_here]
+        y = inputs.labels[order[batch]]
+        x = inputs.feed.batch(order[batch], chosen[batch])
         total += float(model.train_on_batch(x, y, sample_weight=inputs.class_weights[y]))
     loss = total / len(batches)
     if not np.isfinite(loss):
@@ -79,21 +56,25 @@ def steps_per_epoch(images: int, batch_size: int) -> int:
 
 
 def even_batches(count: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
-    """Positions 0..count-1 in batches of one length, at most `batch_size`; the last wraps around to be full.
+    """Positions 0..count-1 in batches of one length, about `batch_size` at most; the last wraps around to be full.
 
-    One length means one traced graph, and no image is left out.
+    One length means one traced graph, and no image is left out. Several devices share each batch evenly.
     """
     batches = steps_per_epoch(count, batch_size)
-    length = -(-count // batches)
+    length = divisible(-(-count // batches))
     yield from padded(np.arange(count), batches * length).reshape(batches, length)
 
 
-def predict(model: Any, values: NDArray[Any], rows: Rows, batch_size: int) -> NDArray[np.float32]:
-    """Class probabilities [len(rows), K] of `model` for `values[rows]`. Raises TrainingDiverged if one is no number."""
-    batches = np.array_split(rows, range(batch_size, len(rows), batch_size))
-    length = min(batch_size, len(rows))
+def predict(model: Any, feed: Feed, rows: Rows) -> NDArray[np.float32]:
+    """Class probabilities [len(rows), K] of `model` for `rows` under the identity view.
+
+    Raises TrainingDiverged if one is no number.
+    """
+    batches = np.array_split(rows, range(_PREDICTED_AT_ONCE, len(rows), _PREDICTED_AT_ONCE))
+    length = divisible(min(_PREDICTED_AT_ONCE, len(rows)))
+    identity = np.zeros(length, dtype=np.int64)
     outputs = [
-        np.asarray(model.predict_on_batch(values[padded(batch, length)]), dtype=np.float32)[: len(batch)]
+        np.asarray(model.predict_on_batch(feed.batch(padded(batch, length), identity)), dtype=np.float32)[: len(batch)]
         for batch in batches
     ]
     probabilities = np.concatenate(outputs)

@@ -1,11 +1,13 @@
-"""An array on disk that is filled row by row, and never gives back a row that was not wholly written.
+"""An array on disk that is filled row by row, and never gives back a row that is not what was written.
 
 `<name>.values` is the raw array [N, ...]; `<name>.checks` holds for each row the CRC-32 of its bytes, or `_MISSING`.
-A row counts as filled only when its checksum is there and right, so a killed writer, a truncated file or a flipped bit
-costs a recomputation, never a wrong result.
+Every read compares the two, so a killed writer, a truncated file or a flipped bit is found out, whoever wrote last and
+in whatever order the system put it on disk. Files are read and written by position, not mapped: a full or failing disk
+is then an error that can be told, where a map would end the process, and memory holds only the rows asked for.
 """
 
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +17,13 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.atomic import atomic_file
+from frostline.errors import CacheError, WriteError
 
-__all__ = ["RowStore"]
+__all__ = ["RowStore", "row_bytes"]
 
 _MISSING = -1
+_CHECK_BYTES = 8
+_ROWS_AT_ONCE = 256
 Rows = NDArray[np.int64]
 
 
@@ -29,60 +33,101 @@ class RowStore:
     def __init__(self, path: Path, shape: Sequence[int], dtype: str) -> None:
         self.path = path
         self._checks_path = path.with_suffix(".checks")
-        self._shape = tuple(shape)
-        self._dtype = np.dtype(getattr(ml_dtypes, dtype, dtype))
+        self._count, *row = shape
+        self._row = tuple(row)
+        self._dtype = _dtype(dtype)
+        self.row_bytes = row_bytes(row, dtype)
         self._checks = self._read_checks()
-        self._verified = np.zeros(self._shape[0], dtype=bool)
-        self._values: NDArray[Any] | None = None
+        self._verified = np.zeros(self._count, dtype=bool)
+        self._files: tuple[int, int] | None = None
 
-    @property
-    def values(self) -> NDArray[Any]:
-        """The memory-mapped array; rows that were never filled read as zeros."""
-        if self._values is None:
-            self._values = np.memmap(self.path, dtype=self._dtype, mode="r+", shape=self._shape)
-        return self._values
+    def __del__(self) -> None:
+        for file in self._files or ():
+            os.close(file)
+
+    def __getitem__(self, rows: Rows) -> NDArray[Any]:
+        """The values [len(rows), ...] of filled rows. Raises CacheError if one is not what was written."""
+        values, right = self._read(rows)
+        if not right.all():
+            raise CacheError(
+                f"{self.path} was changed by another program or is damaged: {int((~right).sum())} of {len(rows)} rows "
+                "are not what was written there. Run the same command again: they are then computed anew."
+            )
+        return values
 
     def missing(self, rows: Rows) -> Rows:
         """Those of `rows` that are not filled, or whose bytes are no longer what was written."""
-        for row in rows[(self._checks[rows] != _MISSING) & ~self._verified[rows]]:
-            self._verified[row] = _checksum(self.values[row]) == self._checks[row]
+        candidates = rows[(self._checks[rows] != _MISSING) & ~self._verified[rows]]
+        for chunk in np.array_split(candidates, range(_ROWS_AT_ONCE, len(candidates), _ROWS_AT_ONCE)):
+            self._verified[chunk] = self._read(chunk)[1]
         return rows[~self._verified[rows]]
 
     def write(self, rows: Rows, values: NDArray[Any]) -> None:
-        """Put `values` into `rows`; they count only once committed."""
-        if self._values is None and not self._is_whole():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("wb") as file:
-                file.truncate(self._bytes())
-        self.values[rows] = values.astype(self._dtype)
-
-    def commit(self, rows: Rows) -> None:
-        """Flush `rows` to disk, then mark them as filled."""
-        np.memmap.flush(self.values)  # type: ignore[arg-type]
-        self._checks[rows] = [_checksum(self.values[row]) for row in rows]
-        self._verified[rows] = True
-        with atomic_file(self._checks_path) as path:
-            self._checks.tofile(path)
+        """Fill `rows` with `values` [len(rows), ...]. Raises WriteError where the system refuses, as on a full disk."""
+        values = np.ascontiguousarray(values, dtype=self._dtype)
+        try:
+            file, checks_file = self._open(create=True)
+            for row, value in zip(rows.tolist(), values, strict=True):
+                data = value.tobytes()
+                self._checks[row] = zlib.crc32(data)
+                _write_whole(file, data, row * self.row_bytes)
+                _write_whole(checks_file, self._checks[row].tobytes(), row * _CHECK_BYTES)
+            self._verified[rows] = True
+        except OSError as error:
+            raise WriteError(
+                f"The prefix cache cannot write {self.path}: {error.strerror or error}. Make room there, lower "
+                "stores.cache_gigabytes, or name another place as stores.cache in params.yaml, and run again: the "
+                "rows that were written are kept."
+            ) from error
 
     def delete(self) -> None:
-        """Remove the array from disk; processes that still map it keep what they have."""
+        """Remove the array from disk; processes that have it open keep what they have."""
         self._checks_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
-    def _bytes(self) -> int:
-        return math.prod(self._shape) * self._dtype.itemsize
+    def _read(self, rows: Rows) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        values = np.empty((len(rows), *self._row), dtype=self._dtype)
+        right = np.zeros(len(rows), dtype=bool)
+        if len(rows):
+            file, _ = self._open(create=False)
+            target = values.reshape(len(rows), -1).view(np.uint8)
+            for number, row in enumerate(rows.tolist()):
+                read = os.preadv(file, [target[number]], row * self.row_bytes)
+                right[number] = read == self.row_bytes and zlib.crc32(target[number]) == self._checks[row]
+        return values, right
+
+    def _open(self, *, create: bool) -> tuple[int, int]:
+        """File descriptors of values and checks; created, if asked for, with no row filled."""
+        if self._files is None:
+            if create and not self._is_whole():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._checks.tofile(self._checks_path)
+                with self.path.open("wb") as file:
+                    file.truncate(self._count * self.row_bytes)
+            self._files = (os.open(self.path, os.O_RDWR), os.open(self._checks_path, os.O_RDWR))
+        return self._files
 
     def _is_whole(self) -> bool:
-        return self.path.exists() and self.path.stat().st_size == self._bytes()
+        expected = {self.path: self._count * self.row_bytes, self._checks_path: self._count * _CHECK_BYTES}
+        return all(path.exists() and path.stat().st_size == size for path, size in expected.items())
 
     def _read_checks(self) -> Rows:
-        count = self._shape[0]
-        if self._is_whole() and self._checks_path.exists():
-            checks = np.fromfile(self._checks_path, dtype=np.int64)
-            if len(checks) == count:
-                return checks
-        return np.full(count, _MISSING, dtype=np.int64)
+        if self._is_whole():
+            return np.fromfile(self._checks_path, dtype=np.int64)
+        return np.full(self._count, _MISSING, dtype=np.int64)
 
 
-def _checksum(row: NDArray[Any]) -> int:
-    return zlib.crc32(row.tobytes())
+def row_bytes(row: Sequence[int], dtype: str) -> int:
+    """Bytes of one row of the shape `row`."""
+    return math.prod(row) * _dtype(dtype).itemsize
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    return np.dtype(getattr(ml_dtypes, name, name))
+
+
+def _write_whole(file: int, data: bytes, position: int) -> None:
+    """Write all of `data`; a disk that is nearly full takes a part first."""
+    done = 0
+    while done < len(data):
+        done += os.pwrite(file, data[done:], position + done)

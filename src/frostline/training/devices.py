@@ -1,0 +1,56 @@
+"""What networks run on: which accelerators there are, whether to compile with XLA, and how a batch is divided."""
+
+from functools import cache
+
+from frostline.progress import say
+
+__all__ = ["accelerators", "compile_with_xla", "distribute", "divisible"]
+
+
+@cache
+def accelerators() -> tuple[str, ...]:
+    """Keras's names of the GPUs and TPUs that the backend sees, such as `gpu:0`; empty on a CPU alone."""
+    import keras
+
+    return tuple(device for device in keras.distribution.list_devices() if not device.startswith("cpu"))
+
+
+def compile_with_xla() -> bool:
+    """Whether networks are compiled with XLA.
+
+    JAX does nothing else. TensorFlow's own CPU kernels (oneDNN) are faster than XLA's for convolutions, and bfloat16
+    instructions are used by the former alone; on a GPU XLA fuses what would be many small kernels.
+    """
+    import keras
+
+    return keras.backend.backend() == "jax" or (keras.backend.backend() == "tensorflow" and bool(accelerators()))
+
+
+def distribute() -> int:
+    """Train on all accelerators of this machine, each on its part of every batch; give how many that is, 1 for none.
+
+    Keras's distribution API does it on JAX, whose devices must be set before a network is built. On other backends one
+    device is used, and that is said.
+    """
+    import keras
+
+    devices = accelerators()
+    if len(devices) < 2:
+        return 1
+    if keras.backend.backend() != "jax":
+        say(
+            f"{len(devices)} accelerators are here, and {keras.backend.backend()} will use one: Keras distributes on "
+            "JAX only. Install jax and set KERAS_BACKEND=jax to use them all."
+        )
+        return 1
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=list(devices)))
+    return len(devices)
+
+
+def divisible(length: int) -> int:
+    """A batch's `length` raised to a multiple of the devices that it is divided among."""
+    import keras
+
+    distribution = keras.distribution.distribution()
+    devices = 1 if distribution is None else distribution.device_mesh.devices.size
+    return -(-length // devices) * devices

@@ -1,0 +1,60 @@
+"""How fast this machine computes a backbone and reads and writes the prefix cache, by a short timing of each."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.backbones.surgery import Backbone
+from frostline.errors import WriteError
+from frostline.training.cuts import Rates
+from frostline.training.prefix import padded
+
+__all__ = ["measure_rates"]
+
+_BATCH = 32
+_PROBE_BYTES = 32 * 2**20
+
+
+def measure_rates(backbone: Backbone, images: NDArray[Any], folder: Path) -> Rates:
+    """Time one forward pass over `images` [N, S, S, 3], and a file in `folder`. Raises WriteError if it cannot be."""
+    written, read = _disk(folder)
+    return Rates(flops=_flops(backbone, images), read=read, written=written)
+
+
+def _flops(backbone: Backbone, images: NDArray[Any]) -> float:
+    """Of the whole backbone over one batch, the second time round: the first one traces."""
+    network = backbone.slice(0, backbone.depth)
+    batch = np.asarray(images[padded(np.arange(min(_BATCH, len(images))), _BATCH)])
+    network.predict_on_batch(batch)
+    started = time.perf_counter()
+    network.predict_on_batch(batch)
+    return sum(backbone.flops_per_block()) * _BATCH / (time.perf_counter() - started)
+
+
+def _disk(folder: Path) -> tuple[float, float]:
+    """Bytes a second written and read, from the disk itself: the system's own cache may not hold a large study."""
+    data = os.urandom(_PROBE_BYTES)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            started = time.perf_counter()
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            wrote = time.perf_counter()
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            file.seek(0)
+            ready = time.perf_counter()
+            file.read()
+            return _PROBE_BYTES / (wrote - started), _PROBE_BYTES / (time.perf_counter() - ready)
+    except OSError as error:
+        raise WriteError(
+            f"The prefix cache's folder {folder} cannot be written: {error.strerror or error}. Make room there, or "
+            "name another place as stores.cache in params.yaml."
+        ) from error

@@ -1,0 +1,142 @@
+"""What training starts from: a compiled suffix with its weights in place, and a feed of cached activations."""
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.backbones.surgery import Backbone, build_backbone
+from frostline.config import BackboneConfig, TrainConfig
+from frostline.training.cell import Cell
+from frostline.training.cuts import deepest_cut
+from frostline.training.feed import make_feed
+from frostline.training.fit import Inputs, steps_per_epoch, train_epoch
+from frostline.training.precision import resolve_precision
+from frostline.training.prefix import PrefixCache
+from frostline.training.settings import TrialSettings
+from frostline.training.suffix import Shape, Suffix, Suffixes
+from frostline.training.views import VIEW_SETS
+
+__all__ = ["Setup"]
+
+_STATISTICS_ROWS = 4096
+_STATISTICS_IMAGES = 256
+Rows = NDArray[np.int64]
+
+
+class Setup:
+    """Networks and activations for training on one cell with one backbone."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        name: str,
+        config: BackboneConfig,
+        train: TrainConfig,
+        cache: PrefixCache,
+        seed: int,
+    ) -> None:
+        self._cell = cell
+        self._name = name
+        self._config = config
+        self._train = train
+        self._cache = cache
+        self._seed = seed
+        self.precision = resolve_precision(train.precision)
+        self.backbone = self.build()
+        self._suffixes = Suffixes(self.build(), len(cell.packed.classes), train_batchnorm=train.train_batchnorm)
+        self._cuts: Collection[int] | None = None
+
+    def fill(self, view_sets: Collection[str], cuts: Collection[int]) -> None:
+        """Cache, in one pass over each view, all that trials will read: pooled vectors, and maps after `cuts` alone.
+
+        A trial that freezes deeper than one of them goes on from there in each epoch. Without this call, every trial's
+        own cut is cached when it is first needed.
+        """
+        views = dict.fromkeys(view for name in view_sets for view in VIEW_SETS[name])
+        self._cache.fill(self.backbone, self._cell.packed, self._cell.all_rows, list(views), cuts)
+        self._cuts = cuts
+
+    def begin(
+        self, settings: TrialSettings, rows: Rows, epochs: int, seed: int, rng: np.random.Generator
+    ) -> tuple[Suffix, Inputs]:
+        """A suffix ready to train on `rows`; where blocks are thawed, with a head that was trained on them frozen.
+
+        A new head's first gradients would wreck pretrained blocks, so the head comes first (Kumar et al. 2022, arXiv
+        2202.10054): `train.head_epochs` epochs on pooled vectors, which cost next to nothing.
+        """
+        random = settings.init == "random"
+        weights = self.build(seed) if random else self.backbone
+        steps = epochs * steps_per_epoch(len(rows), self._train.batch_size)
+        features = self._features(settings, weights, rows)
+        shape = Shape(self._source(settings), settings.keep, settings.thaw, settings.pooling)
+        warmup = round(self._train.warmup * steps) if settings.thaw else 0
+        suffix = self._suffixes.get(shape)
+        suffix.start(settings, weights, features, seed=seed, steps=steps, warmup=warmup)
+        if settings.thaw and not random and self._train.head_epochs:
+            suffix.take_head(self._trained_head(settings, rows, features, seed, rng))
+        return suffix, self._inputs(settings.views, shape.source, settings.thaw > 0, settings.keep)
+
+    def _trained_head(
+        self,
+        settings: TrialSettings,
+        rows: Rows,
+        features: NDArray[np.float32],
+        seed: int,
+        rng: np.random.Generator,
+    ) -> Suffix:
+        epochs = self._train.head_epochs
+        head = self._suffixes.get(Shape(settings.keep, settings.keep, 0, settings.pooling))
+        steps = epochs * steps_per_epoch(len(rows), self._train.batch_size)
+        head.start(settings, self.backbone, features, seed=seed, steps=steps)
+        inputs = self._inputs(settings.views, settings.keep, False, settings.keep)
+        for _ in range(epochs):
+            train_epoch(head.model, inputs, rows, self._train.batch_size, rng)
+        return head
+
+    def _source(self, settings: TrialSettings) -> int:
+        """The block whose cached activations a trial starts from."""
+        if settings.thaw == 0 or self._cuts is None:
+            return settings.freeze_depth
+        return deepest_cut(self._cuts, settings.freeze_depth)
+
+    def _inputs(self, view_set: str, source: int, spatial: bool, keep: int) -> Inputs:
+        views, packed, rows = VIEW_SETS[view_set], self._cell.packed, self._cell.all_rows
+        if spatial:
+            sources = self._cache.maps(self.backbone, packed, rows, views, source)
+        else:
+            sources = self._cache.pooled(self.backbone, packed, rows, views, keep)
+        feed = make_feed(sources, rows, int(self._train.resident_gigabytes * 1e9))
+        return Inputs(feed, packed.labels, self.class_weights())
+
+    def _features(self, settings: TrialSettings, weights: Backbone, rows: Rows) -> NDArray[np.float32]:
+        """Pooled features [., 2C] of `rows`, or of some of them, as the network gives them before training."""
+        if settings.init == "random":
+            return weights.pooled(settings.keep, self._cell.packed.images[_spread(rows, _STATISTICS_IMAGES)])
+        (pooled,) = self._cache.pooled(
+            self.backbone, self._cell.packed, self._cell.all_rows, ["identity"], settings.keep
+        )
+        return pooled[_spread(rows, _STATISTICS_ROWS)]
+
+    def build(self, random_seed: int | None = None, *, precision: str | None = None) -> Backbone:
+        """The backbone with its weights, or with random ones. Without `random_seed`, always the same numbers."""
+        return build_backbone(
+            self._name,
+            self._config,
+            precision=precision or self.precision,
+            random=random_seed is not None,
+            seed=self._seed if random_seed is None else random_seed,
+        )
+
+    def class_weights(self) -> NDArray[np.float32]:
+        """A weight per class [K], inverse to its share of the cell's images and 1 on average over them."""
+        classes = len(self._cell.packed.classes)
+        if not self._train.class_weights:
+            return np.ones(classes, dtype=np.float32)
+        counts = np.bincount(self._cell.packed.labels[self._cell.all_rows], minlength=classes)
+        return np.asarray(counts.sum() / (classes * np.maximum(counts, 1)), dtype=np.float32)
+
+
+def _spread(rows: Rows, count: int) -> Rows:
+    """At most `count` of `rows`, evenly spaced, so that no class is left out because rows are in order."""
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)])

@@ -1,0 +1,148 @@
+"""The trained part of a network: thawed blocks and head, compiled once for every trial of its shape."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.backbones.surgery import Backbone, add_head, select_pooling
+from frostline.backbones.weights import copy_weights
+from frostline.training.devices import compile_with_xla
+from frostline.training.optimizer import GroupedAdamW
+from frostline.training.settings import TrialSettings
+
+__all__ = ["Shape", "Suffix", "Suffixes"]
+
+_KEPT = 4
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What decides the graph: blocks `source` + 1 to `keep` run, the last `thaw` of them are trained.
+
+    Blocks between the source and the thawed ones are frozen ones whose activations are not worth caching. With `thaw`
+    0 the source is `keep`, and the input is pooled vectors.
+    """
+
+    source: int
+    keep: int
+    thaw: int
+    pooling: str
+
+
+class Suffix:
+    """A compiled network on the activations of one block, from which trial after trial starts anew.
+
+    `backbone` holds the weights that are trained; suffixes of other shapes share it, so only one of them is in use at a
+    time, from `start` on.
+    """
+
+    def __init__(self, backbone: Backbone, shape: Shape, classes: int, *, train_batchnorm: bool) -> None:
+        self.shape = shape
+        self._backbone = backbone
+        self._train_batchnorm = train_batchnorm
+        self._freeze()
+        if shape.thaw:
+            blocks = backbone.slice(shape.source, shape.keep)
+            inputs, features = blocks.inputs, blocks.output
+        else:
+            inputs = features = keras.Input((2 * backbone.output_shape(shape.keep)[-1],))
+        self._dropout = _Dropout(dtype="float32")
+        output, self._statistics = add_head(features, classes, pooling=shape.pooling, dropout=self._dropout, seed=0)
+        self.model = keras.Model(inputs, output)
+        self._optimizer = GroupedAdamW(in_head=lambda variable: variable.path.startswith("head/"))
+        half = backbone.compute_dtype == "float16" and shape.thaw
+        self.model.compile(
+            # Gradients in half precision underflow unless the loss is scaled (Micikevicius et al. 2018, 1710.03740).
+            keras.optimizers.LossScaleOptimizer(self._optimizer) if half else self._optimizer,
+            "sparse_categorical_crossentropy",
+            jit_compile=compile_with_xla(),
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+
+    def start(
+        self,
+        settings: TrialSettings,
+        weights: Backbone,
+        features: NDArray[np.float32],
+        *,
+        seed: int,
+        steps: int,
+        warmup: int = 0,
+    ) -> None:
+        """Begin a training of `steps` steps: blocks as in `weights`, a new head, statistics of pooled `features`."""
+        self._freeze()
+        if self.shape.thaw:
+            copy_weights(weights.network, self._backbone.network)
+        selected = select_pooling(features, self.shape.pooling)
+        self._statistics.moving_mean.assign(selected.mean(axis=0))
+        self._statistics.moving_variance.assign(selected.var(axis=0))
+        head = self.model.get_layer("head")
+        head.kernel.assign(keras.initializers.GlorotUniform(seed=seed)(head.kernel.shape))
+        head.bias.assign(np.zeros(head.bias.shape))
+        self._dropout.reset(settings.dropout, seed)
+        self._optimizer.configure(settings, steps, warmup)
+
+    def take_head(self, other: "Suffix") -> None:
+        """Go on with the head that `other` trained, for the same pooling."""
+        self.model.get_layer("head").set_weights(other.model.get_layer("head").get_weights())
+
+    def whole_network(self, whole: Backbone) -> Any:
+        """The float32 network from raw images to probabilities, in `whole`'s layers, with this suffix's weights."""
+        blocks = whole.slice(0, self.shape.keep)
+        if self.shape.thaw:
+            copy_weights(self._backbone.slice(0, self.shape.keep), blocks)
+        classes, rate = self.model.output.shape[-1], float(self._dropout.rate)
+        output, _ = add_head(blocks.output, classes, pooling=self.shape.pooling, dropout=rate, seed=0)
+        network = keras.Model(blocks.inputs, output)
+        for name in ("feature_normalisation", "head"):
+            network.get_layer(name).set_weights(self.model.get_layer(name).get_weights())
+        return network
+
+    def _freeze(self) -> None:
+        """Before every use, because suffixes that share layers freeze them differently."""
+        if self.shape.thaw:
+            self._backbone.freeze(self.shape.keep, self.shape.thaw, train_batchnorm=self._train_batchnorm)
+
+
+class Suffixes:
+    """The suffixes used last, by shape: trials that differ in rates, decay or dropout share one, traced once."""
+
+    def __init__(self, backbone: Backbone, classes: int, *, train_batchnorm: bool) -> None:
+        self._backbone = backbone
+        self._classes = classes
+        self._train_batchnorm = train_batchnorm
+        self._kept: OrderedDict[Shape, Suffix] = OrderedDict()
+
+    def get(self, shape: Shape) -> Suffix:
+        """The suffix of this shape; of those kept, the one that was used least recently makes room for a new one."""
+        if shape not in self._kept:
+            while len(self._kept) >= _KEPT:
+                self._kept.popitem(last=False)
+            self._kept[shape] = Suffix(self._backbone, shape, self._classes, train_batchnorm=self._train_batchnorm)
+        self._kept.move_to_end(shape)
+        return self._kept[shape]
+
+
+class _Dropout(keras.layers.Layer):  # type: ignore[misc]
+    """Dropout whose rate is a variable, so that trials of other rates share one graph."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.rate = self.add_weight(name="rate", shape=(), initializer="zeros", trainable=False)
+        self._seed = keras.random.SeedGenerator(0)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """In training, `inputs` with a share of `rate` of them set to zero and the others scaled up."""
+        if not training:
+            return inputs
+        kept = keras.random.uniform(keras.ops.shape(inputs), seed=self._seed) >= self.rate
+        return keras.ops.where(kept, inputs / (1 - self.rate), 0.0)
+
+    def reset(self, rate: float, seed: int) -> None:
+        """Use `rate`, and draw from `seed` on."""
+        self.rate.assign(rate)
+        self._seed.state.assign(keras.random.SeedGenerator(seed).state)

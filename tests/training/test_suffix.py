@@ -1,0 +1,59 @@
+"""Suffixes: one graph for all trials of a shape, and no trace of the trial before."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from frostline.config import BackboneConfig
+from frostline.training.cell import make_cell
+from frostline.training.prefix import PrefixCache
+from frostline.training.settings import TrialSettings
+from frostline.training.suffix import _Dropout
+from frostline.training.trial import Trainer
+
+SETTINGS = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
+
+
+@pytest.fixture
+def trainer(packed_cells, train_config, tmp_path):
+    short = train_config.model_copy(update={"epochs": 2, "head_epochs": 1, "folds_up_to": 0})
+    cell = make_cell(packed_cells(32), 12, short, seed=20)
+    return Trainer(cell, "vgg16", BackboneConfig(image_size=32), short, PrefixCache(tmp_path, 10**9), seed=20)
+
+
+def test_trials_of_one_shape_share_one_graph_that_is_traced_once(trainer, watcher, monkeypatch):
+    """Python runs a layer's `call` only while a graph is traced: other rates, decay and dropout must not run it."""
+    traced = []
+    real = _Dropout.call
+    monkeypatch.setattr(_Dropout, "call", lambda self, *a, **k: traced.append(self) or real(self, *a, **k))
+    trainer.validate(SETTINGS, 3, watcher)
+    assert traced
+    traced.clear()
+    other = replace(SETTINGS, head_learning_rate=0.001, backbone_learning_rate=0.001, weight_decay=3.0, dropout=0.6)
+    trainer.validate(other, 4, watcher)
+    assert not traced
+    trainer.validate(replace(SETTINGS, thaw=2), 4, watcher)
+    assert traced
+
+
+@pytest.mark.parametrize("between", [replace(SETTINGS, thaw=3), replace(SETTINGS, thaw=0), None])
+def test_a_trial_leaves_nothing_behind(trainer, watcher, between):
+    first = trainer.validate(SETTINGS, 3, watcher)
+    trainer.validate(between or replace(SETTINGS, backbone_learning_rate=0.01), 9, watcher)
+    assert trainer.validate(SETTINGS, 3, watcher) == first
+
+
+def test_a_random_trial_leaves_the_pretrained_weights_alone(trainer, watcher):
+    first = trainer.validate(replace(SETTINGS, thaw=5), 3, watcher)
+    trainer.validate(replace(SETTINGS, thaw=5, init="random"), 3, watcher)
+    assert trainer.validate(replace(SETTINGS, thaw=5), 3, watcher) == first
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    dropout = _Dropout()
+    dropout.reset(0.4, 1)
+    values = np.asarray(dropout(np.ones((200, 100), dtype=np.float32), training=True))
+    assert (values == 0).mean() == pytest.approx(0.4, abs=0.02)
+    assert values.mean() == pytest.approx(1.0, abs=0.03)
+    assert (np.asarray(dropout(np.ones((2, 3)))) == 1).all()
