@@ -65,7 +65,7 @@ def test_folds_are_compared_image_by_image_and_a_hopeless_trial_ends_after_one(s
     assert list(bad.intermediate_values) == list(range(20))
     assert all(0 <= value <= 1 for value in good.intermediate_values.values())
     assert "pruned" in said[1]
-    assert "worse than the best trial on 20 images (Wilcoxon)" in said[1]
+    assert "worse than the best trial on 20 of 60 images (Wilcoxon)" in said[1]
     assert {frozenset(run.data.metrics) for run in runs if run.data.tags["state"] != "failed"} == {
         frozenset(runs[0].data.metrics)
     }

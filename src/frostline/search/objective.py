@@ -59,7 +59,8 @@ class Objective:
             {**self._tags, "strategy": strategy, "trial": str(position + 1), "optuna_trial": str(trial.number)},
         )
         run.log_params(parameters | {"max_epochs": self._trainer.epochs(settings.keep, settings.thaw)})
-        watcher = _Reporter(trial, may_prune=settings.thaw > 0)
+        images = len(self._trainer.cell.validation_rows)
+        watcher = _Reporter(trial, images, may_prune=settings.thaw > 0)
         history = watcher.history
         started = time.perf_counter()
 
@@ -105,9 +106,10 @@ class _Reporter:
     A head alone costs seconds, and one that learns slowly may end ahead: it is never pruned.
     """
 
-    def __init__(self, trial: optuna.Trial, *, may_prune: bool) -> None:
+    def __init__(self, trial: optuna.Trial, images: int, *, may_prune: bool) -> None:
         self.history: list[dict[str, float]] = []
         self._trial = trial
+        self._images = images
         self._may_prune = may_prune
 
     def epoch(self, epoch: int, metrics: dict[str, float]) -> None:
@@ -121,7 +123,9 @@ class _Reporter:
         self.history[:] = history
         for position, certainty in enumerate(certainties.tolist(), start=first):
             self._trial.report(certainty, position)
-        self._prune(f"worse than the best trial on {first + len(certainties)} images (Wilcoxon)")
+        seen = first + len(certainties)
+        if seen < self._images:  # after the last fold there is nothing left to save
+            self._prune(f"worse than the best trial on {seen} of {self._images} images (Wilcoxon)")
 
     def _prune(self, reason: str) -> None:
         if self._may_prune and self._trial.should_prune():
