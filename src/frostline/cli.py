@@ -19,11 +19,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+STAGES = "Stages (dvc repro runs them)"
+MODELS = "Models and results"
+
+cache = typer.Typer(help="Show and prune the cached activations of frozen blocks.", no_args_is_help=True)
+app.add_typer(cache, name="cache", rich_help_panel=MODELS)
+
 Dataset = Annotated[str, typer.Argument(help="A key of 'datasets' in params.yaml.")]
 Size = Annotated[str, typer.Argument(help="A key of 'sizes' in params.yaml.")]
 BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in params.yaml.")]
-STAGES = "Stages (dvc repro runs them)"
-MODELS = "Models and results"
 
 
 @app.callback(invoke_without_command=True)
@@ -139,6 +143,24 @@ def doctor() -> None:
 
     if not stage.run():
         raise typer.Exit(1)
+
+
+@cache.command("show")
+def cache_show() -> None:
+    """List what is cached, by network, data and view."""
+    from frostline.stages import cache as stage
+
+    stage.show()
+
+
+@cache.command("prune")
+def cache_prune(
+    to: Annotated[float | None, typer.Option(min=0, help="Gigabytes to keep; else stores.cache_gigabytes.")] = None,
+) -> None:
+    """Delete the least recently used activations."""
+    from frostline.stages import cache as stage
+
+    stage.prune(to)
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ __all__ = [
 POSITION = "position"
 REASON = "reason"
 _HEARTBEAT_SECONDS = 20
-_P_THRESHOLD = 0.05
+_P_THRESHOLD = 0.1
 _FEWEST_PAIRS = 8
 Objective = Callable[[optuna.Trial], float]
 

@@ -4,7 +4,7 @@ from functools import cache
 
 from frostline.progress import say
 
-__all__ = ["accelerators", "compile_with_xla", "distribute", "divisible"]
+__all__ = ["accelerators", "compile_with_xla", "compute_capability", "distribute", "divisible"]
 
 
 @cache
@@ -13,6 +13,26 @@ def accelerators() -> tuple[str, ...]:
     import keras
 
     return tuple(device for device in keras.distribution.list_devices() if not device.startswith("cpu"))
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """The lowest compute capability of the NVIDIA GPUs that the backend sees, such as (8, 0); None without one."""
+    import keras
+
+    found: list[tuple[int, int]] = []
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+        found = [each["compute_capability"] for each in details if "compute_capability" in each]
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        versions = [getattr(device, "compute_capability", "") for device in jax.devices()]
+        found = [
+            (int(major), int(minor)) for major, _, minor in (str(each).partition(".") for each in versions) if minor
+        ]
+    return min(found, default=None)
 
 
 def compile_with_xla() -> bool:

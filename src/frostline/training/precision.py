@@ -2,26 +2,33 @@
 
 from pathlib import Path
 
+from frostline.training.devices import accelerators, compute_capability
+
 __all__ = ["resolve_precision"]
 
 _CPU_FLAGS_WITH_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}
+_AMPERE = (8, 0)
 
 
 def resolve_precision(precision: str) -> str:
     """Keras's name of the dtype policy for `precision`.
 
-    `auto` is `mixed_bfloat16` on a GPU or TPU and on a CPU with bfloat16 instructions, else `float32`; without those
-    instructions bfloat16 is emulated and several times slower.
+    `auto` is `mixed_bfloat16` on a TPU and on a GPU with bfloat16 instructions (NVIDIA from Ampere on, compute
+    capability 8.0), `mixed_float16` on older NVIDIA GPUs. On a CPU it is `mixed_bfloat16` if that has the instructions
+    and TensorFlow runs, whose kernels use them, else `float32`: emulated, bfloat16 is several times slower.
     """
     if precision != "auto":
         return precision
-    return "mixed_bfloat16" if _has_accelerator() or _cpu_has_bfloat16() else "float32"
+    if accelerators():
+        capability = compute_capability()
+        return "mixed_float16" if capability and capability < _AMPERE else "mixed_bfloat16"
+    return "mixed_bfloat16" if _cpu_has_bfloat16() and _backend() == "tensorflow" else "float32"
 
 
-def _has_accelerator() -> bool:
+def _backend() -> str:
     import keras
 
-    return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
+    return str(keras.backend.backend())
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -20,7 +20,6 @@ __all__ = ["SCORE", "Trainer", "Validation", "Watcher", "epochs_within_budget"]
 SCORE = "validation_balanced_accuracy"
 """The metric that a search maximises: balanced accuracy on validation images, in [0, 1]."""
 
-_MIN_EPOCHS = 2
 Rows = NDArray[np.int64]
 Metrics = dict[str, float]
 
@@ -56,7 +55,7 @@ def epochs_within_budget(train: TrainConfig, share: float, training_images: int)
     """
     if share == 0:
         return train.epochs
-    return min(train.epochs, max(_MIN_EPOCHS, int(train.budget / (share * training_images))))
+    return min(train.epochs, max(1, int(train.budget / (share * training_images))))
 
 
 class Trainer:

@@ -1,0 +1,71 @@
+"""`frostline cache`: what the prefix cache holds, and making it smaller."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from frostline.params import load_config
+from frostline.progress import say
+from frostline.training.cachefolder import CacheFolder, Entry
+
+__all__ = ["prune", "show"]
+
+_UNKNOWN = {"application": "unknown", "image_size": "", "precision": "", "view": "", "images": ""}
+
+
+def show() -> None:
+    """Print the cached activations by network, data and view, the most recently used last, and the limit."""
+    stores = load_config().stores
+    entries = CacheFolder(stores.cache).entries()
+    table = Table("network", "image size", "precision", "view", "data", "activations", "GB", "last used")
+    groups: dict[Path, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.path.parent, []).append(entry)
+    for held in sorted(groups.values(), key=_last_used):
+        about = _UNKNOWN | held[0].identity
+        table.add_row(
+            escape(about["application"]),
+            str(about["image_size"]),
+            about["precision"],
+            about["view"],
+            about["images"][:8],
+            _contents(held),
+            f"{_gigabytes(held):.3f}",
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(_last_used(held))),
+        )
+    Console().print(table)
+    say(f"{_gigabytes(entries):.3f} GB of {stores.cache_gigabytes:g} GB in {stores.cache} (stores in params.yaml).")
+
+
+def prune(gigabytes: float | None) -> None:
+    """Delete the least recently used activations until `gigabytes`, or else `stores.cache_gigabytes`, are met."""
+    stores = load_config().stores
+    limit = stores.cache_gigabytes if gigabytes is None else gigabytes
+    folder = CacheFolder(stores.cache)
+    deleted = folder.prune(int(limit * 1e9))
+    left = folder.entries()
+    say(
+        f"Deleted {len(deleted)} arrays ({_gigabytes(deleted):.3f} GB); {len(left)} ({_gigabytes(left):.3f} GB) are "
+        "left. What is missed is computed again."
+    )
+
+
+def _contents(entries: Sequence[Entry]) -> str:
+    """`pooled 1-5, maps 3 4`."""
+    blocks: dict[str, list[int]] = {"pooled": [], "map": []}
+    for entry in entries:
+        kind, _, block = entry.name.partition("-")
+        blocks.setdefault(kind, []).append(int(block))
+    return ", ".join(f"{kind} {' '.join(map(str, sorted(found)))}" for kind, found in blocks.items() if found)
+
+
+def _last_used(entries: Sequence[Entry]) -> float:
+    return max(entry.used for entry in entries)
+
+
+def _gigabytes(entries: Sequence[Entry]) -> float:
+    return sum(entry.bytes for entry in entries) / 1e9

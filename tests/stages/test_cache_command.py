@@ -1,0 +1,56 @@
+"""`frostline cache` through the command line, on a cache that a real network filled."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frostline.backbones.surgery import build_backbone
+from frostline.config import BackboneConfig
+from frostline.training.prefix import PrefixCache
+
+
+@pytest.fixture
+def project(tmp_path: Path, packed_cells) -> Path:
+    shutil.copy(Path(__file__).parents[2] / "params.yaml", tmp_path)
+    backbone = build_backbone("vgg16", BackboneConfig(image_size=32))
+    cache = PrefixCache(tmp_path / ".cache" / "frostline", 10**9)
+    cache.fill(backbone, packed_cells(32), np.arange(24), ["identity", "mirror"], [2, 3])
+    return tmp_path
+
+
+def cache(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "frostline", "cache", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env={"COLUMNS": "160"})
+
+
+def test_what_is_cached_is_shown_by_network_and_view(project: Path) -> None:
+    shown = cache(project, "show")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.count("VGG16") == 2
+    assert "identity" in shown.stdout
+    assert "mirror" in shown.stdout
+    assert shown.stdout.count("pooled 1 2 3 4 5, map 2 3") == 2
+    assert "GB of 20 GB in .cache/frostline" in shown.stderr
+
+
+def test_pruning_deletes_down_to_what_is_asked_for(project: Path) -> None:
+    kept = cache(project, "prune")
+    assert kept.returncode == 0, kept.stderr
+    assert "Deleted 0 arrays" in kept.stderr
+    everything = cache(project, "prune", "--to", "0")
+    assert "Deleted 14 arrays" in everything.stderr
+    assert "0 (0.000 GB) are left" in everything.stderr
+    assert not list(project.glob(".cache/frostline/*/*.values"))
+    assert "0.000 GB of 20 GB" in cache(project, "show").stderr
+
+
+def test_an_absent_cache_is_empty_and_a_negative_size_is_refused(project: Path) -> None:
+    shutil.rmtree(project / ".cache")
+    assert "0.000 GB" in cache(project, "show").stderr
+    refused = cache(project, "prune", "--to", "-1")
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
