@@ -35,15 +35,21 @@ class StudyEstimate:
 
     def report(self, trials: int) -> None:
         """Print it."""
-        kept = f"after {_listed(self.cuts)} ({self.cached_bytes / 1e9:.2g} GB)" if self.cuts else "of no cut"
         say(
             f"Estimate: {trials} trials take {self.trials / 60:.1f} min, less what pruning and early stopping save; "
             f"one pass over the images, unless cached, {self.filling / 60:.1f} min."
         )
-        say(
-            f"Activations are kept {kept}: this machine computes {self.rates.flops / 1e9:.0f} GFLOP/s and reads "
-            f"{self.rates.read / 1e6:.0f} MB/s, so reading those beats computing them in every epoch."
-        )
+        speeds = f"{self.rates.flops / 1e9:.0f} GFLOP/s, and reads {self.rates.read / 1e6:.0f} MB/s"
+        if self.cuts:
+            say(
+                f"Feature maps are kept after {_listed(self.cuts)} ({self.cached_bytes / 1e9:.2g} GB): this machine "
+                f"computes {speeds}, so that reading them beats computing them in every epoch."
+            )
+        else:
+            say(
+                f"No feature maps are kept: this machine computes {speeds}, and none both saves time over so few "
+                "trials and fits stores.cache_gigabytes."
+            )
 
 
 def estimate_study(
