@@ -20,7 +20,7 @@ from frostline.training.prefix import PrefixCache
 from frostline.training.trial import Trainer
 
 COMMITTED = load_config(Path(__file__).parents[2] / "params.yaml")
-SEARCH = COMMITTED.search.model_copy(update={"trials": 3, "views": ("identity",)})
+SEARCH = COMMITTED.search.model_copy(update={"trials": 3, "startup_trials": 1, "views": ("identity",)})
 
 
 @pytest.fixture
@@ -28,7 +28,9 @@ def search(packed_cells, tmp_path):
     """`search(folds_up_to, first)`: a study of three trials over 60 cells at 32 pixels, which starts with `first`."""
 
     def run(folds_up_to, first):
-        train = COMMITTED.train.model_copy(update={"epochs": 12, "head_epochs": 1, "folds_up_to": folds_up_to})
+        train = COMMITTED.train.model_copy(
+            update={"epochs": 12, "budget": 1e9, "head_epochs": 1, "folds_up_to": folds_up_to}
+        )
         cell = make_cell(packed_cells(32, 60), 30, train, seed=20)
         cache = PrefixCache(tmp_path / "cache", 10**9)
         trainer = Trainer(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20)
@@ -43,7 +45,7 @@ def search(packed_cells, tmp_path):
         tracker = Tracker.open(stores, "cells")
         said: list[str] = []
         objective = Objective(trainer, SEARCH, tracker, tracker.study_run("s", "f", 3, {}), {}, 20, said.append)
-        with open_study(stores.studies, "study", len(cell.folds)) as study:
+        with open_study(stores.studies, "study", SEARCH, len(cell.folds)) as study:
             run_study(study, objective, SEARCH, first, 20)
         runs = tracker.client.search_runs([tracker.experiment_id])
         return study, said, [each for each in runs if each.data.tags.get("mlflow.parentRunId")]
@@ -80,6 +82,6 @@ def test_a_hold_out_is_compared_epoch_by_epoch(search):
     assert isinstance(study.pruner, optuna.pruners.MedianPruner)
     assert list(good.intermediate_values)[:3] == [1, 2, 3]
     assert bad.state == TrialState.PRUNED
-    assert list(bad.intermediate_values) == [1]
-    assert "below the median at epoch 1" in said[1]
-    assert len(bad.user_attrs["history"]) == 1
+    assert list(bad.intermediate_values) == [1, 2]
+    assert "below the median at epoch 2" in said[1]
+    assert len(bad.user_attrs["history"]) == 2

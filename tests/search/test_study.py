@@ -40,7 +40,7 @@ def _objective(trial: optuna.Trial) -> float:
 
 
 def _search(storage: str, name: str = "study", config: SearchConfig = CONFIG) -> list[optuna.trial.FrozenTrial]:
-    with open_study(storage, name, 1) as study:
+    with open_study(storage, name, config) as study:
         run_study(study, _objective, config, FIRST, seed=7)
         return sorted(finished_trials(study), key=lambda trial: trial.user_attrs[POSITION])
 
@@ -85,7 +85,7 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
             if trial.number == int(sys.argv[1]):
                 os.kill(os.getpid(), signal.SIGKILL)
             return value
-        with open_study({storage!r}, "study", 1) as study:
+        with open_study({storage!r}, "study", CONFIG) as study:
             run_study(study, objective, CONFIG, FIRST, seed=7)
         """
     )
@@ -98,7 +98,7 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
     untouched = _search(f"sqlite:///{tmp_path}/untouched.db")
     assert [trial.params for trial in resumed] == [trial.params for trial in untouched]
     assert [trial.value for trial in resumed] == [trial.value for trial in untouched]
-    with open_study(storage, "study", 1) as study:
+    with open_study(storage, "study", CONFIG) as study:
         interrupted = [trial for trial in study.trials if trial.state == TrialState.FAIL]
         assert len(interrupted) == 2
         assert len(study.trials) == len(resumed) + 2
@@ -111,7 +111,7 @@ def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str)
             raise TrialFailed("the training loss became nan")
         return value
 
-    with open_study(storage, "study", 1) as study:
+    with open_study(storage, "study", CONFIG) as study:
         run_study(study, objective, CONFIG, FIRST, seed=7)
         failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
         assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
@@ -124,7 +124,7 @@ def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage:
         _objective(trial)
         raise RuntimeError("a bug")
 
-    with open_study(storage, "study", 1) as study, pytest.raises(RuntimeError, match="a bug"):
+    with open_study(storage, "study", CONFIG) as study, pytest.raises(RuntimeError, match="a bug"):
         run_study(study, broken, CONFIG, FIRST, seed=7)
     trials = _search(storage)
     assert [(trial.params["init_if_unfrozen"], trial.params["freeze_at_most"]) for trial in trials[:4]] == [
@@ -139,7 +139,7 @@ def test_a_study_without_a_complete_trial_says_why(storage: str) -> None:
     def objective(_: optuna.Trial) -> float:
         raise TrialFailed("memory ran out")
 
-    with open_study(storage, "study", 1) as study:
+    with open_study(storage, "study", CONFIG) as study:
         run_study(study, objective, CONFIG, FIRST, seed=7)
         with pytest.raises(SearchError, match=r"has no complete trial\. Its trials ended so: memory ran out"):
             best_trial(study, 100)
@@ -147,9 +147,9 @@ def test_a_study_without_a_complete_trial_says_why(storage: str) -> None:
 
 def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> None:
     with (
-        open_study(storage, "study", 1),
+        open_study(storage, "study", CONFIG),
         pytest.raises(SearchError, match=r"being run by another process.*PostgreSQL"),
-        open_study(storage, "study", 1),
+        open_study(storage, "study", CONFIG),
     ):
         pass
 
@@ -160,7 +160,7 @@ def test_a_storage_that_cannot_be_opened_is_one_clear_error() -> None:
 
 
 def test_of_trials_within_a_standard_error_the_one_that_trains_least_wins(storage: str) -> None:
-    with open_study(storage, "study", 1) as study:
+    with open_study(storage, "study", CONFIG) as study:
         for score, thaw, keep in [(0.80, 3, 5), (0.78, 0, 5), (0.77, 0, 4), (0.775, 0, 4), (0.60, 0, 1)]:
             study.add_trial(optuna.create_trial(value=score, user_attrs={"thaw": thaw, "keep": keep}))
         assert best_trial(study, 100).value == 0.775
@@ -168,7 +168,7 @@ def test_of_trials_within_a_standard_error_the_one_that_trains_least_wins(storag
 
 
 def test_the_guides_trial_wins_unless_it_is_beaten_by_a_standard_error(storage: str) -> None:
-    with open_study(storage, "study", 1) as study:
+    with open_study(storage, "study", CONFIG) as study:
         for score, thaw, keep in [(0.77, 5, 5), (0.80, 0, 4), (0.78, 0, 3)]:
             study.add_trial(optuna.create_trial(value=score, user_attrs={"thaw": thaw, "keep": keep}))
         guide = study.trials[0]

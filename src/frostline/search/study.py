@@ -41,6 +41,7 @@ REASON = "reason"
 _HEARTBEAT_SECONDS = 20
 _P_THRESHOLD = 0.1
 _FEWEST_PAIRS = 8
+_FIRST_COMPARED = 2
 Objective = Callable[[optuna.Trial], float]
 
 
@@ -49,7 +50,7 @@ class TrialFailed(SearchError):
 
 
 @contextmanager
-def open_study(storage: str, name: str, folds: int) -> Iterator[optuna.Study]:
+def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) -> Iterator[optuna.Study]:
     """The study called `name`, created or resumed, of a cell that is validated by so many folds (1: a hold-out).
 
     SQLite is for one worker: the study is locked while it is open, so a trial found running belongs to a dead process
@@ -59,13 +60,13 @@ def open_study(storage: str, name: str, folds: int) -> Iterator[optuna.Study]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sqlite = re.fullmatch(r"sqlite:///(.+)", storage)
     if sqlite is None:
-        yield _create(_server(storage), name, folds)
+        yield _create(_server(storage), name, _pruner(config, folds))
         return
     folder = Path(sqlite[1]).parent
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / f".{name}.lock", timeout=0):
-            study = _create(_connect(storage), name, folds)
+            study = _create(_connect(storage), name, _pruner(config, folds))
             _requeue_interrupted(study)
             yield study
     except Timeout:
@@ -95,12 +96,12 @@ def _server(storage: str) -> optuna.storages.RDBStorage:
     )
 
 
-def _create(storage: optuna.storages.RDBStorage, name: str, folds: int) -> optuna.Study:
+def _create(storage: optuna.storages.RDBStorage, name: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
     study = optuna.create_study(
         storage=storage,
         study_name=name,
         direction="maximize",
-        pruner=_pruner(folds),
+        pruner=pruner,
         load_if_exists=True,
     )
     with warnings.catch_warnings():
@@ -109,14 +110,14 @@ def _create(storage: optuna.storages.RDBStorage, name: str, folds: int) -> optun
     return study
 
 
-def _pruner(folds: int) -> optuna.pruners.BasePruner:
+def _pruner(config: SearchConfig, folds: int) -> optuna.pruners.BasePruner:
     """What ends a trial early: see search.objective for what trials report.
 
-    Of a hold-out, being below the median of the trials before at the same epoch; of folds, being worse than the best
-    trial on the images so far, by Wilcoxon's signed-rank test.
+    Of a hold-out, being below the median of the trials before at the same epoch, from the second on: the first is spent
+    on warming up. Of folds, being worse than the best trial on the images so far, by Wilcoxon's signed-rank test.
     """
     if folds == 1:
-        return optuna.pruners.MedianPruner(n_startup_trials=1)
+        return optuna.pruners.MedianPruner(n_startup_trials=config.startup_trials, n_warmup_steps=_FIRST_COMPARED)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return optuna.pruners.WilcoxonPruner(p_threshold=_P_THRESHOLD, n_startup_steps=_FEWEST_PAIRS)

@@ -79,7 +79,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     }
     parent = tracker.study_run(name, identity, config.search.trials, tags)
     try:
-        with open_study(config.stores.studies, study_name, len(cell.folds)) as study:
+        with open_study(config.stores.studies, study_name, config.search, len(cell.folds)) as study:
             _fill_cache(trainer, config.search, first, cache)
             objective = Objective(trainer, config.search, tracker, parent, tags, config.seed, say)
             run_study(study, objective, config.search, first, config.seed)
