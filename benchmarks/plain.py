@@ -1,0 +1,227 @@
+"""Trials as users of Keras and Optuna write them: the whole network, fitted on images in memory.
+
+Frozen blocks have `trainable = False` and run forward in every epoch; augmentation is a layer. `search_cost.py` times
+it beside frostline. The backbone and its weights are frostline's, so that both start from the same numbers; the rest is
+what the guides of Keras and Optuna show: where `train.head_epochs` asks for it, the head is trained before blocks are
+thawed.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.backbones.surgery import build_backbone
+from frostline.config import Config
+from frostline.search.space import as_point, suggest
+from frostline.training.settings import TrialSettings
+from frostline.training.trial import Trainer
+
+__all__ = ["Bench", "Clock", "Job", "Record", "build", "fit", "scores", "search"]
+
+SCORE = "balanced_accuracy"
+LOSS = "sparse_categorical_crossentropy"
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial of the list: which (from 1), what it trains, for how many epochs, from which seed."""
+
+    trial: int
+    kind: str
+    settings: TrialSettings
+    epochs: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A cell and a backbone; only frostline trains with the trainer, the others ask it for the cell and the depth."""
+
+    config: Config
+    backbone: str
+    trainer: Trainer
+
+    @property
+    def folds(self) -> Sequence[Fold]:
+        return self.trainer.cell.folds
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Wall and CPU seconds since it was made."""
+
+    _wall: float = field(default_factory=time.perf_counter)
+    _cpu: float = field(default_factory=time.process_time)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._wall
+
+    @property
+    def cpu_seconds(self) -> float:
+        return time.process_time() - self._cpu
+
+
+Reached = list[tuple[float, float]]
+"""Of each epoch: seconds since the trial began, and the validation score then."""
+
+Record = Callable[[Job, Clock, Reached], None]
+
+
+def search(bench: Bench, jobs: Sequence[Job], precision: str, record: Record) -> None:
+    """An Optuna study whose trials are `jobs`, in their order."""
+    import keras
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize")
+    for job in jobs:
+        study.enqueue_trial(as_point(job.settings))
+
+    def objective(trial: optuna.Trial) -> float:
+        clock, job = Clock(), jobs[trial.number]
+        settings = suggest(trial, bench.config.search, bench.trainer.backbone.depth)
+        keras.utils.clear_session()
+        folds = []
+        for fold in bench.folds:
+            model = build(bench, settings, precision, job.epochs, job.seed)
+            folds.append(fit(model, bench, settings, fold, job.epochs, clock))
+        reached = list(scores(bench, folds))
+        record(job, clock, reached)
+        return max(score for _, score in reached)
+
+    study.optimize(objective, n_trials=len(jobs), gc_after_trial=True)
+
+
+def build(bench: Bench, settings: TrialSettings, precision: str, epochs: int, seed: int) -> Any:
+    """The compiled network from images [N, S, S, 3] in 0..255 to class probabilities, for so many epochs."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision)
+    backbone = build_backbone(
+        bench.backbone,
+        bench.config.backbone(bench.backbone),
+        precision=precision,
+        random=settings.init == "random",
+        seed=seed,
+    )
+    backbone.freeze(settings.keep, settings.thaw, train_batchnorm=bench.config.train.train_batchnorm)
+    inputs = keras.Input(backbone.output_shape(0))
+    x = inputs
+    for layer in augmentation(settings.views):
+        x = layer(x)
+    x = backbone.slice(0, settings.keep)(x)
+    pooled = {"average": [layers.GlobalAveragePooling2D()], "maximum": [layers.GlobalMaxPooling2D()]}
+    pooled["both"] = pooled["average"] + pooled["maximum"]
+    vectors = [layer(x) for layer in pooled[settings.pooling]]
+    x = layers.Concatenate()(vectors) if len(vectors) > 1 else vectors[0]
+    # Keras's momentum of 0.99 takes hundreds of steps to forget where it began; deep trials have fewer.
+    x = layers.BatchNormalization(momentum=0.9, center=False, scale=False)(x)
+    x = layers.Dropout(settings.dropout)(x)
+    classes = len(bench.trainer.cell.packed.classes)
+    model = keras.Model(inputs, layers.Dense(classes, activation="softmax", dtype="float32", name="head")(x))
+    model.compile(optimizer(bench, settings, epochs), LOSS)
+    return model
+
+
+def augmentation(views: str) -> list[Any]:
+    """Keras's layers that come nearest to a set of views."""
+    from keras import layers
+
+    return {
+        "identity": [],
+        "mirror": [layers.RandomFlip("horizontal")],
+        "flips": [layers.RandomFlip()],
+        "dihedral": [layers.RandomFlip(), layers.RandomRotation(0.5)],
+    }[views]
+
+
+def optimizer(bench: Bench, settings: TrialSettings, epochs: int) -> Any:
+    """AdamW, with a rate of its own for thawed blocks; both warm up if there are any, and fall along a cosine."""
+    from keras.optimizers import AdamW, MultiOptimizer, OptimizerMap
+    from keras.optimizers.schedules import CosineDecay
+
+    steps = epochs * -(-len(bench.folds[0][0]) // bench.config.train.batch_size)
+    warmup = round(bench.config.train.warmup * steps)
+    if not settings.thaw:
+        return AdamW(CosineDecay(settings.head_learning_rate, steps), weight_decay=settings.weight_decay)
+
+    def rate(peak: float) -> Any:
+        return CosineDecay(0.0, steps - warmup, warmup_target=peak, warmup_steps=warmup)
+
+    rates = OptimizerMap(AdamW(rate(settings.backbone_learning_rate), weight_decay=0))
+    rates["head/.*"] = AdamW(rate(settings.head_learning_rate), weight_decay=settings.weight_decay)
+    return MultiOptimizer(rates)
+
+
+def fit(
+    model: Any,
+    bench: Bench,
+    settings: TrialSettings,
+    fold: Fold,
+    epochs: int,
+    clock: Clock,
+    callbacks: Sequence[Any] = (),
+) -> list[tuple[float, NDArray[np.float32]]]:
+    """Train on one fold: of each epoch, seconds on `clock` and the predictions for the validation rows.
+
+    There is no `validation_data` beside them: it would run the same images through the network a second time.
+    """
+    import keras
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.utils.class_weight import compute_class_weight
+
+    packed, train = bench.trainer.cell.packed, bench.config.train
+    (x, y), (unseen, truth) = [(np.asarray(packed.images[rows]), packed.labels[rows]) for rows in fold]
+    names = np.unique(y)
+    weights = compute_class_weight("balanced", classes=names, y=y) if train.class_weights else np.ones(len(names))
+    predictions = []
+
+    def predict(_: int, logs: dict[str, float]) -> None:
+        predicted = model.predict(unseen, verbose=0)
+        logs[SCORE] = balanced_accuracy_score(truth, predicted.argmax(axis=1))
+        predictions.append((clock.seconds, predicted))
+
+    run = partial(
+        model.fit,
+        x,
+        y,
+        batch_size=train.batch_size,
+        class_weight=dict(zip(names.tolist(), weights.tolist(), strict=True)),
+        verbose=0,
+    )
+    if train.head_epochs and settings.thaw and settings.init == "pretrained":
+        thawed = [layer for layer in _backbone_layers(model) if layer.trainable]
+        for layer in thawed:
+            layer.trainable = False
+        model.compile(optimizer(bench, replace(settings, thaw=0), train.head_epochs), LOSS)
+        run(epochs=train.head_epochs)
+        for layer in thawed:
+            layer.trainable = True
+        model.compile(optimizer(bench, settings, epochs), LOSS)
+    run(epochs=epochs, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=predict), *callbacks])
+    return predictions
+
+
+def scores(bench: Bench, folds: Sequence[Sequence[tuple[float, NDArray[np.float32]]]]) -> Iterator[tuple[float, float]]:
+    """Of each epoch: when its last fold was predicted, and the balanced accuracy over the rows of all folds."""
+    from sklearn.metrics import balanced_accuracy_score
+
+    labels = bench.trainer.cell.packed.labels[bench.trainer.cell.validation_rows]
+    for epoch in zip(*folds, strict=True):
+        predicted = np.concatenate([values for _, values in epoch]).argmax(axis=1)
+        yield epoch[-1][0], balanced_accuracy_score(labels, predicted)
+
+
+def _backbone_layers(model: Any) -> list[Any]:
+    import keras
+
+    return next(layer.layers for layer in model.layers if isinstance(layer, keras.Model))
