@@ -6,9 +6,10 @@
 Both train VGG16 on noise at 32 pixels from random weights: memory depends on neither.
 
 `--trials` runs a study of so many trials in one process: heads, the last block thawed, all blocks thawed, random
-weights, each at several depths and poolings, so that nearly every trial needs a graph that is not kept. Writes the
-resident memory after each to `docs/results/memory.csv`, draws `memory.png`, and prints what a trial adds: the slope of
-a straight line through the second half, with its standard error. Up to 1 MB counts as flat.
+weights, each at several depths and poolings, shuffled, so that nearly every trial needs a graph that is not kept.
+Writes the resident memory after each to `docs/results/memory.csv`, draws `memory.png`, and prints what a trial adds:
+the slope of a straight line through the second half, with its standard error. Up to 2 MB counts as flat: 500 trials
+then add 1 GB.
 
 `--larger-than-memory` trains a head and a thawed block in a process whose memory is limited to what the same training
 takes on 512 images, and `--room` more. Images and cached maps are twice as large as that limit. A cgroup (version 1, as
@@ -21,6 +22,7 @@ import gc
 import json
 import math
 import os
+import random
 import subprocess
 import sys
 import time
@@ -60,7 +62,7 @@ WORK = Path(".cache/memory")  # on the disk that the prefix cache is on by defau
 RESULTS = FOLDER / "memory.csv"
 CGROUP = Path("/sys/fs/cgroup/memory") / f"frostline-{os.getpid()}"
 SIZE = 32
-FLAT = 1.0
+FLAT = 2.0
 TIMES = 2.0
 KEEP, VIEWS = 2, "dihedral"  # of the thawed block: shallow maps are large, and cost little to train on
 ROWS_AT_ONCE = 1024
@@ -68,7 +70,7 @@ ROWS_AT_ONCE = 1024
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--trials", type=int, default=50)
+    arguments.add_argument("--trials", type=int, default=50, help="6 or more")
     arguments.add_argument("--larger-than-memory", action="store_true")
     arguments.add_argument("--room", type=float, default=300, help="MB over what the process takes by itself")
     arguments.add_argument("--train-on", type=Path, help=argparse.SUPPRESS)
@@ -90,7 +92,9 @@ def many_trials(count: int) -> None:
         config = parameters(Path(folder), epochs=2, head_epochs=1)
         config = changed(config, "search", {"trials": count})
         trainer = make_trainer(packed, config)
-        trials = list(islice(cycle(varied(config.search, trainer.backbone.depth)), count))
+        different = list(varied(config.search, trainer.backbone.depth))
+        random.Random(config.seed).shuffle(different)
+        trials = list(islice(cycle(different), count))
 
         def record(line: str) -> None:
             gc.collect()
@@ -153,6 +157,7 @@ def figure(measured: pd.DataFrame, second_half: pd.Series, line: Sequence[float]
         axes.scatter(rows["trial"], rows["rss_mb"], color=PALETTE[colour], marker=marker, s=24, label=kind, zorder=3)
     axes.plot(second_half, np.polyval(line, second_half), color=INK, label=f"{line[0]:+.2f} MB a trial")
     axes.set_ylim(0, 1.15 * measured["rss_mb"].max())
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("trial")
     axes.set_ylabel("resident memory, MB")
     legend(axes)

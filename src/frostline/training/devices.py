@@ -1,5 +1,6 @@
 """What networks run on: which accelerators there are, whether to compile with XLA, and how a batch is divided."""
 
+import os
 from functools import cache
 
 from frostline.progress import say
@@ -39,11 +40,14 @@ def compile_with_xla() -> bool:
     """Whether networks are compiled with XLA.
 
     JAX does nothing else. TensorFlow's own CPU kernels (oneDNN) are faster than XLA's for convolutions, and bfloat16
-    instructions are used by the former alone; on a GPU XLA fuses what would be many small kernels.
+    instructions are used by the former alone; on a GPU XLA fuses what would be many small kernels, but Keras refuses it
+    while TensorFlow must be repeatable: set TF_DETERMINISTIC_OPS=0 to have it.
     """
     import keras
 
-    return keras.backend.backend() == "jax" or (keras.backend.backend() == "tensorflow" and bool(accelerators()))
+    if keras.backend.backend() == "tensorflow":
+        return bool(accelerators()) and os.environ.get("TF_DETERMINISTIC_OPS") == "0"
+    return str(keras.backend.backend()) == "jax"
 
 
 def distribute() -> int:

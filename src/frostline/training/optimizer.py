@@ -50,7 +50,7 @@ class GroupedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
         """Forget all moments and start a schedule of `steps` steps, of which `warmup` rise."""
         for variable in self.variables:
             if id(variable) not in self._settings:
-                variable.assign(ops.zeros_like(variable))
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
         self.learning_rate = 1.0
         self.head_rate.assign(settings.head_learning_rate)
         self.backbone_rate.assign(settings.backbone_learning_rate)
@@ -67,6 +67,10 @@ class GroupedAdamW(keras.optimizers.Adam):  # type: ignore[misc]
         else:
             rate = share * self.backbone_rate
         super().update_step(gradient, variable, rate)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list[tuple[Any, Any]]:
+        """What Keras does here under TensorFlow is for its distribution strategies, and holds every graph for good."""
+        return [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
 
     def _setting(self, name: str) -> Any:
         variable = keras.Variable(0.0, name=name, trainable=False, dtype="float32")
