@@ -29,24 +29,24 @@ from frostline.runtime import set_defaults
 
 set_defaults()
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
+import keras
+import numpy as np
+import pandas as pd
 
-from frostline.backbones.surgery import Backbone, add_head, build_backbone, pool  # noqa: E402
-from frostline.config import BackboneConfig  # noqa: E402
-from frostline.data.packed import PackedImages  # noqa: E402
-from frostline.params import load_config  # noqa: E402
-from frostline.progress import say  # noqa: E402
-from frostline.search.space import guide_settings  # noqa: E402
-from frostline.training.cell import make_cell  # noqa: E402
-from frostline.training.devices import accelerators  # noqa: E402
-from frostline.training.prefix import PrefixCache  # noqa: E402
-from frostline.training.trial import Trainer  # noqa: E402
-from machine import Timing, describe, interleaved, machine, markdown_table  # noqa: E402
-from memory import Unwatched, write_noise  # noqa: E402
-from regimes import FOLDER  # noqa: E402
-from scaling import changed  # noqa: E402
+from frostline.backbones.surgery import Backbone, add_head, build_backbone, pool
+from frostline.config import BackboneConfig
+from frostline.data.packed import PackedImages
+from frostline.params import load_config
+from frostline.progress import say
+from frostline.search.space import guide_settings
+from frostline.training.cell import make_cell
+from frostline.training.devices import accelerators
+from frostline.training.prefix import PrefixCache
+from frostline.training.trial import Trainer
+from machine import Timing, describe, interleaved, machine, markdown_table
+from memory import Unwatched, write_noise
+from regimes import FOLDER
+from scaling import changed
 
 WORK = Path(".cache/gpu")
 BACKEND = keras.backend.backend()

@@ -37,26 +37,26 @@ from frostline.runtime import set_defaults
 
 set_defaults()
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from numpy.lib.format import open_memmap  # noqa: E402
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.lib.format import open_memmap
 
-from frostline.charts import INK, PALETTE, chart, legend  # noqa: E402
-from frostline.config import BackboneConfig, Config, SearchConfig  # noqa: E402
-from frostline.data.packed import PackedImages, read_packed  # noqa: E402
-from frostline.params import load_config  # noqa: E402
-from frostline.progress import say  # noqa: E402
-from frostline.search.space import guide_settings  # noqa: E402
-from frostline.tracking.runs import Tracker  # noqa: E402
-from frostline.training.cell import make_cell  # noqa: E402
-from frostline.training.prefix import PrefixCache, map_bytes  # noqa: E402
-from frostline.training.settings import TrialSettings  # noqa: E402
-from frostline.training.trial import Trainer  # noqa: E402
-from frostline.training.views import VIEW_SETS  # noqa: E402
-from machine import describe, machine, markdown_table  # noqa: E402
-from regimes import BACKBONE, FOLDER  # noqa: E402
-from scaling import changed, process_megabytes, search, stored_in  # noqa: E402
+from frostline.charts import INK, PALETTE, chart, legend
+from frostline.config import BackboneConfig, Config, SearchConfig
+from frostline.data.packed import PackedImages, read_packed
+from frostline.params import load_config
+from frostline.progress import say
+from frostline.search.space import guide_settings
+from frostline.tracking.runs import Tracker
+from frostline.training.cell import make_cell
+from frostline.training.prefix import PrefixCache, map_bytes
+from frostline.training.settings import TrialSettings
+from frostline.training.trial import Trainer
+from frostline.training.views import VIEW_SETS
+from machine import describe, machine, markdown_table
+from regimes import BACKBONE, FOLDER
+from scaling import changed, process_megabytes, search, stored_in
 
 WORK = Path(".cache/memory")  # on the disk that the prefix cache is on by default
 RESULTS = FOLDER / "memory.csv"

@@ -18,6 +18,10 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
+from frostline.runtime import set_defaults
+
+set_defaults()
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -33,7 +37,6 @@ from frostline.params import load_config
 from frostline.progress import say
 from frostline.regimes.cells import profile_cells
 from frostline.regimes.comparison import prepare_comparison
-from frostline.runtime import set_defaults
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
 from frostline.training.precision import resolve_precision
@@ -56,7 +59,6 @@ def main() -> None:
     arguments.add_argument("--image-size", type=int, help="pixels; else what the parameter file says")
     arguments.add_argument("--strategies", nargs="+", choices=GUIDE, default=GUIDE)
     options = arguments.parse_args()
-    set_defaults()
     config = with_pets(load_config(options.params), options.dogs_cats)
     backbone = config.backbone(BACKBONE)
     size = options.image_size or int(backbone.image_size)

@@ -42,26 +42,26 @@ from frostline.runtime import set_defaults
 
 set_defaults()
 
-import optuna  # noqa: E402
-import pandas as pd  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
+import optuna
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from frostline.charts import DPI, PALETTE, style  # noqa: E402
-from frostline.config import Config, SearchConfig  # noqa: E402
-from frostline.params import load_config  # noqa: E402
-from frostline.progress import say  # noqa: E402
-from frostline.search.estimate import estimate_study  # noqa: E402
-from frostline.search.objective import Objective  # noqa: E402
-from frostline.search.space import guide_settings  # noqa: E402
-from frostline.search.study import list_studies, open_study, run_study  # noqa: E402
-from frostline.tracking.runs import Tracker  # noqa: E402
-from frostline.training.cell import make_cell  # noqa: E402
-from frostline.training.prefix import PrefixCache  # noqa: E402
-from frostline.training.settings import TrialSettings  # noqa: E402
-from frostline.training.trial import Trainer, Validation, Watcher  # noqa: E402
-from machine import describe, machine, markdown_table  # noqa: E402
-from regimes import BACKBONE, FOLDER, pack  # noqa: E402
+from frostline.charts import DPI, PALETTE, style
+from frostline.config import Config, SearchConfig
+from frostline.params import load_config
+from frostline.progress import say
+from frostline.search.estimate import estimate_study
+from frostline.search.objective import Objective
+from frostline.search.space import guide_settings
+from frostline.search.study import list_studies, open_study, run_study
+from frostline.tracking.runs import Tracker
+from frostline.training.cell import make_cell
+from frostline.training.prefix import PrefixCache
+from frostline.training.settings import TrialSettings
+from frostline.training.trial import Trainer, Validation, Watcher
+from machine import describe, machine, markdown_table
+from regimes import BACKBONE, FOLDER, pack
 
 DATASET = "solar_cells"
 WORK = Path(".cache/scaling")  # on the disk that the prefix cache is on by default

@@ -22,18 +22,18 @@ from frostline.runtime import set_defaults
 
 set_defaults()
 
-from frostline.backbones.surgery import build_backbone  # noqa: E402
-from frostline.charts import INK, chart, legend  # noqa: E402
-from frostline.config import BackboneConfig, ProfileConfig  # noqa: E402
-from frostline.data.images import decode, to_square  # noqa: E402
-from frostline.data.sources.elpv import ElpvSource  # noqa: E402
-from frostline.progress import say  # noqa: E402
-from frostline.regimes.activations import Activations  # noqa: E402
-from frostline.regimes.comparison import prepare_comparison  # noqa: E402
-from frostline.regimes.guide import classify_similarity  # noqa: E402
-from frostline.regimes.reference import Reference, channel_moments  # noqa: E402
-from frostline.regimes.shift import measure_shift  # noqa: E402
-from frostline.training.precision import resolve_precision  # noqa: E402
+from frostline.backbones.surgery import build_backbone
+from frostline.charts import INK, chart, legend
+from frostline.config import BackboneConfig, ProfileConfig
+from frostline.data.images import decode, to_square
+from frostline.data.sources.elpv import ElpvSource
+from frostline.progress import say
+from frostline.regimes.activations import Activations
+from frostline.regimes.comparison import prepare_comparison
+from frostline.regimes.guide import classify_similarity
+from frostline.regimes.reference import Reference, channel_moments
+from frostline.regimes.shift import measure_shift
+from frostline.training.precision import resolve_precision
 
 RESULTS = Path("docs/results")
 SIZES = (96, 128, 160, 224)

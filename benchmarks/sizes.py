@@ -11,13 +11,16 @@ images, the fewer epochs. Heads cost little and train for `train.epochs`. Writes
 import argparse
 from pathlib import Path
 
+from frostline.runtime import set_defaults
+
+set_defaults()
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from frostline.charts import INK, chart, legend
 from frostline.config import ProfileConfig
 from frostline.params import load_config
-from frostline.runtime import set_defaults
 from frostline.search.space import guide_settings
 from frostline.training.trial import epochs_within_budget
 from regimes import FOLDER, HERE, append, finished, make_trainer, pack, train_and_test, with_pets
@@ -33,7 +36,6 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, nargs="+", default=[20, 21, 22])
     arguments.add_argument("--per-class", type=int, nargs="+", default=[50, 100, 200, 400])
     options = arguments.parse_args()
-    set_defaults()
     done = finished(RESULTS, KEY)
     for seed in options.seeds:
         config = with_pets(load_config(HERE / "regimes.yaml"), options.dogs_cats).model_copy(update={"seed": seed})

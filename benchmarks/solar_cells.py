@@ -17,6 +17,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from frostline.runtime import set_defaults
+
+set_defaults()
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
@@ -28,7 +32,6 @@ from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.params import load_config
 from frostline.progress import say
-from frostline.runtime import set_defaults
 from frostline.search.objective import Objective
 from frostline.search.study import POSITION, best_trial, finished_trials, open_study, run_study, seed_at
 from frostline.search.trials import settings_of, trial_table
@@ -64,7 +67,6 @@ def main() -> None:
     arguments.add_argument("--trials", type=int, default=len(TRIALS), help="of the list, so many from its start")
     arguments.add_argument("--cache", type=Path, default=WORK / "cache")
     options = arguments.parse_args()
-    set_defaults()
     config = recipe(load_config(), options)
     packed = pack(config)
     done = finished(RESULTS, ["image_size", "epochs", "trials", "split"])

@@ -34,18 +34,18 @@ from frostline.runtime import set_defaults
 
 set_defaults()
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
+import keras
+import numpy as np
+import pandas as pd
 
-from ceiling import Probe, highest  # noqa: E402
-from engines import ENGINES, load_engines  # noqa: E402
-from frostline.backbones.surgery import Backbone, add_head  # noqa: E402
-from frostline.data.packed import PackedImages  # noqa: E402
-from frostline.progress import say  # noqa: E402
-from frostline.training.prefix import PrefixCache, _pass, padded  # noqa: E402
-from machine import Timing, describe, interleaved, machine, markdown_table  # noqa: E402
-from subjects import SEED, measured_backbone, solar_cells  # noqa: E402
+from ceiling import Probe, highest
+from engines import ENGINES, load_engines
+from frostline.backbones.surgery import Backbone, add_head
+from frostline.data.packed import PackedImages
+from frostline.progress import say
+from frostline.training.prefix import PrefixCache, _pass, padded
+from machine import Timing, describe, interleaved, machine, markdown_table
+from subjects import SEED, measured_backbone, solar_cells
 
 WORK = Path(".cache/throughput")  # on the disk that the prefix cache is on by default
 BATCH, TRAINING_BATCH = 32, 16
