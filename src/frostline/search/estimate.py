@@ -8,7 +8,7 @@ from pathlib import Path
 from frostline.config import SearchConfig
 from frostline.progress import say
 from frostline.training.cuts import Rates, choose_cuts, deepest_cut
-from frostline.training.prefix import map_bytes
+from frostline.training.prefix import map_bytes, pooled_bytes
 from frostline.training.rates import measure_rates
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
@@ -18,9 +18,6 @@ __all__ = ["StudyEstimate", "estimate_study"]
 
 _TRAINING_TO_FORWARD = 3
 """A training step costs one forward pass and two of the same size backward (Kaplan et al. 2020, arXiv 2001.08361)."""
-
-_POOLED_SHARE = 0.1
-"""Of the cache's limit, at least so much is left to pooled vectors."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def estimate_study(
     for (keep, thaw), times in share.items():
         if thaw:
             reads[keep - thaw] += times * trainer.epochs(keep, thaw) * each_epoch
-    cuts = choose_cuts(flops, sizes, reads, images, rates, (1 - _POOLED_SHARE) * limit_bytes)
+    cuts = choose_cuts(flops, sizes, reads, images, rates, limit_bytes - images * pooled_bytes(backbone))
 
     def seconds(keep: int, thaw: int) -> float:
         if thaw == 0:

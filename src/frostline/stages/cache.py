@@ -46,7 +46,7 @@ def prune(gigabytes: float | None) -> None:
     stores = load_config().stores
     limit = stores.cache_gigabytes if gigabytes is None else gigabytes
     folder = CacheFolder(stores.cache)
-    deleted = folder.prune(int(limit * 1e9))
+    deleted = folder.prune(limit * 1e9)
     left = folder.entries()
     say(
         f"Deleted {len(deleted)} arrays ({_gigabytes(deleted):.3f} GB); {len(left)} ({_gigabytes(left):.3f} GB) are "

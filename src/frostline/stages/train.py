@@ -80,7 +80,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     parent = tracker.study_run(name, identity, config.search.trials, tags)
     try:
         with open_study(config.stores.studies, study_name, config.search, len(cell.folds)) as study:
-            _fill_cache(trainer, config.search, first, cache)
+            _fill_cache(trainer, config.search, first, cache, len(finished_trials(study)))
             objective = Objective(trainer, config.search, tracker, parent, tags, config.seed, say)
             run_study(study, objective, config.search, first, config.seed)
             guide = best_of_first(finished_trials(study), strategies, profile.strategies)
@@ -131,10 +131,13 @@ def run(dataset: str, size: str, backbone: str) -> None:
     parent.end()
 
 
-def _fill_cache(trainer: Trainer, search: SearchConfig, first: Sequence[TrialSettings], cache: PrefixCache) -> None:
-    """Say what the study will cost, and compute in one pass the activations that it will read."""
+def _fill_cache(
+    trainer: Trainer, search: SearchConfig, first: Sequence[TrialSettings], cache: PrefixCache, finished: int
+) -> None:
+    """Say what the study will cost, and compute in one pass the activations that it, or the refit alone, will read."""
     estimate = estimate_study(trainer, search, first, cache.folder.path, cache.limit_bytes)
-    estimate.report(search.trials)
+    if finished < search.trials:
+        estimate.report(search.trials)
     trainer.setup.fill(search.views, estimate.cuts)
 
 
@@ -179,7 +182,7 @@ def _study_identity(config: Config, cell: Cell, trainer: Trainer, first: Sequenc
             "folds": [[part.tolist() for part in fold] for fold in cell.folds],
             "application": trainer.backbone.spec.application,
             "weights": trainer.backbone.weights.sha256,
-            "train": config.train.model_dump(mode="json"),
+            "train": config.train.model_dump(mode="json", exclude={"resident_gigabytes"}),
             "precision": trainer.setup.precision,
             "search": config.search.model_dump(mode="json", exclude={"trials"}),
             "first": [asdict(settings) for settings in first],

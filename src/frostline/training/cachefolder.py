@@ -33,7 +33,7 @@ class CacheFolder:
         """Every array, the least recently used first."""
         return sorted(self._entries(), key=lambda entry: (entry.used, entry.path))
 
-    def prune(self, limit_bytes: int, keep: Collection[Path] = ()) -> list[Entry]:
+    def prune(self, limit_bytes: float, keep: Collection[Path] = ()) -> list[Entry]:
         """Delete the least recently used arrays, none in `keep`, until `limit_bytes` is met; give those deleted.
 
         A process that has one open goes on reading what it has.
@@ -55,7 +55,9 @@ class CacheFolder:
                 identity = json.loads(file.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 identity = {}
-            for path in file.parent.glob("*.values"):
+            if not isinstance(identity, dict):
+                identity = {}
+            for path in file.parent.glob("*-[0-9]*.values"):
                 try:
                     status = path.stat()
                 except FileNotFoundError:  # another process pruned it

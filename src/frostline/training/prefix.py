@@ -28,7 +28,7 @@ from frostline.training.devices import divisible
 from frostline.training.rowstore import RowStore, row_bytes
 from frostline.training.views import VIEWS
 
-__all__ = ["PrefixCache", "Rowwise", "map_bytes", "padded"]
+__all__ = ["PrefixCache", "Rowwise", "map_bytes", "padded", "pooled_bytes"]
 
 _BATCH = 32
 Rows = NDArray[np.int64]
@@ -212,6 +212,11 @@ class _ViewedImages:
 def map_bytes(backbone: Backbone, cut: int) -> int:
     """Bytes of one image's feature map after block `cut`."""
     return row_bytes(*_row(backbone, f"map-{cut}"))
+
+
+def pooled_bytes(backbone: Backbone) -> int:
+    """Bytes of one image's pooled vectors after all blocks."""
+    return sum(row_bytes(*_row(backbone, name)) for name in _every_pooled(backbone))
 
 
 def padded(rows: Rows, length: int) -> Rows:

@@ -31,6 +31,7 @@ class RowStore:
     """Rows of one shape and dtype (a NumPy or ml_dtypes name), of which some are filled."""
 
     def __init__(self, path: Path, shape: Sequence[int], dtype: str) -> None:
+        self._files: tuple[int, int] | None = None
         self.path = path
         self._checks_path = path.with_suffix(".checks")
         self._count, *row = shape
@@ -39,7 +40,6 @@ class RowStore:
         self.row_bytes = row_bytes(row, dtype)
         self._checks = self._read_checks()
         self._verified = np.zeros(self._count, dtype=bool)
-        self._files: tuple[int, int] | None = None
 
     def __del__(self) -> None:
         for file in self._files or ():
@@ -79,11 +79,6 @@ class RowStore:
                 "stores.cache_gigabytes, or name another place as stores.cache in params.yaml, and run again: the "
                 "rows that were written are kept."
             ) from error
-
-    def delete(self) -> None:
-        """Remove the array from disk; processes that have it open keep what they have."""
-        self._checks_path.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
 
     def _read(self, rows: Rows) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         values = np.empty((len(rows), *self._row), dtype=self._dtype)

@@ -9,10 +9,11 @@ from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.config import BackboneConfig, TrainConfig
 from frostline.training.cell import Cell
 from frostline.training.cuts import deepest_cut
+from frostline.training.devices import divisible
 from frostline.training.feed import make_feed
 from frostline.training.fit import Inputs, steps_per_epoch, train_epoch
 from frostline.training.precision import resolve_precision
-from frostline.training.prefix import PrefixCache
+from frostline.training.prefix import PrefixCache, padded
 from frostline.training.settings import TrialSettings
 from frostline.training.suffix import Shape, Suffix, Suffixes
 from frostline.training.views import VIEW_SETS
@@ -112,7 +113,8 @@ class Setup:
     def _features(self, settings: TrialSettings, weights: Backbone, rows: Rows) -> NDArray[np.float32]:
         """Pooled features [., 2C] of `rows`, or of some of them, as the network gives them before training."""
         if settings.init == "random":
-            return weights.pooled(settings.keep, self._cell.packed.images[_spread(rows, _STATISTICS_IMAGES)])
+            some = _spread(rows, _STATISTICS_IMAGES)
+            return weights.pooled(settings.keep, self._cell.packed.images[padded(some, divisible(len(some)))])
         (pooled,) = self._cache.pooled(
             self.backbone, self._cell.packed, self._cell.all_rows, ["identity"], settings.keep
         )

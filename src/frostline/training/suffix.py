@@ -85,6 +85,9 @@ class Suffix:
         head.bias.assign(np.zeros(head.bias.shape))
         self._dropout.reset(settings.dropout, seed)
         self._optimizer.configure(settings, steps, warmup)
+        if self.model.optimizer is not self._optimizer:
+            self.model.optimizer.step_counter.assign(0)
+            self.model.optimizer.dynamic_scale.assign(self.model.optimizer.initial_scale)
 
     def take_head(self, other: "Suffix") -> None:
         """Go on with the head that `other` trained, for the same pooling."""
