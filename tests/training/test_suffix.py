@@ -9,7 +9,7 @@ from frostline.config import BackboneConfig
 from frostline.training.cell import make_cell
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
-from frostline.training.suffix import _Dropout
+from frostline.training.suffix import Shape, _Dropout
 from frostline.training.trial import Trainer
 
 SETTINGS = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
@@ -57,3 +57,17 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     assert (values == 0).mean() == pytest.approx(0.4, abs=0.02)
     assert values.mean() == pytest.approx(1.0, abs=0.03)
     assert (np.asarray(dropout(np.ones((2, 3)))) == 1).all()
+
+
+def test_in_float16_the_loss_scale_is_forgotten_too(packed_cells, train_config, tmp_path, watcher):
+    """It doubles after 2,000 good steps and halves after one that overflows, so that trials would depend on others."""
+    half = {"precision": "mixed_float16", "epochs": 1, "head_epochs": 0, "folds_up_to": 0}
+    config = train_config.model_copy(update=half)
+    cell = make_cell(packed_cells(32), 12, config, seed=20)
+    trainer = Trainer(cell, "vgg16", BackboneConfig(image_size=32), config, PrefixCache(tmp_path, 10**9), seed=20)
+    first = trainer.validate(SETTINGS, 3, watcher)
+    optimizer = trainer.setup._suffixes.get(Shape(4, 5, 1, "both")).model.optimizer
+    ended_at = float(optimizer.dynamic_scale)
+    optimizer.dynamic_scale.assign(1.0)
+    assert trainer.validate(SETTINGS, 3, watcher) == first
+    assert float(optimizer.dynamic_scale) == ended_at > 1
