@@ -42,6 +42,7 @@ from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
 from frostline.training.devices import accelerators
 from frostline.training.prefix import PrefixCache
+from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 from machine import Timing, describe, interleaved, machine, markdown_table
 from memory import Unwatched, write_noise
@@ -122,7 +123,7 @@ def trials(name: str, config: BackboneConfig, packed: PackedImages, folder: Path
     calls: dict[tuple[str, str], Callable[[], object]] = {}
     for how, gigabytes in {"resident": 2, "streamed": 0}.items():
         train = changed(parameters, "train", {"resident_gigabytes": gigabytes}).train
-        trainer = Trainer(cell, name, config, train, cache, parameters.seed)
+        trainer = Trainer(Setup(cell, name, config, train, cache, parameters.seed))
         depth = trainer.backbone.depth
         head = guide_settings("end_of_convnet", parameters.search, depth)
         for what, settings in {"head": head, "last block thawed": replace(head, thaw=1)}.items():

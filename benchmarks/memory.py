@@ -52,6 +52,7 @@ from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
 from frostline.training.prefix import PrefixCache, map_bytes
 from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 from frostline.training.views import VIEW_SETS
 from machine import describe, machine, markdown_table
@@ -125,7 +126,7 @@ def parameters(folder: Path, **train: object) -> Config:
 def make_trainer(packed: PackedImages, config: Config) -> Trainer:
     cell = make_cell(packed, len(packed.labels), config.train, config.seed)
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
-    return Trainer(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache, config.seed)
+    return Trainer(Setup(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache, config.seed))
 
 
 def varied(search: SearchConfig, depth: int) -> Iterator[TrialSettings]:

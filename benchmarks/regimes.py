@@ -42,6 +42,7 @@ from frostline.training.cell import make_cell
 from frostline.training.precision import resolve_precision
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import GUIDE, TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 HERE = Path(__file__).parent
@@ -120,7 +121,7 @@ def run_cell(
 def make_trainer(config: Config, packed: PackedImages, per_class: int) -> Trainer:
     cell = make_cell(packed, per_class, config.train, config.seed)
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
-    return Trainer(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache, config.seed)
+    return Trainer(Setup(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache, config.seed))
 
 
 def train_and_test(trainer: Trainer, settings: TrialSettings, epochs: int, seed: int) -> dict[str, object]:

@@ -59,6 +59,7 @@ from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.trial import Trainer, Validation, Watcher
 from machine import describe, machine, markdown_table
 from regimes import BACKBONE, FOLDER, pack
@@ -126,7 +127,7 @@ def measure(point: Point) -> dict[str, object]:
         started = time.perf_counter()
         cell = make_cell(packed, point.per_class, config.train, config.seed)
         cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
-        trainer = TimedTrainer(cell, BACKBONE, backbone, config.train, cache, config.seed)
+        trainer = TimedTrainer(Setup(cell, BACKBONE, backbone, config.train, cache, config.seed))
         first = mixed_trials(point.trials, config.search, trainer.backbone.depth)
         estimate = estimate_study(trainer, config.search, first, cache.folder.path, cache.limit_bytes)
         estimated = time.perf_counter()

@@ -26,6 +26,7 @@ from frostline.training.devices import distribute
 from frostline.training.prefix import PrefixCache
 from frostline.training.record import TrainRecord
 from frostline.training.settings import GUIDE, TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.trial import SCORE, Trainer
 from machine import machine
 from plain import Bench, Clock, Job, Reached
@@ -90,7 +91,7 @@ def make_trainer(record: TrainRecord, packed: PackedImages, config: Config, cach
     keras.utils.set_random_seed(config.seed)
     cell = make_cell(packed, record.per_class, config.train, config.seed)
     distribute()
-    return Trainer(cell, record.backbone, config.backbone(record.backbone), config.train, cache, config.seed)
+    return Trainer(Setup(cell, record.backbone, config.backbone(record.backbone), config.train, cache, config.seed))
 
 
 def fill(trainer: Trainer, config: Config, jobs: Sequence[Job], cache: "TimedCache") -> None:

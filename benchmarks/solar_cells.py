@@ -39,6 +39,7 @@ from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 from machine import describe
 from regimes import append, finished
@@ -124,7 +125,7 @@ def run(config: Config, packed: PackedImages, split: int, options: argparse.Name
     budget = (options.epochs + 0.5) * LAST_BLOCK_SHARE * cell.training_images
     train = config.train.model_copy(update={"budget": budget})
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
-    trainer = Trainer(cell, "vgg16", config.backbone("vgg16"), train, cache, config.seed)
+    trainer = Trainer(Setup(cell, "vgg16", config.backbone("vgg16"), train, cache, config.seed))
     trainer.setup.fill(["flips"], [trainer.backbone.depth - 1])
     filled = time.perf_counter()
     name = f"solar_cells-{options.image_size}px-{options.epochs}-{options.trials}-{split}"

@@ -11,6 +11,7 @@ from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import GUIDE
+from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 COMMITTED = load_config(Path(__file__).parents[2] / "params.yaml")
@@ -27,7 +28,7 @@ def test_every_trial_is_expected_somewhere(trials):
 def estimate(packed_cells, folder, trials, limit=10**9):
     cell = make_cell(packed_cells(32, 60), 30, COMMITTED.train, seed=20)
     cache = PrefixCache(folder, limit)
-    trainer = Trainer(cell, "vgg16", BackboneConfig(image_size=32), COMMITTED.train, cache, seed=20)
+    trainer = Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32), COMMITTED.train, cache, seed=20))
     search = COMMITTED.search.model_copy(update={"trials": trials})
     return estimate_study(trainer, search, FIRST, folder, limit)
 

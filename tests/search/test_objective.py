@@ -17,6 +17,7 @@ from frostline.search.trials import trial_table
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
 from frostline.training.prefix import PrefixCache
+from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 COMMITTED = load_config(Path(__file__).parents[2] / "params.yaml")
@@ -33,7 +34,7 @@ def search(packed_cells, tmp_path):
         )
         cell = make_cell(packed_cells(32, 60), 30, train, seed=20)
         cache = PrefixCache(tmp_path / "cache", 10**9)
-        trainer = Trainer(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20)
+        trainer = Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20))
         estimate = estimate_study(trainer, SEARCH, first, cache.folder.path, cache.limit_bytes)
         trainer.setup.fill(SEARCH.views, estimate.cuts)
         stores = StoresConfig(

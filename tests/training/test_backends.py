@@ -51,7 +51,7 @@ SCRIPT = textwrap.dedent(
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
     cell, train = pickle.loads(Path(sys.argv[1]).read_bytes())
     cache = PrefixCache(Path(sys.argv[2]), 10**9)
-    trainer = Trainer(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20)
+    trainer = Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20))
     settings = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.0, "both", "mirror")
     network = trainer.refit(settings, 2, 5)
     np.save(sys.argv[3], network.predict(np.asarray(cell.packed.images), verbose=0, batch_size=24))

@@ -14,6 +14,7 @@ from frostline.training.feed import make_feed
 from frostline.training.fit import Inputs, predict, steps_per_epoch, train_epoch
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.suffix import _Dropout
 from frostline.training.trial import Trainer
 from frostline.training.views import VIEW_SETS, VIEWS
@@ -92,7 +93,7 @@ def make_trainer(name, packed_cells, train_config, folder, folds_up_to=0):
     size, weights, _ = CASES[name]
     config = BackboneConfig(weights=weights, image_size=size)
     cell = make_cell(packed_cells(size), 12, train_config.model_copy(update={"folds_up_to": folds_up_to}), seed=20)
-    return Trainer(cell, name, config, train_config, PrefixCache(folder, 10**9), seed=20), config
+    return Trainer(Setup(cell, name, config, train_config, PrefixCache(folder, 10**9), seed=20)), config
 
 
 @pytest.mark.parametrize(

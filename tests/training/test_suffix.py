@@ -9,6 +9,7 @@ from frostline.config import BackboneConfig
 from frostline.training.cell import make_cell
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.suffix import Shape, _Dropout
 from frostline.training.trial import Trainer
 
@@ -19,7 +20,7 @@ SETTINGS = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.2, "both", "m
 def trainer(packed_cells, train_config, tmp_path):
     short = train_config.model_copy(update={"epochs": 2, "head_epochs": 1, "folds_up_to": 0})
     cell = make_cell(packed_cells(32), 12, short, seed=20)
-    return Trainer(cell, "vgg16", BackboneConfig(image_size=32), short, PrefixCache(tmp_path, 10**9), seed=20)
+    return Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32), short, PrefixCache(tmp_path, 10**9), seed=20))
 
 
 def test_trials_of_one_shape_share_one_graph_that_is_traced_once(trainer, watcher, monkeypatch):
@@ -64,7 +65,9 @@ def test_in_float16_the_loss_scale_is_forgotten_too(packed_cells, train_config, 
     half = {"precision": "mixed_float16", "epochs": 1, "head_epochs": 0, "folds_up_to": 0}
     config = train_config.model_copy(update=half)
     cell = make_cell(packed_cells(32), 12, config, seed=20)
-    trainer = Trainer(cell, "vgg16", BackboneConfig(image_size=32), config, PrefixCache(tmp_path, 10**9), seed=20)
+    trainer = Trainer(
+        Setup(cell, "vgg16", BackboneConfig(image_size=32), config, PrefixCache(tmp_path, 10**9), seed=20)
+    )
     first = trainer.validate(SETTINGS, 3, watcher)
     optimizer = trainer.setup._suffixes.get(Shape(4, 5, 1, "both")).model.optimizer
     ended_at = float(optimizer.dynamic_scale)

@@ -14,6 +14,7 @@ from frostline.training.cell import make_cell
 from frostline.training.fit import TrainingDiverged
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.standard_error import settled_epoch
 from frostline.training.trial import SCORE, Trainer, epochs_within_budget
 
@@ -23,7 +24,7 @@ CONFIG = BackboneConfig(image_size=48)
 
 @pytest.fixture
 def trainer(cell, train_config, tmp_path):
-    return Trainer(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20)
+    return Trainer(Setup(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20))
 
 
 @given(share=st.floats(0.001, 1), images=st.integers(1, 5000), budget=st.floats(1, 10000))
@@ -53,7 +54,7 @@ def held_out(packed_cells, train_config, tmp_path):
     """Validated on a hold-out of five images, for up to thirty epochs with a patience of three."""
     patient = train_config.model_copy(update={"epochs": 30, "patience": 3, "folds_up_to": 0})
     cell = make_cell(packed_cells(48), 12, patient, seed=20)
-    return Trainer(cell, "vgg16", CONFIG, patient, PrefixCache(tmp_path, 10**9), seed=20)
+    return Trainer(Setup(cell, "vgg16", CONFIG, patient, PrefixCache(tmp_path, 10**9), seed=20))
 
 
 def test_training_stops_when_patience_runs_out_and_names_the_best_epoch(held_out, watcher):
@@ -92,7 +93,7 @@ def test_thawed_blocks_start_under_a_trained_head(cell, train_config, tmp_path, 
     scores = {}
     for head_epochs in (0, 30):
         config = train_config.model_copy(update={"head_epochs": head_epochs, "epochs": 2, "warmup": 0.99})
-        trainer = Trainer(cell, "vgg16", CONFIG, config, PrefixCache(tmp_path, 10**9), seed=20)
+        trainer = Trainer(Setup(cell, "vgg16", CONFIG, config, PrefixCache(tmp_path, 10**9), seed=20))
         scores[head_epochs] = trainer.validate(still, 3, watcher).history[0]["validation_loss"]
     assert scores[30] < scores[0] - 0.05
 
@@ -117,6 +118,6 @@ def test_rare_classes_weigh_more(packed_cells, train_config, tmp_path):
     rows = np.concatenate([np.flatnonzero(packed.labels == 0), np.flatnonzero(packed.labels == 1)[:4]])
     index = packed.index.assign(split=["train" if row in rows else "test" for row in range(len(packed.labels))])
     cell = make_cell(replace(packed, index=index), 12, train_config, seed=20)
-    trainer = Trainer(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20)
+    trainer = Trainer(Setup(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20))
     weights = trainer.setup.class_weights()
     np.testing.assert_allclose(weights, [16 / (2 * 12), 16 / (2 * 4)])

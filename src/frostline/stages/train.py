@@ -31,6 +31,7 @@ from frostline.training.devices import distribute
 from frostline.training.prefix import PrefixCache
 from frostline.training.record import Best, Fingerprints, GuideTrial, TrainRecord, TrialCounts, ValidationScore
 from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 __all__ = ["run"]
@@ -53,7 +54,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     cell = make_cell(packed, per_class, config.train, config.seed)
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
     distribute()
-    trainer = Trainer(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
+    trainer = Trainer(Setup(cell, backbone, config.backbone(backbone), config.train, cache, config.seed))
     strategies = profile.order if config.search.strategies == "auto" else config.search.strategies
     first = [guide_settings(strategy, config.search, trainer.backbone.depth, profile.cut) for strategy in strategies]
     identity = _study_identity(config, cell, trainer, first)

@@ -37,10 +37,10 @@ class Setup:
         cache: PrefixCache,
         seed: int,
     ) -> None:
-        self._cell = cell
+        self.cell = cell
         self._name = name
         self._config = config
-        self._train = train
+        self.train = train
         self._cache = cache
         self._seed = seed
         self.precision = resolve_precision(train.precision)
@@ -55,7 +55,7 @@ class Setup:
         own cut is cached when it is first needed.
         """
         views = dict.fromkeys(view for name in view_sets for view in VIEW_SETS[name])
-        self._cache.fill(self.backbone, self._cell.packed, self._cell.all_rows, list(views), cuts)
+        self._cache.fill(self.backbone, self.cell.packed, self.cell.all_rows, list(views), cuts)
         self._cuts = cuts
 
     def begin(
@@ -68,13 +68,13 @@ class Setup:
         """
         random = settings.init == "random"
         weights = self.build(seed) if random else self.backbone
-        steps = epochs * steps_per_epoch(len(rows), self._train.batch_size)
+        steps = epochs * steps_per_epoch(len(rows), self.train.batch_size)
         features = self._features(settings, weights, rows)
         shape = Shape(self._source(settings), settings.keep, settings.thaw, settings.pooling)
-        warmup = round(self._train.warmup * steps) if settings.thaw else 0
+        warmup = round(self.train.warmup * steps) if settings.thaw else 0
         suffix = self._suffixes.get(shape)
         suffix.start(settings, weights, features, seed=seed, steps=steps, warmup=warmup)
-        if settings.thaw and not random and self._train.head_epochs:
+        if settings.thaw and not random and self.train.head_epochs:
             suffix.take_head(self._trained_head(settings, rows, features, seed, rng))
         return suffix, self._inputs(settings.views, shape.source, settings.thaw > 0, settings.keep)
 
@@ -86,13 +86,13 @@ class Setup:
         seed: int,
         rng: np.random.Generator,
     ) -> Suffix:
-        epochs = self._train.head_epochs
+        epochs = self.train.head_epochs
         head = self._suffixes.get(Shape(settings.keep, settings.keep, 0, settings.pooling))
-        steps = epochs * steps_per_epoch(len(rows), self._train.batch_size)
+        steps = epochs * steps_per_epoch(len(rows), self.train.batch_size)
         head.start(settings, self.backbone, features, seed=seed, steps=steps)
         inputs = self._inputs(settings.views, settings.keep, False, settings.keep)
         for _ in range(epochs):
-            train_epoch(head.model, inputs, rows, self._train.batch_size, rng)
+            train_epoch(head.model, inputs, rows, self.train.batch_size, rng)
         return head
 
     def _source(self, settings: TrialSettings) -> int:
@@ -102,22 +102,20 @@ class Setup:
         return deepest_cut(self._cuts, settings.freeze_depth)
 
     def _inputs(self, view_set: str, source: int, spatial: bool, keep: int) -> Inputs:
-        views, packed, rows = VIEW_SETS[view_set], self._cell.packed, self._cell.all_rows
+        views, packed, rows = VIEW_SETS[view_set], self.cell.packed, self.cell.all_rows
         if spatial:
             sources = self._cache.maps(self.backbone, packed, rows, views, source)
         else:
             sources = self._cache.pooled(self.backbone, packed, rows, views, keep)
-        feed = make_feed(sources, rows, int(self._train.resident_gigabytes * 1e9))
+        feed = make_feed(sources, rows, int(self.train.resident_gigabytes * 1e9))
         return Inputs(feed, packed.labels, self.class_weights())
 
     def _features(self, settings: TrialSettings, weights: Backbone, rows: Rows) -> NDArray[np.float32]:
         """Pooled features [., 2C] of `rows`, or of some of them, as the network gives them before training."""
         if settings.init == "random":
             some = _spread(rows, _STATISTICS_IMAGES)
-            return weights.pooled(settings.keep, self._cell.packed.images[padded(some, divisible(len(some)))])
-        (pooled,) = self._cache.pooled(
-            self.backbone, self._cell.packed, self._cell.all_rows, ["identity"], settings.keep
-        )
+            return weights.pooled(settings.keep, self.cell.packed.images[padded(some, divisible(len(some)))])
+        (pooled,) = self._cache.pooled(self.backbone, self.cell.packed, self.cell.all_rows, ["identity"], settings.keep)
         return pooled[_spread(rows, _STATISTICS_ROWS)]
 
     def build(self, random_seed: int | None = None, *, precision: str | None = None) -> Backbone:
@@ -132,10 +130,10 @@ class Setup:
 
     def class_weights(self) -> NDArray[np.float32]:
         """A weight per class [K], inverse to its share of the cell's images and 1 on average over them."""
-        classes = len(self._cell.packed.classes)
-        if not self._train.class_weights:
+        classes = len(self.cell.packed.classes)
+        if not self.train.class_weights:
             return np.ones(classes, dtype=np.float32)
-        counts = np.bincount(self._cell.packed.labels[self._cell.all_rows], minlength=classes)
+        counts = np.bincount(self.cell.packed.labels[self.cell.all_rows], minlength=classes)
         return np.asarray(counts.sum() / (classes * np.maximum(counts, 1)), dtype=np.float32)
 
 

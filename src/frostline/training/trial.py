@@ -7,10 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.config import BackboneConfig, TrainConfig
-from frostline.training.cell import Cell
+from frostline.config import TrainConfig
 from frostline.training.fit import predict, train_epoch
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.standard_error import settled_epoch
@@ -61,19 +59,11 @@ def epochs_within_budget(train: TrainConfig, share: float, training_images: int)
 class Trainer:
     """Trains settings on one cell with one backbone."""
 
-    def __init__(
-        self,
-        cell: Cell,
-        name: str,
-        config: BackboneConfig,
-        train: TrainConfig,
-        cache: PrefixCache,
-        seed: int,
-    ) -> None:
-        self.cell = cell
-        self.setup = Setup(cell, name, config, train, cache, seed)
-        self.backbone = self.setup.backbone
-        self._train = train
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.cell = setup.cell
+        self.backbone = setup.backbone
+        self._train = setup.train
         self._flops = self.backbone.flops_per_block()
 
     def epochs(self, keep: int, thaw: int) -> int:
