@@ -26,11 +26,11 @@ SEARCH = COMMITTED.search.model_copy(update={"trials": 3, "startup_trials": 1, "
 
 @pytest.fixture
 def search(packed_cells, tmp_path):
-    """`search(folds_up_to, first)`: a study of three trials over 60 cells at 32 pixels, which starts with `first`."""
+    """`search(folds_up_to, first, epochs)`: three trials over 60 cells at 32 pixels, of which `first` are the first."""
 
-    def run(folds_up_to, first):
+    def run(folds_up_to, first, epochs=12):
         train = COMMITTED.train.model_copy(
-            update={"epochs": 12, "budget": 1e9, "head_epochs": 1, "folds_up_to": folds_up_to}
+            update={"epochs": epochs, "budget": 1e9, "head_epochs": 1, "folds_up_to": folds_up_to}
         )
         cell = make_cell(packed_cells(32, 60), 30, train, seed=20)
         cache = PrefixCache(tmp_path / "cache", 10**9)
@@ -86,3 +86,10 @@ def test_a_hold_out_is_compared_epoch_by_epoch(search):
     assert list(bad.intermediate_values) == [1, 2]
     assert "below the median at epoch 2" in said[1]
     assert len(bad.user_attrs["history"]) == 2
+
+
+def test_a_trial_is_not_pruned_at_its_last_epoch(search):
+    """Two epochs: the same trial as above would be pruned at the second, which is its last."""
+    study, _, _ = search(0, [GOOD, HOPELESS], epochs=2)
+    assert [trial.state for trial in study.trials[:2]] == [TrialState.COMPLETE, TrialState.COMPLETE]
+    assert study.trials[1].value < study.trials[0].value

@@ -58,9 +58,9 @@ class Objective:
             f"{position + 1:02d} {strategy}",
             {**self._tags, "strategy": strategy, "trial": str(position + 1), "optuna_trial": str(trial.number)},
         )
-        run.log_params(parameters | {"max_epochs": self._trainer.epochs(settings.keep, settings.thaw)})
-        images = len(self._trainer.cell.validation_rows)
-        watcher = _Reporter(trial, images, may_prune=settings.thaw > 0)
+        epochs = self._trainer.epochs(settings.keep, settings.thaw)
+        run.log_params(parameters | {"max_epochs": epochs})
+        watcher = _Reporter(trial, epochs, len(self._trainer.cell.validation_rows), may_prune=settings.thaw > 0)
         history = watcher.history
         started = time.perf_counter()
 
@@ -103,12 +103,14 @@ class _Reporter:
 
     A hold-out reports its score by epoch, which the median pruner compares. Folds report, by validation image, how
     certain the network was of the right class: pairs that the Wilcoxon pruner tests against the best trial's.
-    A head alone costs seconds, and one that learns slowly may end ahead: it is never pruned.
+    A head alone costs seconds, and one that learns slowly may end ahead: it is never pruned. Nor is any trial after its
+    last epoch or fold, when there is nothing left to save.
     """
 
-    def __init__(self, trial: optuna.Trial, images: int, *, may_prune: bool) -> None:
+    def __init__(self, trial: optuna.Trial, epochs: int, images: int, *, may_prune: bool) -> None:
         self.history: list[dict[str, float]] = []
         self._trial = trial
+        self._epochs = epochs
         self._images = images
         self._may_prune = may_prune
 
@@ -116,7 +118,8 @@ class _Reporter:
         """See training.trial.Watcher."""
         self.history.append(metrics)
         self._trial.report(metrics[SCORE], epoch)
-        self._prune(f"below the median at epoch {epoch}")
+        if epoch < self._epochs:
+            self._prune(f"below the median at epoch {epoch}")
 
     def fold(self, history: list[dict[str, float]], first: int, certainties: NDArray[np.float32]) -> None:
         """See training.trial.Watcher."""
@@ -124,7 +127,7 @@ class _Reporter:
         for position, certainty in enumerate(certainties.tolist(), start=first):
             self._trial.report(certainty, position)
         seen = first + len(certainties)
-        if seen < self._images:  # after the last fold there is nothing left to save
+        if seen < self._images:
             self._prune(f"worse than the best trial on {seen} of {self._images} images (Wilcoxon)")
 
     def _prune(self, reason: str) -> None:
