@@ -44,6 +44,7 @@ SCRIPT = textwrap.dedent(
     from frostline.training.devices import divisible
     from frostline.training.prefix import PrefixCache
     from frostline.training.settings import TrialSettings
+    from frostline.training.setup import Setup
     from frostline.training.trial import Trainer
 
     devices = keras.distribution.list_devices("cpu")
