@@ -30,12 +30,13 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Job:
-    """One trial of the list: which (from 1), what it trains, for how many epochs, from which seed."""
+    """One trial of the list: which (from 1), what it trains, for how many epochs (of those its study allows it)."""
 
     trial: int
     kind: str
     settings: TrialSettings
     epochs: int
+    allowed: int
     seed: int
 
 

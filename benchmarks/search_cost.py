@@ -16,6 +16,9 @@ The score is balanced accuracy on the cell's validation rows, predicted after ea
 Seeds do not make the ways draw the same numbers (order, dropout, augmentation), so that scores differ by chance too.
 Optuna's time is in plain's figures, as a tuner's is in its own; frostline's leave out what Optuna and MLflow take.
 
+`--epochs` caps the epochs of heads, which cost plain Keras hours; a further table then projects every trial, at its
+seconds per epoch, to the epochs that its study allows.
+
 `--quick` takes a head, the last block thawed and every block trained, for at most 2 epochs: too few to spread the one
 extraction over. Writes a row per way and trial to `docs/results/search_cost.csv` (`…-quick.csv`) and a row per epoch
 beside it (`…-epochs.csv`) as it goes on; rows that are there are kept, but a cold run that was interrupted begins anew.

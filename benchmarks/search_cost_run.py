@@ -45,19 +45,21 @@ def run(way: str, folder: Path, options: argparse.Namespace) -> None:
     packed = read_packed(Path("data/packed") / f"{record.dataset}-{record.backbone}")
     if packed.fingerprint != record.fingerprints.data:
         raise SystemExit(f"{folder} was trained on other images than data/packed holds now: dvc repro.")
-    config = load_config()
+    allowed = load_config()
     train = {
         "patience": NEVER,
-        "epochs": min(config.train.epochs, options.epochs),
-        "head_epochs": min(config.train.head_epochs, options.epochs) if options.two_phase else 0,
+        "epochs": min(allowed.train.epochs, options.epochs),
+        "head_epochs": min(allowed.train.head_epochs, options.epochs) if options.two_phase else 0,
     }
-    config = config.model_copy(update={"train": config.train.model_copy(update=train)})
+    config = allowed.model_copy(update={"train": allowed.train.model_copy(update=train)})
     work = WORK / options.output.stem / record.name
-    bench = Bench(config, record.backbone, make_trainer(record, packed, config, TimedCache(work / "cache", config)))
-    jobs = list(listed(json.loads((folder / "study.json").read_text(encoding="utf-8")), bench.trainer, config.seed))
+    bench = Bench(config, record.backbone, make_trainer(record, packed, allowed, TimedCache(work / "cache", config)))
+    rows = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    jobs = list(listed(rows, bench.trainer, config.seed, options.epochs))
     if options.quick:
         thaws = (0, 1, bench.trainer.backbone.depth)
-        jobs = [replace(nearest(jobs, bench.trainer, thaw), trial=trial) for trial, thaw in enumerate(thaws, start=1)]
+        nearest_jobs = [nearest(jobs, bench.trainer, thaw, options.epochs) for thaw in thaws]
+        jobs = [replace(job, trial=trial) for trial, job in enumerate(nearest_jobs, start=1)]
     results = Results(options.output, {"way": way} | identity(record, options))
     left = [job for job in jobs if not results.has(job)]
     say(f"{way}, {record.name}: {len(left)} of {len(jobs)} trials to run.")
@@ -151,13 +153,14 @@ class TimedCache:
             self.seconds += clock.seconds
 
 
-def listed(rows: Sequence[dict[str, Any]], trainer: Trainer, seed: int) -> Iterator[Job]:
-    """The trials of `study.json` that did not fail."""
+def listed(rows: Sequence[dict[str, Any]], trainer: Trainer, seed: int, most: int) -> Iterator[Job]:
+    """The trials of `study.json` that did not fail, for so many epochs at most."""
     for row in rows:
         if row["state"] != "failed":
             settings = TrialSettings(**{field.name: row[field.name] for field in fields(TrialSettings)})
-            epochs = trainer.epochs(settings.keep, settings.thaw)
-            yield Job(row["position"], kind_of(settings), settings, epochs, seed_at(seed, row["position"] - 1))
+            allowed = trainer.epochs(settings.keep, settings.thaw)
+            seed_of_trial = seed_at(seed, row["position"] - 1)
+            yield Job(row["position"], kind_of(settings), settings, min(allowed, most), allowed, seed_of_trial)
 
 
 def kind_of(settings: TrialSettings) -> str:
@@ -166,7 +169,7 @@ def kind_of(settings: TrialSettings) -> str:
     return "last-block" if settings.thaw == 1 else "partial"
 
 
-def nearest(jobs: Sequence[Job], trainer: Trainer, thaw: int) -> Job:
+def nearest(jobs: Sequence[Job], trainer: Trainer, thaw: int, most: int) -> Job:
     """A trial that keeps every block and trains the last `thaw`: as the list has it, else made of the nearest one."""
     depth = trainer.backbone.depth
 
@@ -175,7 +178,8 @@ def nearest(jobs: Sequence[Job], trainer: Trainer, thaw: int) -> Job:
 
     job = min(jobs, key=distance)
     settings = replace(job.settings, keep=depth, thaw=thaw, init="pretrained")
-    return replace(job, settings=settings, kind=kind_of(settings), epochs=trainer.epochs(depth, thaw))
+    allowed = trainer.epochs(depth, thaw)
+    return replace(job, settings=settings, kind=kind_of(settings), epochs=min(allowed, most), allowed=allowed)
 
 
 class Results:
@@ -195,15 +199,18 @@ class Results:
 
     def record(self, job: Job, clock: Clock, reached: Reached, extraction_seconds: float = 0.0) -> None:
         """Write and say how a trial went that `clock` was started for and that has just ended."""
-        self.write(job.trial, job.kind, clock, reached, extraction_seconds)
+        self.write(job.trial, job.kind, clock, reached, extraction_seconds, job.allowed)
         say(
             f"{self._common['way']}, trial {job.trial} ({job.kind}): {reached[-1][0]:.1f} s, "
             f"balanced accuracy {reached[-1][1]:.3f} after {len(reached)} epochs"
         )
 
-    def write(self, trial: int, kind: str, clock: Clock, reached: Reached, extraction_seconds: float) -> None:
+    def write(
+        self, trial: int, kind: str, clock: Clock, reached: Reached, extraction_seconds: float, allowed: int = 0
+    ) -> None:
         measured = {
             "epochs": len(reached),
+            "allowed_epochs": allowed,
             "seconds": clock.seconds,
             "cpu_seconds": clock.cpu_seconds,
             "seconds_per_epoch": clock.seconds / len(reached) if reached else None,
