@@ -26,8 +26,8 @@ repro: $(READY) ## Run the whole pipeline and show what it found
 	$(BIN)/dvc repro
 	@$(BIN)/frostline summary
 
-test: $(READY) ## Run the test suite
-	$(BIN)/python -m pytest
+test: $(READY) ## Run the test suite, in two processes
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
