@@ -86,6 +86,7 @@ def record_fields() -> dict[str, Any]:
             "pooling": "both",
             "views": "mirror",
             "epochs": 12,
+            "temperature": 1.25,
         },
         "guide": {
             "regime": "small-different",

@@ -19,9 +19,9 @@ from frostline.data.sources import Record, Source
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
 
-__all__ = ["Prepared", "build", "read_manifest", "write_prepared"]
+__all__ = ["COLUMNS", "Prepared", "build", "read_manifest", "write_prepared"]
 
-_COLUMNS = ["image", "label", "split", "group", "width", "height", "sha256"]
+COLUMNS = ("image", "label", "split", "group", "width", "height", "sha256")
 _EXAMPLES = 3
 
 
@@ -62,7 +62,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
         images, unselected = select(pd.DataFrame(usable), prepare.near_duplicate_bits)
         quarantine = pd.concat([quarantine, unselected])
     else:
-        images = pd.DataFrame(columns=_COLUMNS)
+        images = pd.DataFrame(columns=list(COLUMNS))
     quarantine = quarantine.sort_values(["image", "reason", "detail"], ignore_index=True)
     label_of = {_printable(record.image): record.label for record in records}
     _check_counts(labels, images, quarantine.assign(label=quarantine["image"].map(label_of)), prepare)
@@ -74,7 +74,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
         seed=seed,
     )
     extra = sorted({column for record in records for column in record.extra})
-    manifest = images.assign(split=splits)[[*_COLUMNS, *extra]]
+    manifest = images.assign(split=splits)[[*COLUMNS, *extra]]
     _check_splits(manifest)
     return Prepared(manifest, quarantine, _card(manifest, quarantine, config, prepare, seed))
 

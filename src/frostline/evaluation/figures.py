@@ -1,6 +1,6 @@
 """Figures of a study and of an evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike
 
 from frostline.charts import INK, PALETTE, chart, legend
 
-__all__ = ["confusion_figure", "history_figure", "trials_figure"]
+__all__ = [
+    "confusion_figure",
+    "history_figure",
+    "importance_figure",
+    "learning_figure",
+    "study_figures",
+    "trials_figure",
+]
 
 _STYLES = {
     "end_of_convnet": (PALETTE["blue"], "o"),
@@ -44,6 +51,55 @@ def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
             share = shares[row, column]
             text = f"{count}\n{share:.0%}" if len(classes) <= 8 else f"{count}"
             axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else INK)
+    return figure
+
+
+def study_figures(
+    trials: pd.DataFrame, importances: Mapping[str, float], history: Sequence[Mapping[str, float]]
+) -> dict[str, Figure]:
+    """The pictures of a study by file name; `history` is the winner's."""
+    return {
+        "trials.png": trials_figure(trials),
+        "history.png": history_figure(trials),
+        "importance.png": importance_figure(importances),
+        "learning.png": learning_figure(history),
+    }
+
+
+def importance_figure(importances: Mapping[str, float]) -> Figure:
+    """Share of the score's variance that each searched parameter explains, in [0, 1]; empty where that is unknown."""
+    figure, axes = chart(7.5, 4.0, "What the score depends on (fANOVA)")
+    names = list(importances)[::-1]
+    axes.barh(names, [importances[name] for name in names], color=PALETTE["blue"])
+    for row, name in enumerate(names):
+        axes.text(importances[name], row, f" {importances[name]:.2f}", va="center", color=INK)
+    if not names:
+        axes.text(0.5, 0.5, "too few trials to tell", ha="center", transform=axes.transAxes, color=INK)
+    axes.set_xlabel("share of the score's variance")
+    axes.set_xlim(0, 1)
+    return figure
+
+
+def learning_figure(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Losses (left axis) and score (right axis) of one trial by epoch, from `train_loss`, `validation_loss`, score."""
+    figure, axes = chart(7.5, 4.2, "How the winner learned")
+    epochs = range(1, len(history) + 1)
+    for name, colour, marker in (
+        ("train_loss", PALETTE["sky"], "o"),
+        ("validation_loss", PALETTE["blue"], "s"),
+    ):
+        axes.plot(epochs, [each[name] for each in history], color=colour, marker=marker, markersize=4, label=name)
+    axes.plot([], [], color=PALETTE["vermilion"], marker="^", markersize=4, label="balanced accuracy")
+    score = axes.twinx()
+    values = [each["validation_balanced_accuracy"] for each in history]
+    score.plot(epochs, values, color=PALETTE["vermilion"], marker="^", markersize=4)
+    score.set_ylabel("validation balanced accuracy", color=PALETTE["vermilion"])
+    score.spines[["top"]].set_visible(False)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.12, 1.0), frameon=False)
     return figure
 
 

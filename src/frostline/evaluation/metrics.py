@@ -1,44 +1,104 @@
-"""Classification metrics of predicted probabilities."""
+"""Classification metrics of predicted probabilities, over the test images as they are or as they are resampled.
 
-from collections.abc import Sequence
+What scikit-learn computes for one sample (`sample_weight`) is computed here for thousands at once, as their intervals
+need it. Each function takes `labels` [N], `probabilities` [N, K] of sum 1 and `weights` [R, N], which say how often
+each image is in each of R samples, and gives [R] values.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["balanced_accuracy", "score"]
+from frostline.evaluation.calibration import calibration_error
+
+__all__ = ["HIGHER_IS_BETTER", "METRICS", "Floats", "Labels", "measure", "normalised", "score"]
+
+Labels = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+Values = NDArray[np.float64]
+_LEAST = np.finfo(np.float64).eps
 
 
-def balanced_accuracy(labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]]) -> float:
-    """The mean over classes of recall, in [0, 1]; classes without an image in `labels` [N] do not count.
-
-    `probabilities` is [N, C].
-    """
-    predicted = probabilities.argmax(axis=1)
-    return float(np.mean([(predicted[labels == label] == label).mean() for label in np.unique(labels)]))
+def accuracy(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+    """The share of images whose likeliest class is theirs."""
+    return np.asarray(weights @ (probabilities.argmax(axis=1) == labels) / weights.sum(axis=1))
 
 
-def score(
-    labels: NDArray[np.int64], probabilities: NDArray[np.floating[Any]], classes: Sequence[str]
-) -> dict[str, Any]:
+def balanced_accuracy(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+    """The mean recall over the classes that have images."""
+    hits, actual, _ = _tallies(labels, probabilities, weights)
+    return np.asarray((hits / np.maximum(actual, 1)).sum(axis=1) / (actual > 0).sum(axis=1))
+
+
+def macro_f1(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+    """The mean F1 over all classes; 0 for one that is neither present nor predicted."""
+    hits, actual, named = _tallies(labels, probabilities, weights)
+    return np.asarray((2 * hits / np.maximum(actual + named, 1)).mean(axis=1))
+
+
+def roc_auc(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+    """The area under the ROC curve of each class against the rest, mean over classes; NaN where only one is there."""
+    areas = []
+    for hits, misses in _by_score(labels, probabilities, weights):
+        found = hits.cumsum(axis=1)
+        pairs = found[:, -1] * misses.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            areas.append((misses * (found - hits / 2)).sum(axis=1) / pairs)
+    return _mean_of_defined(areas)
+
+
+def average_precision(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+    """The area under the precision-recall steps of each class against the rest, mean over classes that have images."""
+    areas = []
+    for hits, misses in _by_score(labels, probabilities, weights):
+        found, passed = hits.cumsum(axis=1), misses.cumsum(axis=1)
+        with np.errstate(invalid="ignore"):
+            areas.append((hits * found / np.maximum(found + passed, 1)).sum(axis=1) / found[:, -1])
+    return _mean_of_defined(areas)
+
+
+def log_loss(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+    """The mean negative natural logarithm of the probability of the right class."""
+    likelihood = np.clip(probabilities[np.arange(len(labels)), labels], _LEAST, 1)
+    return np.asarray(weights @ -np.log(likelihood) / weights.sum(axis=1))
+
+
+METRICS: dict[str, Callable[[Labels, Floats, Values], Values]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "macro_f1": macro_f1,
+    "roc_auc": roc_auc,
+    "average_precision": average_precision,
+    "log_loss": log_loss,
+    "calibration_error": calibration_error,
+}
+HIGHER_IS_BETTER = frozenset(METRICS) - {"log_loss", "calibration_error"}
+
+
+def measure(metric: str, labels: Labels, probabilities: Floats) -> float:
+    """One of METRICS over all images."""
+    (value,) = METRICS[metric](labels, normalised(probabilities), np.ones((1, len(labels))))
+    return float(value)
+
+
+def score(labels: Labels, probabilities: Floats, classes: Sequence[str]) -> dict[str, Any]:
     """Metrics of `probabilities` [N, C] against integer `labels` [N], as plain numbers.
 
-    `images`, `accuracy`, `balanced_accuracy`, `macro_f1`, `log_loss` (natural logarithm); `per_class`, which maps each
-    name to `precision`, `recall`, `f1` and `images`; `confusion_matrix`, a list of C rows (actual) of C counts
-    (predicted). A precision or recall of nothing is 0.
+    `images`; METRICS (None where one is not defined); `per_class`, which maps each name to `precision`, `recall`, `f1`
+    and `images`; `confusion_matrix`, a list of C rows (actual) of C counts (predicted). A precision or recall of
+    nothing is 0.
     """
-    from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     every = list(range(len(classes)))
     predicted = probabilities.argmax(axis=1)
     precision, recall, f1, images = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0)
-    normalised = probabilities.astype(np.float64) / probabilities.sum(axis=1, keepdims=True, dtype=np.float64)
+    measured = {metric: measure(metric, labels, probabilities) for metric in METRICS}
     return {
         "images": len(labels),
-        "accuracy": float(accuracy_score(labels, predicted)),
-        "balanced_accuracy": balanced_accuracy(labels, probabilities),
-        "macro_f1": float(f1.mean()),
-        "log_loss": float(log_loss(labels, normalised, labels=every)),
+        **{metric: value if np.isfinite(value) else None for metric, value in measured.items()},
         "per_class": {
             name: {
                 "precision": float(precision[row]),
@@ -50,3 +110,34 @@ def score(
         },
         "confusion_matrix": confusion_matrix(labels, predicted, labels=every).tolist(),
     }
+
+
+def normalised(probabilities: Floats) -> Values:
+    """In float64 and of sum 1, which float32 misses by rounding."""
+    return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True, dtype=np.float64))
+
+
+def _tallies(labels: Labels, probabilities: Floats, weights: Values) -> tuple[Values, Values, Values]:
+    """Of each class [R, K]: images that are and are called it, that are it, that are called it."""
+    classes = np.arange(probabilities.shape[1])
+    actual = labels[:, None] == classes
+    named = probabilities.argmax(axis=1)[:, None] == classes
+    hits, actual_count, named_count = (weights @ kind.astype(np.float64) for kind in (actual & named, actual, named))
+    return hits, actual_count, named_count
+
+
+def _by_score(labels: Labels, probabilities: Floats, weights: Values) -> Iterator[tuple[Values, Values]]:
+    """For each class, images [R, U] of it and of the rest at each of its U probabilities, from the highest on."""
+    for name, scores in enumerate(probabilities.T):
+        order = np.argsort(-scores, kind="stable")
+        starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
+        ordered, positive = weights[:, order], labels[order] == name
+        hits, misses = (np.add.reduceat(ordered * kind, starts, axis=1) for kind in (positive, ~positive))
+        yield hits, misses
+
+
+def _mean_of_defined(areas: Sequence[Values]) -> Values:
+    stacked = np.stack(areas)
+    defined = np.isfinite(stacked)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(defined, stacked, 0).sum(axis=0) / defined.sum(axis=0))

@@ -84,6 +84,7 @@ class Objective:
             conclude("failed", "FAILED", str(failure), None, len(history))
             raise
         trial.set_user_attr("epochs", validation.epochs)
+        trial.set_user_attr("temperature", validation.temperature)
         conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 

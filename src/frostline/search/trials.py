@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
@@ -9,8 +10,9 @@ from frostline.search.study import POSITION, REASON
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import SCORE
 
-__all__ = ["best_of_first", "settings_of", "trial_table"]
+__all__ = ["best_of_first", "importances", "settings_of", "trial_table"]
 
+_ENOUGH = 4
 _SETTINGS = tuple(TrialSettings.__dataclass_fields__)
 
 
@@ -26,6 +28,19 @@ def best_of_first(trials: Sequence[FrozenTrial], first: Sequence[str], wanted: S
         trial for trial in trials if trial.state == TrialState.COMPLETE and trial.user_attrs[POSITION] in positions
     ]
     return max(candidates, key=lambda trial: trial.values[0], default=None)
+
+
+def importances(study: optuna.Study, seed: int) -> dict[str, float]:
+    """How much of the score's variance each searched parameter explains, of sum 1, the largest first (fANOVA).
+
+    Hutter et al. 2014, An Efficient Approach for Assessing Hyperparameter Importance. Empty where fewer than four
+    trials were completed, or all with the same score.
+    """
+    scores = [trial.value for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
+    if len(scores) < _ENOUGH or len(set(scores)) == 1:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
 def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:

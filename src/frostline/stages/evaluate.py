@@ -3,17 +3,23 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from frostline.atomic import atomic_folder
 from frostline.data.packed import PackedImages, read_packed
 from frostline.errors import DataError, SearchError
+from frostline.evaluation.assessment import against_guide, as_trained, assess
+from frostline.evaluation.curves import reliability_figure, threshold_figure
+from frostline.evaluation.examples import captions, most_confident, predictions
 from frostline.evaluation.figures import confusion_figure
-from frostline.evaluation.intervals import paired_difference
-from frostline.evaluation.metrics import balanced_accuracy, score
+from frostline.evaluation.gradcam import gradcam
+from frostline.evaluation.metrics import METRICS
+from frostline.evaluation.pictures import gallery_figure, heat_figure
 from frostline.fingerprint import fingerprint
 from frostline.params import load_config
 from frostline.progress import say, track
@@ -25,15 +31,16 @@ __all__ = ["run"]
 
 _BATCH = 32
 _NOT_IN_NAMES = r"[^\w. -]"
-_HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
+_SHOWN = 12
+_LOOKED_AT = 4
 
 
 def run(dataset: str, size: str, backbone: str) -> None:
     """Write `results/evaluation/<dataset>-<size>-<backbone>/`, and the same evidence to MLflow.
 
     metrics.json holds numbers for `dvc metrics`; predictions.csv has a row per test image (image, actual, predicted,
-    probability_<class>) for `dvc plots`; confusion.png counts them. The MLflow run is tagged with the run
-    of the study, which gets the test metrics as well.
+    probability_<class>) for `dvc plots`; the rest are pictures. The MLflow run is tagged with the run of the study,
+    which gets the test metrics as well.
 
     Raises DataError if there are no test images, SearchError if the network was trained on other data.
     """
@@ -50,46 +57,57 @@ def run(dataset: str, size: str, backbone: str) -> None:
         raise DataError(
             f"{dataset} has no test images: raise prepare.test_fraction, or name a test split in the source."
         )
-    probabilities = _predict(Path("models") / name / "model.keras", packed.images, rows, f"Evaluating {name}")
-    metrics = score(packed.labels[rows], probabilities, packed.classes)
+    network = _load(Path("models") / name / "model.keras")
+    test, labels = packed.index.iloc[rows], packed.labels[rows]
+    probabilities = _predict(network, packed.images, rows, f"Evaluating {name}")
+    metrics = assess(test, labels, probabilities, packed.classes, record.best.temperature, config.seed)
     metrics["validation_balanced_accuracy"] = record.validation.balanced_accuracy
-    if record.guide_model:
-        path = Path("models") / name / record.guide_model
-        same = record.guide_model == "model.keras"
-        guided = probabilities if same else _predict(path, packed.images, rows, f"Evaluating the guide's {name}")
-        metrics["guide"] = _against_guide(packed.labels[rows], probabilities, guided, config.seed)
+    metrics["megabytes"] = (Path("models") / name / "model.keras").stat().st_size / 1e6
+    if record.guide_model == "guide.keras":
+        guide = _load(Path("models") / name / record.guide_model)
+        guided = _predict(guide, packed.images, rows, f"Evaluating the guide's {name}")
+        metrics["guide"] = against_guide(test, labels, probabilities, guided, config.seed)
+    elif record.guide_model:
+        metrics["guide"] = against_guide(test, labels, probabilities, probabilities, config.seed)
     folder = Path("results/evaluation") / name
     tracker = Tracker.open(config.stores, dataset)
     tags = {"cell": record.cell, "size": size, "backbone": backbone, "strategy": record.best.strategy}
     with tracker.stage_run(f"evaluate {name}", lineage_tags() | tags | {"frostline.study_run": record.run_id}) as log:
         with atomic_folder(folder) as new:
             (new / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-            _predictions(packed, rows, probabilities).to_csv(new / "predictions.csv", index=False)
-            confusion_figure(metrics["confusion_matrix"], packed.classes).savefig(new / "confusion.png")
-        headline = {f"test_{metric}": metrics[metric] for metric in _HEADLINE}
+            predictions(test, labels, probabilities, packed.classes).to_csv(new / "predictions.csv", index=False)
+            for picture, figure in _figures(network, packed, rows, probabilities, record, metrics).items():
+                figure.savefig(new / picture)
+        headline = {f"test_{metric}": metrics[metric] for metric in METRICS if metrics[metric] is not None}
         headline |= {f"test_guide_{name}": value for name, value in metrics.get("guide", {}).items()}
-        test = packed.index.iloc[rows]
         digest = fingerprint({"images": packed.fingerprint, "rows": rows.tolist()})
         log.log_input(test, dataset, f"data/packed/{dataset}-{backbone}", digest, "test")
-        log.log_params(record.best.model_dump(exclude={"trial", "epochs"}))
+        log.log_params(record.best.params())
         log.log_metrics(
             headline
             | _per_class(metrics["per_class"])
             | {"score": record.validation.balanced_accuracy, "test_images": len(rows)}
         )
         log.log_table(pd.DataFrame(metrics["per_class"]).T.reset_index(names="class"), "classes")
-        for file in ("metrics.json", "predictions.csv", "confusion.png"):
-            log.log_file(folder / file)
+        for file in sorted(folder.iterdir()):
+            log.log_file(file)
         if study := tracker.find_run(record.run_id):
             study.log_metrics(headline)
-    say(f"{name}: balanced accuracy {metrics['balanced_accuracy']:.3f} on {len(rows)} test images.")
+    low, high = metrics["intervals"]["balanced_accuracy"].values()
+    say(
+        f"{name}: balanced accuracy {metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f}) on {len(rows)} test "
+        f"images; calibration error {metrics['calibration_error']:.3f}."
+    )
 
 
-def _predict(path: Path, images: NDArray[np.uint8], rows: NDArray[np.int64], what: str) -> NDArray[np.float32]:
-    """Class probabilities [len(rows), K] of the network at `path` for `images[rows]`."""
+def _load(path: Path) -> Any:
     import keras
 
-    network = keras.saving.load_model(path, compile=False)
+    return keras.saving.load_model(path, compile=False)
+
+
+def _predict(network: Any, images: NDArray[np.uint8], rows: NDArray[np.int64], what: str) -> NDArray[np.float32]:
+    """Class probabilities [len(rows), K] of `network` for `images[rows]`."""
     batches = np.array_split(rows, range(_BATCH, len(rows), _BATCH))
     outputs = [
         np.asarray(network.predict_on_batch(images[batch]), dtype=np.float32)
@@ -98,30 +116,38 @@ def _predict(path: Path, images: NDArray[np.uint8], rows: NDArray[np.int64], wha
     return np.concatenate(outputs)
 
 
-def _against_guide(
-    labels: NDArray[np.int64], found: NDArray[np.float32], guided: NDArray[np.float32], seed: int
-) -> dict[str, float]:
-    """The guide's balanced accuracy, and how much more (or less) the search found, with its 95% interval."""
-    difference = paired_difference(labels, found.argmax(axis=1), guided.argmax(axis=1), seed)
+def _figures(
+    network: Any,
+    packed: PackedImages,
+    rows: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    record: TrainRecord,
+    metrics: dict[str, Any],
+) -> dict[str, Figure]:
+    """The pictures of an evaluation by file name."""
+    labels, classes = packed.labels[rows], packed.classes
+    before = as_trained(probabilities, record.best.temperature)
+    wrong, right = most_confident(labels, probabilities, right=False), most_confident(labels, probabilities, right=True)
+    looked = np.concatenate([wrong[:_LOOKED_AT], right[:_LOOKED_AT]])
+    named = probabilities.argmax(axis=1)
+    heat = gradcam(network, packed.images[rows[looked]], named[looked])
     return {
-        "balanced_accuracy": balanced_accuracy(labels, guided),
-        "difference": difference.value,
-        "difference_low": difference.low,
-        "difference_high": difference.high,
+        "confusion.png": confusion_figure(metrics["confusion_matrix"], classes),
+        "thresholds.png": threshold_figure(labels, probabilities, classes),
+        "reliability.png": reliability_figure(labels, before, probabilities),
+        "mistakes.png": gallery_figure(
+            packed.images[rows[wrong[:_SHOWN]]],
+            captions(labels, probabilities, classes, wrong[:_SHOWN]),
+            "Mistakes, the most certain first",
+        ),
+        "gradcam.png": heat_figure(
+            packed.images[rows[looked]],
+            heat,
+            captions(labels, probabilities, classes, looked),
+            named[looked] == labels[looked],
+            f"Where it looked (Grad-CAM at block {record.best.keep}): mistakes, then hits",
+        ),
     }
-
-
-def _predictions(packed: PackedImages, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> pd.DataFrame:
-    classes = np.array(packed.classes)
-    frame = pd.DataFrame(
-        {
-            "image": packed.index["image"].to_numpy()[rows],
-            "actual": classes[packed.labels[rows]],
-            "predicted": classes[probabilities.argmax(axis=1)],
-        }
-    )
-    columns = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in packed.classes])
-    return pd.concat([frame, columns], axis=1)
 
 
 def _per_class(per_class: dict[str, dict[str, float]]) -> dict[str, float]:

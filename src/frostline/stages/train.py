@@ -2,19 +2,20 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial
 
 from frostline.atomic import atomic_folder
 from frostline.backbones.weights import digest
 from frostline.config import Config, SearchConfig
 from frostline.data.packed import read_packed
-from frostline.evaluation.figures import history_figure, trials_figure
+from frostline.evaluation.figures import study_figures
 from frostline.fingerprint import fingerprint
 from frostline.params import load_config
 from frostline.progress import say
@@ -23,15 +24,24 @@ from frostline.search.estimate import estimate_study
 from frostline.search.objective import Objective
 from frostline.search.space import guide_settings
 from frostline.search.study import POSITION, best_trial, finished_trials, open_study, run_study, seed_at
-from frostline.search.trials import best_of_first, settings_of, trial_table
+from frostline.search.trials import best_of_first, importances, settings_of, trial_table
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell
 from frostline.training.devices import distribute
 from frostline.training.prefix import PrefixCache
-from frostline.training.record import Best, Fingerprints, GuideTrial, TrainRecord, TrialCounts, ValidationScore
+from frostline.training.record import (
+    Best,
+    Fingerprints,
+    GuideTrial,
+    TrainRecord,
+    TrialCounts,
+    ValidationScore,
+    write_training_images,
+)
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
+from frostline.training.temperature import soften
 from frostline.training.trial import Trainer
 
 __all__ = ["run"]
@@ -40,9 +50,10 @@ _STATES = ("complete", "pruned", "failed")
 
 
 def run(dataset: str, size: str, backbone: str) -> None:
-    """Write `models/<dataset>-<size>-<backbone>/`: model.keras, study.json and trials.png (every trial), train.json.
+    """Write `models/<dataset>-<size>-<backbone>/`: model.keras, study.json (every trial), train.json, pictures.
 
-    guide.keras is beside them unless the winner is the guide's own trial: what following the guide would have given.
+    training_images.txt lists the pictures that it was trained on. guide.keras, what following the guide would have
+    given, is beside them unless the winner is the guide's own trial.
     """
     import keras
 
@@ -87,12 +98,12 @@ def run(dataset: str, size: str, backbone: str) -> None:
             guide = best_of_first(finished_trials(study), strategies, profile.strategies)
             best = best_trial(study, len(cell.validation_rows), guide)
             trials = trial_table(finished_trials(study))
+            figures = study_figures(trials, importances(study, config.seed), best.user_attrs["history"])
         parent = tracker.log_winner(parent, _winner_params(_best(best), trainer), tags)
         started = time.perf_counter()
         model = _refit(trainer, best, config.seed, f"{name}: the winner")
-        guide_model = None
-        if guide and guide.number != best.number:
-            guide_model = _refit(trainer, guide, config.seed, f"{name}: the guide's best")
+        other = guide if guide and guide.number != best.number else None
+        guide_model = _refit(trainer, other, config.seed, f"{name}: the guide's best") if other else None
         record = TrainRecord(
             dataset=dataset,
             size=size,
@@ -121,14 +132,16 @@ def run(dataset: str, size: str, backbone: str) -> None:
             model.save(folder / "model.keras")
             if guide_model:
                 guide_model.save(folder / "guide.keras")
-            trials_figure(trials).savefig(folder / "trials.png")
+            write_training_images(folder, cell.packed.index["sha256"].iloc[cell.all_rows])
+            for picture, figure in figures.items():
+                figure.savefig(folder / picture)
             (folder / "study.json").write_text(json.dumps(trials.to_dict("records"), indent=2, default=str))
             record.write(folder)
     except BaseException:
         parent.end("FAILED")
         raise
     parent.log_history(best.user_attrs["history"])
-    _log_study(parent, cell, trials, record)
+    _log_study(parent, cell, trials, record, figures)
     parent.end()
 
 
@@ -143,10 +156,15 @@ def _fill_cache(
 
 
 def _refit(trainer: Trainer, trial: FrozenTrial, seed: int, what: str) -> Any:
-    """The network of one trial, trained again on all images of the cell for the epochs that served it best."""
+    """The network of one trial, trained again on all images of the cell for the epochs that served it best.
+
+    Its probabilities are calibrated on the images that validated the trial.
+    """
     epochs, position = trial.user_attrs["epochs"], trial.user_attrs[POSITION]
     say(f"{what}, trial {position + 1}, is refitted on all {len(trainer.cell.all_rows)} images for {epochs} epochs.")
-    return trainer.refit(settings_of(trial), epochs, seed_at(seed, position))
+    network = trainer.refit(settings_of(trial), epochs, seed_at(seed, position))
+    soften(network, trial.user_attrs["temperature"])
+    return network
 
 
 def _best(trial: FrozenTrial) -> Best:
@@ -156,13 +174,14 @@ def _best(trial: FrozenTrial) -> Best:
         strategy=trial.user_attrs["strategy"],
         freeze_depth=settings.freeze_depth,
         epochs=trial.user_attrs["epochs"],
+        temperature=trial.user_attrs["temperature"],
         **asdict(settings),
     )
 
 
 def _winner_params(best: Best, trainer: Trainer) -> dict[str, object]:
     """The parent's parameters, under the names that trials use."""
-    return best.model_dump(exclude={"trial", "epochs"}) | {"max_epochs": trainer.epochs(best.keep, best.thaw)}
+    return best.params() | {"max_epochs": trainer.epochs(best.keep, best.thaw)}
 
 
 def _guide_trial(profile: CellProfile, trial: FrozenTrial | None) -> GuideTrial:
@@ -187,13 +206,16 @@ def _study_identity(config: Config, cell: Cell, trainer: Trainer, first: Sequenc
             "precision": trainer.setup.precision,
             "search": config.search.model_dump(mode="json", exclude={"trials"}),
             "first": [asdict(settings) for settings in first],
+            "calibration": "temperature",
             "seed": config.seed,
         }
     )
 
 
-def _log_study(parent: Run, cell: Cell, trials: pd.DataFrame, record: TrainRecord) -> None:
-    """Metrics of the winner under the names that trials use, the trial table, figures, the images."""
+def _log_study(
+    parent: Run, cell: Cell, trials: pd.DataFrame, record: TrainRecord, figures: Mapping[str, Figure]
+) -> None:
+    """Metrics of the winner under the names that trials use, the trial table, figures, the images, a description."""
     best = record.best
     parent.log_input(
         cell.packed.index.iloc[cell.all_rows],
@@ -211,5 +233,12 @@ def _log_study(parent: Run, cell: Cell, trials: pd.DataFrame, record: TrainRecor
     )
     parent.set_tags({"strategy": best.strategy, "best_trial": str(best.trial), "state": "complete"})
     parent.log_table(trials, "trials")
-    parent.log_figure(trials_figure(trials), "trials.png")
-    parent.log_figure(history_figure(trials), "history.png")
+    for picture, figure in figures.items():
+        parent.log_figure(figure, picture)
+    parent.describe(
+        f"{record.cell}, {record.backbone}: the regime is **{record.guide.regime}**, for which the guide recommends "
+        f"{' or '.join(record.guide.recommended)}. Trial {best.trial} won with **{best.strategy}**: keep {best.keep}, "
+        f"freeze {best.freeze_depth}.\n\nTo see freeze depth against score, select the runs under this one, press "
+        "*Compare*, and choose the parameter `freeze_depth` and the metric `score` under *Parallel coordinates*; or "
+        "look at `trials.png` among the artifacts."
+    )

@@ -1,5 +1,6 @@
-"""What a result was made with: the code's commit, the data's lock file, and the versions of what ran."""
+"""Who made a result, and with what: the code's commit, the data's lock file, and the versions of what ran."""
 
+import getpass
 import hashlib
 import os
 import platform
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from frostline import __version__
 
-__all__ = ["lineage_tags"]
+__all__ = ["lineage_tags", "user"]
 
 
 def lineage_tags() -> dict[str, str]:
@@ -27,6 +28,14 @@ def lineage_tags() -> dict[str, str]:
         "dvc_lock": _sha256(Path("dvc.lock")),
     } | {f"version.{name}": value for name, value in versions.items()}
     return {name: value for name, value in tags.items() if value}
+
+
+def user() -> str:
+    """Who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # containers run under user ids that have no name
 
 
 def _git(*arguments: str) -> str | None:

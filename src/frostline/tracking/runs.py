@@ -4,7 +4,6 @@ MLflow's fluent API (`mlflow.start_run`, `mlflow.log_metric`) is not used: it ke
 MLFLOW_RUN_ID from the environment, so that a stage could write into another stage's run.
 """
 
-import getpass
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from frostline.config import StoresConfig
+from frostline.tracking.lineage import user
 from frostline.tracking.store import Store, or_none
 
 __all__ = ["Run", "Tracker"]
@@ -48,6 +48,10 @@ class Run:
             return
         metrics = [metric for step, row in enumerate(history, start=1) for metric in _metrics(row, step)]
         self.client.log_batch(self.id, metrics=metrics)
+
+    def describe(self, text: str) -> None:
+        """Set the description that MLflow's UI shows with the run, in Markdown."""
+        self.set_tags({"mlflow.note.content": text})
 
     def log_file(self, path: Path, folder: str = "") -> None:
         """Copy a file among the artifacts, into `folder`."""
@@ -168,7 +172,7 @@ class Tracker:
         return Run(run_id, self.client) if or_none(self.client.get_run, run_id) else None
 
     def _create(self, name: str, tags: Mapping[str, str]) -> Run:
-        origin = {"mlflow.user": _user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}
+        origin = {"mlflow.user": user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}
         run = self.client.create_run(self.experiment_id, tags=origin | dict(tags), run_name=name)
         return Run(run.info.run_id, self.client)
 
@@ -183,10 +187,3 @@ class Tracker:
 def _metrics(values: Mapping[str, float], step: int) -> list[Metric]:
     now = int(time.time() * 1000)
     return [Metric(key, float(value), now, step) for key, value in values.items()]
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"  # containers run under user ids that have no name

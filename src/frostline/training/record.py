@@ -1,5 +1,6 @@
 """`train.json`: what the stage `train` leaves about a study's winner for the stages after it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from frostline.atomic import atomic_file
 from frostline.errors import SearchError
 
-__all__ = ["Best", "Fingerprints", "GuideTrial", "TrainRecord", "TrialCounts", "ValidationScore"]
+__all__ = [
+    "TRAINING_IMAGES",
+    "Best",
+    "Fingerprints",
+    "GuideTrial",
+    "TrainRecord",
+    "TrialCounts",
+    "ValidationScore",
+    "read_training_images",
+    "write_training_images",
+]
+
+TRAINING_IMAGES = "training_images.txt"
+"""The file beside `train.json` that lists the pictures that the model was trained on."""
 
 _FILE = "train.json"
 
@@ -18,7 +32,10 @@ class _Record(BaseModel):
 
 
 class Best(_Record):
-    """The winning trial, counted from 1, its settings, and the epochs that the refit trained for."""
+    """The winning trial, counted from 1, its settings, and the epochs that the refit trained for.
+
+    `temperature` is what the logits are divided by, in the weights of the head: see `training.temperature`.
+    """
 
     trial: int
     strategy: str
@@ -33,6 +50,11 @@ class Best(_Record):
     pooling: str
     views: str
     epochs: int
+    temperature: float
+
+    def params(self) -> dict[str, object]:
+        """The settings, under the names that runs have for them."""
+        return self.model_dump(exclude={"trial", "epochs", "temperature"})
 
 
 class ValidationScore(_Record):
@@ -125,3 +147,14 @@ class TrainRecord(_Record):
         """Write the record into `folder`."""
         with atomic_file(folder / _FILE) as path:
             path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def write_training_images(folder: Path, sha256: Iterable[str]) -> None:
+    """Write the SHA-256 of the files that a model was trained on, a line each."""
+    (folder / TRAINING_IMAGES).write_text("\n".join(sorted(sha256)) + "\n", encoding="utf-8")
+
+
+def read_training_images(folder: Path) -> frozenset[str]:
+    """What `write_training_images` wrote into `folder`; none where nothing was written."""
+    file = folder / TRAINING_IMAGES
+    return frozenset(file.read_text(encoding="utf-8").split()) if file.exists() else frozenset()

@@ -12,6 +12,7 @@ from frostline.training.fit import predict, train_epoch
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.standard_error import settled_epoch
+from frostline.training.temperature import fit_temperature
 
 __all__ = ["SCORE", "Trainer", "Validation", "Watcher", "epochs_within_budget"]
 
@@ -24,10 +25,11 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class Validation:
-    """What validating one trial gave: its best epoch (from 1), the score there, and every epoch's metrics."""
+    """What validating one trial gave: its best epoch (from 1), score and temperature there, every epoch's metrics."""
 
     score: float
     epochs: int
+    temperature: float
     history: tuple[Metrics, ...]
 
 
@@ -85,7 +87,7 @@ class Trainer:
         else:
             history = self._folded(settings, epochs, seed, watcher)
         best = settled_epoch([each[SCORE] for each in history], len(self.cell.validation_rows))
-        return Validation(history[best - 1][SCORE], best, tuple(history))
+        return Validation(history[best - 1][SCORE], best, history[best - 1]["temperature"], tuple(history))
 
     def refit(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
         """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows.
@@ -133,6 +135,7 @@ class Trainer:
             "train_loss": float(np.mean(losses)),
             "validation_loss": float(log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),
             SCORE: float(balanced_accuracy_score(labels, probabilities.argmax(axis=1))),
+            "temperature": fit_temperature(labels, probabilities),
         }
 
     def _fold(

@@ -1,0 +1,53 @@
+"""Everything that is measured about one model's answers to the test images."""
+
+from typing import Any
+
+import pandas as pd
+
+from frostline.evaluation.intervals import intervals, paired_difference
+from frostline.evaluation.metrics import Floats, Labels, measure, score
+from frostline.evaluation.slices import slices
+from frostline.training.temperature import with_temperature
+
+__all__ = ["against_guide", "as_trained", "assess"]
+
+
+def assess(
+    index: pd.DataFrame, labels: Labels, probabilities: Floats, classes: tuple[str, ...], temperature: float, seed: int
+) -> dict[str, Any]:
+    """What `metrics.json` says of `probabilities` [N, K], which are calibrated, for the test images in `index` [N].
+
+    Besides `metrics.score`: `intervals` (`low` and `high` by metric), `calibration` (the `temperature`, and error and
+    log loss without it), `slices`.
+    """
+    groups = index["group"].to_numpy(dtype=str)
+    before = as_trained(probabilities, temperature)
+    return score(labels, probabilities, classes) | {
+        "intervals": {
+            metric: {"low": found.low, "high": found.high}
+            for metric, found in intervals(labels, probabilities, groups, seed).items()
+        },
+        "calibration": {
+            "temperature": temperature,
+            "error_before": measure("calibration_error", labels, before),
+            "log_loss_before": measure("log_loss", labels, before),
+        },
+        "slices": slices(index, labels, probabilities),
+    }
+
+
+def as_trained(probabilities: Floats, temperature: float) -> Floats:
+    """What the network would have said without the temperature in its head."""
+    return with_temperature(probabilities, 1 / temperature)
+
+
+def against_guide(index: pd.DataFrame, labels: Labels, found: Floats, guided: Floats, seed: int) -> dict[str, float]:
+    """The guide's balanced accuracy, and how much more (or less) the search found, with its 95% interval."""
+    groups = index["group"].to_numpy(dtype=str)
+    difference = paired_difference(labels, found, guided, groups, "balanced_accuracy", seed)
+    return {
+        "balanced_accuracy": measure("balanced_accuracy", labels, guided),
+        "difference": difference.value,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+    }

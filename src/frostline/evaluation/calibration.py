@@ -1,0 +1,57 @@
+"""Whether probabilities mean what they say: of images called certain to 80%, 80% should be right."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ReliabilityBin", "calibration_error", "reliability"]
+
+_BINS = 15
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The images whose likeliest class has a probability in (low, high]."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    accuracy: float
+
+
+def calibration_error(labels: NDArray[np.int64], probabilities: Floats, weights: Floats) -> NDArray[np.float64]:
+    """Expected calibration error in [0, 1], for each row of `weights` [R, N].
+
+    Images are put into 15 bins of equal width by the probability of the likeliest class; the error is the mean over
+    images of how far a bin's mean probability lies from its accuracy (Naeini et al. 2015; Guo et al. 2017, arXiv
+    1706.04599, equation 3). `probabilities` is [N, K], `labels` [N].
+    """
+    surplus = probabilities.max(axis=1) - (probabilities.argmax(axis=1) == labels)
+    member = _bins(probabilities)[:, None] == np.arange(_BINS)
+    gaps = np.abs(weights @ (member * surplus[:, None]))
+    return np.asarray(gaps.sum(axis=1) / weights.sum(axis=1))
+
+
+def reliability(labels: NDArray[np.int64], probabilities: Floats) -> list[ReliabilityBin]:
+    """The bins of `calibration_error` that hold images, from the least certain on."""
+    confidence, bins = probabilities.max(axis=1), _bins(probabilities)
+    correct = probabilities.argmax(axis=1) == labels
+    return [
+        ReliabilityBin(
+            low=number / _BINS,
+            high=(number + 1) / _BINS,
+            images=int((bins == number).sum()),
+            confidence=float(confidence[bins == number].mean()),
+            accuracy=float(correct[bins == number].mean()),
+        )
+        for number in np.unique(bins).tolist()
+    ]
+
+
+def _bins(probabilities: Floats) -> NDArray[np.int64]:
+    upper = np.ceil(probabilities.max(axis=1) * _BINS).astype(np.int64)
+    return np.asarray(np.clip(upper - 1, 0, _BINS - 1))

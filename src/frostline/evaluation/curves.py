@@ -1,0 +1,83 @@
+"""Figures of probabilities: what each threshold finds, and whether they mean what they say."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from frostline.charts import DPI, INK, PALETTE, chart, legend, style
+from frostline.evaluation.calibration import calibration_error, reliability
+
+__all__ = ["reliability_figure", "threshold_figure"]
+
+_COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "orange", "purple", "sky", "black")]
+Labels = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+
+
+def threshold_figure(labels: Labels, probabilities: Floats, classes: Sequence[str]) -> Figure:
+    """ROC (left) and precision-recall (right), each class against the rest, with the areas; at most seven classes.
+
+    `probabilities` [N, K], `labels` [N]. Where there are more, those with the smallest areas are drawn. Of two classes
+    the ROC curves mirror one another, so that the first is drawn alone.
+    """
+    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+
+    figure = Figure(figsize=(10.5, 4.6), dpi=DPI, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    style(left, "ROC")
+    style(right, "Precision and recall")
+    present = [name for name in range(len(classes)) if 0 < (labels == name).sum() < len(labels)]
+    areas = {name: float(roc_auc_score(labels == name, probabilities[:, name])) for name in present}
+    for number, name in enumerate(sorted(areas, key=lambda name: areas[name])[: len(_COLOURS)]):
+        colour, scores = _COLOURS[number], probabilities[:, name]
+        if len(classes) > 2 or name == min(present):
+            wrong, found, _ = roc_curve(labels == name, scores)
+            left.plot(wrong, found, color=colour, label=f"{classes[name]}: {areas[name]:.3f}")
+        precision, recall, _ = precision_recall_curve(labels == name, scores)
+        area = float(average_precision_score(labels == name, scores))
+        right.step(recall, precision, where="post", color=colour, label=f"{classes[name]}: {area:.3f}")
+    left.plot([0, 1], [0, 1], color=PALETTE["grey"], linestyle=":", linewidth=1)
+    _unit(left, "share of the others called it", "share of its images found")
+    _unit(right, "recall: share of its images found", "precision: share of those called it that are")
+    for axes in (left, right):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="lower left" if axes is right else "lower right", frameon=False, title="area")
+    return figure
+
+
+def reliability_figure(labels: Labels, before: Floats, after: Floats) -> Figure:
+    """Accuracy over confidence in bins, of probabilities [N, K] before and after temperature scaling.
+
+    Points on the diagonal mean what they say; a point's size is the share of images in its bin.
+    """
+    figure, axes = chart(7.0, 4.8, "Do probabilities mean what they say?")
+    axes.plot([0, 1], [0, 1], color=PALETTE["grey"], linestyle=":", linewidth=1)
+    looks = (("as trained", before, PALETTE["sky"], "s"), ("calibrated", after, PALETTE["vermilion"], "o"))
+    for name, probabilities, colour, marker in looks:
+        (error,) = calibration_error(labels, probabilities, np.ones((1, len(labels))))
+        bins = reliability(labels, probabilities)
+        confidence, accuracy = [each.confidence for each in bins], [each.accuracy for each in bins]
+        sizes = [30 + 300 * each.images / len(labels) for each in bins]
+        axes.plot(confidence, accuracy, color=colour, linewidth=1, alpha=0.7)
+        axes.scatter(
+            confidence, accuracy, s=sizes, color=colour, marker=marker, alpha=0.8, edgecolors="white", zorder=3
+        )
+        axes.scatter([], [], color=colour, marker=marker, s=60, label=f"{name}: error {error:.3f}")
+    lowest = 1 / before.shape[1]
+    axes.set_xlim(lowest - 0.02, 1.02)
+    axes.set_ylim(-0.02, 1.05)
+    axes.set_xlabel("probability of the likeliest class", color=INK)
+    axes.set_ylabel("share that is right", color=INK)
+    legend(axes)
+    return figure
+
+
+def _unit(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.04)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)

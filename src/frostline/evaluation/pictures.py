@@ -1,0 +1,55 @@
+"""Figures of test images themselves: the worst mistakes, and where the network looked."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from frostline.charts import DPI, INK, PALETTE
+
+__all__ = ["gallery_figure", "heat_figure"]
+
+_COLUMNS = 4
+Images = NDArray[np.uint8]
+
+
+def gallery_figure(images: Images, captions: Sequence[str], title: str) -> Figure:
+    """`images` [n, S, S, 3] with a caption each, four in a row."""
+    rows = max(1, -(-len(images) // _COLUMNS))
+    figure, grid = _grid(rows, _COLUMNS, title)
+    for axes, image, caption in zip(grid.flat, images, captions, strict=False):
+        axes.imshow(image)
+        axes.set_title(caption, fontsize=8, color=INK, loc="left")
+    if not len(images):
+        figure.text(0.5, 0.4, "none", ha="center", color=INK)
+    return figure
+
+
+def heat_figure(
+    images: Images, heat: NDArray[np.float32], captions: Sequence[str], right: NDArray[np.bool_], title: str
+) -> Figure:
+    """Each of `images` [n, S, S, 3] beside itself under its `heat` [n, h, w]; captions are green where `right` [n]."""
+    rows = max(1, -(-len(images) // 2))
+    figure, grid = _grid(rows, _COLUMNS, title)
+    side = images.shape[1]
+    for position, (image, each) in enumerate(zip(images, heat, strict=True)):
+        row, column = divmod(position, 2)
+        plain, warm = grid[row, 2 * column], grid[row, 2 * column + 1]
+        plain.imshow(image)
+        warm.imshow(image)
+        extent = (-0.5, side - 0.5, side - 0.5, -0.5)
+        warm.imshow(each, cmap="inferno", alpha=0.55, extent=extent, interpolation="bilinear", vmin=0)
+        colour = PALETTE["green"] if right[position] else PALETTE["vermilion"]
+        plain.set_title(captions[position], fontsize=8, color=colour, loc="left")
+    return figure
+
+
+def _grid(rows: int, columns: int, title: str) -> tuple[Figure, NDArray[Any]]:
+    figure = Figure(figsize=(2.3 * columns, 2.5 * rows + 0.5), dpi=DPI, layout="constrained")
+    figure.suptitle(title, color=INK, fontweight="bold", x=0.01, ha="left")
+    grid: NDArray[Any] = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    return figure, grid

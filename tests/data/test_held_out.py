@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from frostline.data.held_out import read_held_out
+from frostline.data.sources.folder import FolderSource
+from frostline.errors import DataError
+
+
+@pytest.fixture
+def prepared(tmp_path) -> Path:
+    rows = [
+        {"image": f"{label}/{n}.png", "label": label, "split": split, "group": f"g{n}", "sha256": f"{label}{n}"}
+        for n, (label, split) in enumerate([("cat", "train"), ("dog", "test"), ("cat", "test"), ("owl", "train")])
+    ]
+    pd.DataFrame(rows).assign(width=1, height=1).to_csv(tmp_path / "manifest.csv", index=False)
+    return tmp_path
+
+
+def test_the_test_split_as_files_with_numbers_into_all_classes(prepared):
+    held_out = read_held_out(prepared, FolderSource(Path("pictures")))
+    assert held_out.paths == (Path("pictures/dog/1.png"), Path("pictures/cat/2.png"))
+    assert held_out.classes == ("cat", "dog", "owl")
+    assert held_out.labels.tolist() == [1, 0]
+    assert held_out.groups.tolist() == ["g1", "g2"]
+
+
+def test_images_are_left_out_by_content(prepared):
+    left = read_held_out(prepared, FolderSource(Path("pictures"))).without(frozenset({"dog1", "cat0"}))
+    assert (left.paths, left.labels.tolist(), left.sha256) == ((Path("pictures/cat/2.png"),), [0], ("cat2",))
+
+
+def test_a_data_set_without_test_images_is_an_error(prepared):
+    file = prepared / "manifest.csv"
+    file.write_text(file.read_text().replace(",test,", ",train,"))
+    with pytest.raises(DataError, match=r"has no test images: raise prepare.test_fraction"):
+        read_held_out(prepared, FolderSource(Path("pictures")))
