@@ -1,12 +1,14 @@
 """The committed params.yaml: valid, explained, and what commands without one take for granted."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from frostline.config import Config, ElpvConfig, PrepareConfig, ProfileConfig
+from frostline.config import Config, ElpvConfig, MetricName, PrepareConfig, ProfileConfig
 from frostline.errors import ConfigError
+from frostline.evaluation.metrics import METRICS
 from frostline.params import load_config
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -22,7 +24,7 @@ def test_committed_file_is_valid_and_frozen() -> None:
 
 def test_every_section_explains_its_keys() -> None:
     lines = [line for line in PARAMS.read_text().splitlines() if line.startswith("  ") and ":" in line]
-    for section in ("prepare", "preprocess", "profile", "train", "search", "stores"):
+    for section in ("prepare", "preprocess", "profile", "train", "search", "promotion", "stores"):
         for key in Config.model_fields[section].annotation.model_fields:  # type: ignore[union-attr]
             assert any(line.strip().startswith(f"{key}:") for line in lines), key
 
@@ -31,6 +33,24 @@ def test_what_advise_takes_for_granted_is_what_the_committed_file_says() -> None
     config = load_config(PARAMS)
     assert config.profile == ProfileConfig()
     assert config.prepare == PrepareConfig()
+
+
+def test_every_metric_can_be_asked_for() -> None:
+    assert get_args(MetricName) == tuple(METRICS)
+
+
+@pytest.mark.parametrize(("name", "found"), [(None, "solar_cells"), ("solar_cells", "solar_cells")])
+def test_the_only_data_set_needs_no_name(name: str | None, found: str) -> None:
+    assert load_config(PARAMS).dataset_name(name) == found
+
+
+def test_one_of_several_data_sets_must_be_named() -> None:
+    config = load_config(PARAMS)
+    several = config.model_copy(update={"datasets": config.datasets | {"cats": config.dataset("solar_cells")}})
+    with pytest.raises(ConfigError, match=r"several data sets \(solar_cells, cats\): say which with --dataset NAME"):
+        several.dataset_name(None)
+    with pytest.raises(ConfigError, match="No data set is called 'dogs'"):
+        several.dataset_name("dogs")
 
 
 @pytest.mark.parametrize("kind", ["dataset", "size", "backbone"])

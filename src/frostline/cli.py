@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +27,8 @@ app.add_typer(cache, name="cache", rich_help_panel=MODELS)
 
 Dataset = Annotated[str, typer.Argument(help="A key of 'datasets' in params.yaml.")]
 Size = Annotated[str, typer.Argument(help="A key of 'sizes' in params.yaml.")]
+OfDataset = Annotated[str | None, typer.Option("--dataset", help="Whose champion; needed only if there are several.")]
+Why = Annotated[str, typer.Option(help="A remark for the history.")]
 BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in params.yaml.")]
 
 
@@ -93,6 +95,14 @@ def register(dataset: Dataset) -> None:
     stage.run(dataset)
 
 
+@app.command(rich_help_panel=STAGES)
+def report() -> None:
+    """Write reports/index.html, one page about everything that was found."""
+    from frostline.stages import report as stage
+
+    stage.run()
+
+
 @app.command(rich_help_panel=MODELS)
 def summary() -> None:
     """Print what the last run found, per cell and backbone."""
@@ -102,23 +112,72 @@ def summary() -> None:
 
 
 @app.command(rich_help_panel=MODELS)
-def promote(dataset: Dataset) -> None:
-    """Make the challenger the champion, which predict serves."""
+def promote(
+    dataset: Dataset,
+    why: Why = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; exit with 1 if refused.")] = False,
+) -> None:
+    """Make the challenger the champion if it is better on the same test images."""
     from frostline.stages import promote as stage
 
-    stage.run(dataset)
+    if not stage.run(dataset, why, dry_run=dry_run):
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=MODELS)
+def rollback(dataset: Dataset, why: Why = "") -> None:
+    """Make the champion before this one the champion again."""
+    from frostline.stages import promote as stage
+
+    stage.roll_back(dataset, why)
+
+
+@app.command(rich_help_panel=MODELS)
+def history(dataset: Dataset) -> None:
+    """List every change of champion: when, who, by which checks."""
+    from frostline.stages import promote as stage
+
+    stage.history(dataset)
 
 
 @app.command(rich_help_panel=MODELS)
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Image files.")],
-    dataset: Annotated[str | None, typer.Option(help="Whose champion; needed only if there are several.")] = None,
+    images: Annotated[list[Path], typer.Argument(help="Image files, folders, or patterns in quotes.")],
+    dataset: OfDataset = None,
+    form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="What is printed.")] = "table",
 ) -> None:
     """Label images with the champion."""
     from frostline.stages import predict as stage
 
-    if not stage.run(images, dataset):
+    if not stage.run(images, dataset, form):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=MODELS)
+def serve(
+    dataset: OfDataset = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    megabytes: Annotated[float, typer.Option(min=0.001, help="Largest request.")] = 32,
+    images: Annotated[int, typer.Option(min=1, help="Most pictures in a request.")] = 64,
+) -> None:
+    """Serve the champion over HTTP, in MLflow's JSON."""
+    from frostline.registry.server import ServingLimits
+    from frostline.stages import serve as stage
+
+    stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images))
+
+
+@app.command(rich_help_panel=MODELS)
+def export(
+    dataset: OfDataset = None,
+    form: Annotated[Literal["onnx", "keras"], typer.Option("--format", help="The kind of file.")] = "onnx",
+    output: Annotated[Path | None, typer.Option(help="Where it goes; else DATASET.FORMAT.")] = None,
+) -> None:
+    """Write the champion to a file, and check that it answers the same."""
+    from frostline.stages import export as stage
+
+    stage.run(dataset, form, output)
 
 
 @app.command(rich_help_panel=MODELS)

@@ -17,9 +17,11 @@ __all__ = [
     "ElpvConfig",
     "FolderConfig",
     "KerasConfig",
+    "MetricName",
     "PrepareConfig",
     "PreprocessConfig",
     "ProfileConfig",
+    "PromotionConfig",
     "SearchConfig",
     "StoresConfig",
     "TrainConfig",
@@ -70,6 +72,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 LogRange = Annotated[tuple[float, float], AfterValidator(_is_positive_range)]
 StrategyName = Literal["end_of_convnet", "start_of_convnet", "fine_tune", "retrain"]
+MetricName = Literal[
+    "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss", "calibration_error"
+]
 LinearRange = Annotated[tuple[float, float], AfterValidator(_is_range)]
 
 
@@ -180,6 +185,16 @@ class SearchConfig(_Section):
         return self
 
 
+class PromotionConfig(_Section):
+    """When a challenger becomes the champion."""
+
+    metric: MetricName = "balanced_accuracy"
+    level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    calibration_error: Annotated[float, Field(ge=0)] = 0.03
+    latency: Annotated[float, Field(gt=0)] = 1.5
+    floors: dict[MetricName, float] = {}
+
+
 class StoresConfig(_Section):
     """Where runs, studies and cached activations are kept between runs."""
 
@@ -201,11 +216,22 @@ class Config(_Section):
     profile: ProfileConfig
     train: TrainConfig
     search: SearchConfig
+    promotion: PromotionConfig = PromotionConfig()
     stores: StoresConfig
 
     def dataset(self, name: str) -> DatasetConfig:
         """The data set called `name`. Raises ConfigError if params.yaml has none."""
         return _entry("data set", "datasets", self.datasets, name)
+
+    def dataset_name(self, name: str | None) -> str:
+        """`name`, or the only data set there is. Raises ConfigError if there are several, or none called so."""
+        if name is None and len(self.datasets) > 1:
+            raise ConfigError(
+                f"params.yaml names several data sets ({', '.join(self.datasets)}): say which with --dataset NAME."
+            )
+        name = next(iter(self.datasets)) if name is None else name
+        self.dataset(name)
+        return name
 
     def size(self, name: str) -> int:
         """Images per class of the size called `name`. Raises ConfigError if params.yaml has none."""

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from frostline.backbones.surgery import add_head
 from frostline.config import PrepareConfig, StoresConfig
 from frostline.tracking.runs import Tracker
-from frostline.training.record import TrainRecord
+from frostline.training.record import TrainRecord, write_training_images
 
 SIDE = 32
 
@@ -48,10 +49,11 @@ def make_network():
     def make(folder: Path, seed: int) -> str:
         keras.utils.set_random_seed(seed)
         inputs = keras.Input((SIDE, SIDE, 3))
-        pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
-        outputs = keras.layers.Dense(2, activation="softmax", bias_initializer="random_normal")(pooled)
+        maps = keras.layers.AveragePooling2D(4)(keras.layers.Rescaling(1 / 255)(inputs))
+        outputs, _ = add_head(maps, 2, pooling="both", dropout=0.3, seed=seed)
         folder.mkdir(parents=True, exist_ok=True)
         keras.Model(inputs, outputs).save(folder / "model.keras")
+        write_training_images(folder, [])
         return f"{seed:064x}"
 
     return make

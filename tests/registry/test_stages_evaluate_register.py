@@ -94,7 +94,9 @@ def test_evaluate_scores_the_test_split_only_and_tells_mlflow(project, trained, 
     record = trained("small", "vgg16", 0.8, 1)
     evaluate.run("solar_cells", "small", "vgg16")
     folder = project / "results" / "evaluation" / "solar_cells-small-vgg16"
-    assert {path.name for path in folder.iterdir()} == {"metrics.json", "predictions.csv", "confusion.png"}
+    files = {path.name for path in folder.iterdir()}
+    pictures = {"confusion.png", "thresholds.png", "reliability.png", "mistakes.png", "gradcam.png"}
+    assert files == {"metrics.json", "predictions.csv"} | pictures
 
     packed = read_packed(project / "data" / "packed" / "solar_cells-vgg16")
     test = np.flatnonzero(packed.index["split"] == "test")
@@ -122,7 +124,9 @@ def test_evaluate_scores_the_test_split_only_and_tells_mlflow(project, trained, 
     assert run.inputs.dataset_inputs[0].tags[0].value == "test"
     assert study.data.metrics["test_balanced_accuracy"] == pytest.approx(metrics["balanced_accuracy"])
     artifacts = {file.path for file in tracker.client.list_artifacts(run.info.run_id)}
-    assert artifacts == {"metrics.json", "predictions.csv", "confusion.png", "classes.json"}
+    assert artifacts == files | {"classes.json"}
+    assert metrics["intervals"]["accuracy"]["low"] < metrics["accuracy"] < metrics["intervals"]["accuracy"]["high"]
+    assert metrics["calibration"]["temperature"] == record.best.temperature
 
 
 def test_evaluate_works_where_the_study_run_is_in_another_store(project, trained):

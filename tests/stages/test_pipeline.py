@@ -8,9 +8,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import optuna
+import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -52,6 +55,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path]) -
     params["backbones"]["vgg16"]["image_size"] = 48
     params["train"] |= {"epochs": 4, "budget": 200}
     params["search"] |= {"trials": TRIALS, "views": ["identity"]}
+    params["promotion"]["floors"] = {"accuracy": 1.0}  # labels mean nothing here: nobody reaches it
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     assert run(folder, "dvc", "init", "-q").returncode == 0
@@ -105,6 +109,10 @@ def test_every_stage_left_its_outputs(project: Path) -> None:
     assert run(project, "dvc", "plots", "show").returncode == 0
     registered = json.loads((project / "results/registered/cells.json").read_text())
     assert registered["challenger"] == NAME
+    page = (project / "reports/index.html").read_text()
+    assert NAME in page
+    assert "1 unreadable" in page
+    assert (project / "reports/regimes.csv").read_text().startswith("cell,backbone,regime")
 
 
 def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
@@ -130,9 +138,11 @@ def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
         NAME,
         f"evaluate {NAME}",
         "register",
+        "report",
     } <= names
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"trials.json", "trials.png", "history.png"} <= artifacts
+    assert {"trials.json", "trials.png", "history.png", "importance.png", "learning.png"} <= artifacts
+    assert "To see freeze depth against score" in parent.data.tags["mlflow.note.content"]
 
 
 def test_nothing_is_done_twice_and_a_learning_rate_bound_redoes_training_alone(project: Path) -> None:
@@ -160,25 +170,65 @@ def stages_to_redo(project: Path) -> list[str]:
     return [stage for stage in changed if not stage.startswith("scan")]
 
 
-def test_summary_promote_and_predict(project: Path) -> None:
+def test_the_summary_says_whether_the_guide_was_right(project: Path) -> None:
     shown = run(project, "frostline", "summary")
     assert shown.returncode == 0
     assert "cells-small" in shown.stdout
     assert "Was the guide right?" in shown.stdout
     assert "small-different" in shown.stdout
+
+
+def test_a_challenger_below_a_floor_is_refused_and_one_above_serves_until_it_is_rolled_back(project: Path) -> None:
     early = run(project, "frostline", "predict", "images/odd")
     assert early.returncode == 1
     assert "Traceback" not in early.stderr
-    assert run(project, "frostline", "promote", "cells").returncode == 0
+    refused = run(project, "frostline", "promote", "cells")
+    assert refused.returncode == 1
+    assert "is refused: floor of accuracy. Nothing was moved" in refused.stderr
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["promotion"]["floors"] = {"accuracy": 0.0}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    assert "would be promoted" in run(project, "frostline", "promote", "cells", "--dry-run").stderr
+    assert run(project, "frostline", "promote", "cells", "--why", "the first").returncode == 0
+    assert "is champion already" in run(project, "frostline", "promote", "cells").stderr
+    assert "the first" in run(project, "frostline", "history", "cells").stdout
+    nowhere = run(project, "frostline", "rollback", "cells")
+    assert nowhere.returncode == 1
+    assert "has no champion before this one" in nowhere.stderr
+
+
+def test_the_champion_labels_files_folders_and_patterns(project: Path) -> None:
     image = next((project / "images" / "even").glob("*.png"))
     good = run(project, "frostline", "predict", str(image))
     assert good.returncode == 0
     assert "even" in good.stdout or "odd" in good.stdout
     shutil.copy(image, project / "[bold] cell [.png")
     assert "[bold] cell [.png" in run(project, "frostline", "predict", "[bold] cell [.png").stdout
-    bad = run(project, "frostline", "predict", str(image), "images/odd/broken.png")
-    assert bad.returncode == 1
-    assert "unreadable" in bad.stdout
+    folder = run(project, "frostline", "predict", "images", "--format", "csv")
+    assert folder.returncode == 1  # of the broken one
+    rows = pd.read_csv(StringIO(folder.stdout), keep_default_na=False)
+    assert len(rows) == 49
+    assert rows.loc[rows["image"].str.endswith("broken.png"), "error"].str.startswith("unreadable").all()
+    assert (rows["label"] != "").sum() == 48
+    pattern = run(project, "frostline", "predict", "images/*/cell*.png", "--format", "json")
+    assert pattern.returncode == 0
+    assert {row["label"] for row in json.loads(pattern.stdout)} <= {"even", "odd"}
+    nothing = run(project, "frostline", "predict", "images/*.gif")
+    assert nothing.returncode == 1
+    assert "images/*.gif holds or matches no file" in nothing.stderr
+
+
+def test_served_exported_and_evaluated_predictions_are_the_same(project: Path) -> None:
+    evaluated = pd.read_csv(project / "results/evaluation" / NAME / "predictions.csv").set_index("image")
+    files = [f"images/{image}" for image in evaluated.index]
+    served = pd.read_csv(StringIO(run(project, "frostline", "predict", *files, "--format", "csv").stdout))
+    columns = ["probability_even", "probability_odd"]
+    np.testing.assert_allclose(served[columns], evaluated[columns], atol=1e-3)
+    assert served["label"].tolist() == evaluated["predicted"].tolist()
+    exported = run(project, "frostline", "export", "--format", "keras", "--output", "out/champion.keras")
+    assert exported.returncode == 0, exported.stderr
+    assert f"on {len(files)} test images no label differs" in exported.stderr
+    assert (project / "out/champion.keras").stat().st_size > 10**6
 
 
 @pytest.mark.parametrize(
@@ -187,6 +237,8 @@ def test_summary_promote_and_predict(project: Path) -> None:
         (("train", "cells", "smal", "vgg16"), "No size is called 'smal'.*Did you mean 'small'?"),
         (("prepare", "cats"), "No data set is called 'cats'"),
         (("promote", "cats"), "No data set is called 'cats'"),
+        (("history", "cats"), "No data set is called 'cats'"),
+        (("serve", "--dataset", "cats"), "No data set is called 'cats'"),
         (("evaluate", "cells", "small", "vgg61"), "vgg61"),
     ],
 )

@@ -20,13 +20,20 @@ from frostline.config import PrepareConfig
 from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
 from frostline.registry.package import write_served_model
-from frostline.training.record import TrainRecord
+from frostline.training.record import TrainRecord, read_training_images
 
-__all__ = ["RegisteredVersion", "load_champion", "predict", "promote", "register_challenger"]
+__all__ = [
+    "LoadedVersion",
+    "RegisteredVersion",
+    "load_champion",
+    "load_version",
+    "predict",
+    "register_challenger",
+    "registered",
+]
 
 _PREFIX = "frostline-"
 _MODEL = "frostline.model"
-_IMAGES_AT_ONCE = 64
 
 
 class Tracking(Protocol):
@@ -48,10 +55,35 @@ class RegisteredVersion:
     created: bool
 
 
+@dataclass(frozen=True, eq=False)
+class LoadedVersion:
+    """A version of a registered model as an MLflow pyfunc model, and the folder that it was loaded from."""
+
+    name: str
+    number: str
+    model: Any
+    folder: Path
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """The SHA-256 of the files that it was trained on; none where it does not say."""
+        return read_training_images(self.folder / "artifacts")
+
+    @property
+    def network(self) -> Path:
+        """Its Keras network."""
+        return self.folder / "artifacts" / "model.keras"
+
+    @property
+    def model_config(self) -> dict[str, Any]:
+        """Classes, image_size, resize, min_side and max_pixels."""
+        return dict(self.model.model_config)
+
+
 def register_challenger(
     tracker: Tracking, record: TrainRecord, folder: Path, limits: PrepareConfig
 ) -> RegisteredVersion:
-    """Make the network in `folder` (`model.keras`) the challenger of its data set.
+    """Make the model in `folder`, as the stage `train` leaves it, the challenger of its data set.
 
     It becomes a new version, logged on the run `record.run_id`, unless one with the same weights is there already.
     """
@@ -64,43 +96,27 @@ def register_challenger(
     return RegisteredVersion(name, version, created=not same)
 
 
-def promote(tracker: Tracking, dataset: str) -> RegisteredVersion:
-    """Make the challenger of `dataset` its champion, and the champion until now `previous`.
-
-    Raises RegistryError if there is no challenger.
-    """
-    name, aliases = _registered(tracker.client, dataset)
-    challenger, champion = aliases.get("challenger"), aliases.get("champion")
-    if challenger is None:
-        raise RegistryError(f"{name} has no challenger to promote: run `frostline register {dataset}` first.")
-    if champion is not None and champion != challenger:
-        tracker.client.set_registered_model_alias(name, "previous", champion)
-    tracker.client.set_registered_model_alias(name, "champion", challenger)
-    return RegisteredVersion(name, challenger, created=False)
-
-
-def load_champion(tracker: Tracking, dataset: str) -> Any:
-    """The champion of `dataset` as an MLflow pyfunc model. Raises RegistryError if there is none."""
-    name, aliases = _registered(tracker.client, dataset)
+def load_champion(tracker: Tracking, dataset: str) -> LoadedVersion:
+    """The champion of `dataset`. Raises RegistryError if there is none."""
+    name, aliases = registered(tracker.client, dataset)
     if "champion" not in aliases:
         raise RegistryError(f"{name} has no champion yet: run `frostline promote {dataset}` first.")
-    source = tracker.client.get_model_version_download_uri(name, aliases["champion"])
+    return load_version(tracker, name, aliases["champion"])
+
+
+def load_version(tracker: Tracking, name: str, number: str) -> LoadedVersion:
+    """A version of the registered model called `name`."""
+    source = tracker.client.get_model_version_download_uri(name, number)
     local = mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=tracker.client.tracking_uri)
-    return mlflow.pyfunc.load_model(local)
+    return LoadedVersion(name, number, mlflow.pyfunc.load_model(local), Path(local))
 
 
 def predict(model: Any, paths: Sequence[Path]) -> pd.DataFrame:
     """A row per file of `paths`: the column `image` (the path), then those of `ServedClassifier.predict`.
 
-    A file that cannot be used has a reason in `error`, an empty label and no probabilities.
+    A file that cannot be used has a reason in `error`, an empty label and no probabilities. All files are read at once:
+    give a few dozen at a time.
     """
-    parts = [
-        _predict_few(model, paths[start : start + _IMAGES_AT_ONCE]) for start in range(0, len(paths), _IMAGES_AT_ONCE)
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _predict_few(model: Any, paths: Sequence[Path]) -> pd.DataFrame:
     contents = [_content(path) for path in paths]
     answer: pd.DataFrame = model.predict(pd.DataFrame({"image": [data for data, _ in contents]}))
     answer["error"] = [error or seen for (_, error), seen in zip(contents, answer["error"], strict=True)]
@@ -124,7 +140,7 @@ def _create_version(tracker: Tracking, name: str, record: TrainRecord, folder: P
     try:
         with TemporaryDirectory() as temporary:
             model = Model(logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id)
-            write_served_model(Path(temporary), model, record, folder / "model.keras", limits)
+            write_served_model(Path(temporary), model, record, folder, limits)
             client.log_model_artifacts(logged.model_id, temporary)
     except BaseException:
         client.finalize_logged_model(logged.model_id, "FAILED")
@@ -162,7 +178,7 @@ def _tags(record: TrainRecord) -> dict[str, str]:
     }
 
 
-def _registered(client: Any, dataset: str) -> tuple[str, dict[str, str]]:
+def registered(client: Any, dataset: str) -> tuple[str, dict[str, str]]:
     """The name of a data set's registered model, and its aliases with their versions. Raises RegistryError."""
     known = _aliases(client)
     name = f"{_PREFIX}{dataset}"

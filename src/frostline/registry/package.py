@@ -15,7 +15,7 @@ from PIL import Image
 
 import frostline
 from frostline.config import PrepareConfig
-from frostline.training.record import TrainRecord
+from frostline.training.record import TRAINING_IMAGES, TrainRecord
 
 __all__ = ["write_served_model"]
 
@@ -25,17 +25,18 @@ _PACKAGE = Path(frostline.__file__).parent
 _REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow")
 
 
-def write_served_model(path: Path, model: Model, record: TrainRecord, network: Path, limits: PrepareConfig) -> None:
-    """Write `network` (a .keras file), the code that serves it and what it needs into the empty folder `path`.
+def write_served_model(path: Path, model: Model, record: TrainRecord, trained: Path, limits: PrepareConfig) -> None:
+    """Write the network of the folder `trained`, the code that serves it and what it needs into the empty `path`.
 
-    `model` names the run and the logged model that the folder belongs to; `limits` are the sizes of pictures that were
-    accepted as training data.
+    The list of training images goes with it, so that nobody judges it by what it was trained on. `model` names the run
+    and the logged model that the folder belongs to; `limits` are the sizes of pictures that were accepted as training
+    data.
     """
     mlflow.pyfunc.save_model(
         path,
         mlflow_model=model,
         python_model=_PACKAGE / "registry" / "served.py",
-        artifacts={"network": str(network)},
+        artifacts={"network": str(trained / "model.keras"), "training_images": str(trained / TRAINING_IMAGES)},
         code_paths=[str(_PACKAGE)],
         model_config={
             "classes": list(record.classes),

@@ -1,45 +1,75 @@
 """`frostline predict`: label images with the champion."""
 
+import sys
+from collections.abc import Iterator, Sequence
+from glob import glob, has_magic
 from pathlib import Path
+from typing import Literal
 
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from frostline.config import Config
-from frostline.errors import ConfigError
+from frostline.errors import DataError
 from frostline.params import load_config
+from frostline.progress import track
 from frostline.registry.models import load_champion, predict
 from frostline.tracking.runs import Tracker
 
-__all__ = ["run"]
+__all__ = ["Format", "run"]
+
+Format = Literal["table", "csv", "json"]
+_AT_ONCE = 64
 
 
-def run(images: list[Path], dataset: str | None) -> bool:
-    """Print a row per image; True if every image could be labelled.
+def run(places: Sequence[Path], dataset: str | None, form: Format) -> bool:
+    """Print a row per image of `places` (files, folders and patterns); True if every image could be labelled.
 
-    Raises ConfigError if `dataset` is needed, RegistryError if it has no champion.
+    A table holds path, label and probability; CSV and JSON the probabilities of all classes as well. Raises ConfigError
+    if `dataset` is needed, DataError if there is no image, RegistryError if there is no champion.
     """
     config = load_config()
-    name = _only_dataset(config) if dataset is None else dataset
-    config.dataset(name)
-    answers = predict(load_champion(Tracker.open(config.stores, name), name), images)
-    table = Table(header_style="bold")
-    for heading in ("image", "label", "probability"):
-        table.add_column(heading, overflow="fold")
-    for path, answer in zip(images, answers.to_dict("records"), strict=True):
-        if answer["error"]:
-            table.add_row(escape(str(path)), "[red]error[/red]", escape(str(answer["error"])))
-        else:
-            table.add_row(escape(str(path)), escape(answer["label"]), f"{answer['probability']:.3f}")
-    Console().print(table)
+    name = config.dataset_name(dataset)
+    files: list[Path] = []
+    for place in places:
+        found = list(_files(place))
+        if not found:
+            raise DataError(f"{place} holds or matches no file. Name image files, folders or patterns.")
+        files += found
+    model = load_champion(Tracker.open(config.stores, name), name).model
+    starts = range(0, len(files), _AT_ONCE)
+    parts = (predict(model, files[start : start + _AT_ONCE]) for start in starts)
+    answers = pd.concat(track(parts, "Labelling, by batches", len(starts)), ignore_index=True)
+    if form == "csv":
+        answers.to_csv(sys.stdout, index=False)
+    elif form == "json":
+        answers.to_json(sys.stdout, orient="records", indent=2)
+        print()
+    else:
+        _print_table(answers)
     return not answers["error"].astype(bool).any()
 
 
-def _only_dataset(config: Config) -> str:
-    if len(config.datasets) > 1:
-        raise ConfigError(
-            f"params.yaml names several data sets ({', '.join(config.datasets)}): "
-            "say whose champion to use with --dataset NAME."
-        )
-    return next(iter(config.datasets))
+def _files(place: Path) -> Iterator[Path]:
+    """A file itself, the files of a folder and of those in it but hidden ones, or what matches a pattern."""
+    if place.is_dir():
+        found = (file for file in sorted(place.rglob("*")) if file.is_file())
+        yield from (file for file in found if not any(part.startswith(".") for part in file.relative_to(place).parts))
+    elif has_magic(str(place)) and not place.exists():
+        for match in sorted(glob(str(place), recursive=True)):  # noqa: PTH207  # a pattern may be absolute
+            yield from _files(Path(match))
+    else:
+        yield place
+
+
+def _print_table(answers: pd.DataFrame) -> None:
+    table = Table(header_style="bold")
+    for heading in ("image", "label", "probability"):
+        table.add_column(heading, overflow="fold")
+    for answer in answers.to_dict("records"):
+        if answer["error"]:
+            table.add_row(escape(answer["image"]), "[red]error[/red]", escape(answer["error"]))
+        else:
+            table.add_row(escape(answer["image"]), escape(answer["label"]), f"{answer['probability']:.3f}")
+    Console().print(table)

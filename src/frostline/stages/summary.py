@@ -1,15 +1,10 @@
 """`frostline summary`: one table of what the last run found, and where to look further."""
 
-import json
-from pathlib import Path
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
-from frostline.errors import DataError
 from frostline.params import load_config
-from frostline.training.record import TrainRecord
+from frostline.report.results import CellResult, read_results
 
 __all__ = ["run"]
 
@@ -29,69 +24,49 @@ def run() -> None:
     table = Table(title="What the search found", header_style="bold")
     for name in ("cell", "backbone", "best strategy", "freeze depth", "learning rates\nhead, backbone"):
         table.add_column(name, no_wrap=True)
-    for name in ("validation\nbalanced acc.", "test\nbalanced acc.", "test\naccuracy", "trials", "time"):
+    for name in ("validation\nbalanced acc.", "test balanced acc.\n(95% interval)", "test\naccuracy", "trials", "time"):
         table.add_column(name, justify="right", no_wrap=True)
-    experiment = ""
-    for dataset in config.datasets:
-        for size in config.sizes:
-            for backbone in config.backbones:
-                name = f"{dataset}-{size}-{backbone}"
-                metrics = Path("results/evaluation") / name / "metrics.json"
-                if metrics.exists() and (Path("models") / name / "train.json").exists():
-                    record = TrainRecord.read(Path("models") / name)
-                    experiment = record.experiment_id
-                    found = json.loads(metrics.read_text())
-                    table.add_row(*_row(record, found))
-                    guide.add_row(*_guide_row(record, found))
-    if not table.row_count:
-        raise DataError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
+    results = read_results(config)
+    for result in results:
+        table.add_row(*_row(result))
+        guide.add_row(*_guide_row(result))
     console = Console(width=None if Console().is_terminal else 165)
     console.print(table)
     console.print(guide)
     console.print(
         "Compare runs and models:      [bold]make ui[/bold], then http://127.0.0.1:5000/#/experiments"
-        f"/{experiment}?workflowType=machine_learning",
+        f"/{results[-1].record.experiment_id}?workflowType=machine_learning",
         soft_wrap=True,
     )
     console.print("Look into the Optuna studies: [bold]make dashboard[/bold]")
 
 
-def _row(record: TrainRecord, metrics: dict[str, Any]) -> list[str]:
+def _row(result: CellResult) -> list[str]:
+    record, metrics = result.record, result.metrics
     best, trials = record.best, record.trials
     backbone_rate = f"{best.backbone_learning_rate:.1e}" if best.thaw else "frozen"
+    low, high = metrics["intervals"]["balanced_accuracy"].values()
     return [
-        f"{record.dataset}-{record.size}",
+        record.cell,
         record.backbone,
         best.strategy,
         f"{best.freeze_depth} of {best.keep} kept",
         f"{best.head_learning_rate:.1e}, {backbone_rate}",
         f"{record.validation.balanced_accuracy:.3f}",
-        f"{metrics['balanced_accuracy']:.3f}",
+        f"{metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f})",
         f"{metrics['accuracy']:.3f}",
         f"{trials.complete} + {trials.pruned} pruned" + (f" + {trials.failed} failed" if trials.failed else ""),
         f"{record.seconds / 60:.1f} min",
     ]
 
 
-def _guide_row(record: TrainRecord, metrics: dict[str, Any]) -> list[str]:
+def _guide_row(result: CellResult) -> list[str]:
+    record, guide = result.record, result.guide
     recommended = " or ".join(record.guide.recommended)
     row = [record.cell, record.backbone, record.guide.regime, recommended, record.best.strategy]
-    if "guide" not in metrics:
-        return [*row, "-", f"{metrics['balanced_accuracy']:.3f}", "-", "no trial of the guide's was completed"]
-    guide = metrics["guide"]
-    low, high = guide["difference_low"], guide["difference_high"]
-    if record.guide.trial == record.best.trial:
-        verdict = "nothing beat the guide's own"
-    elif low > 0:
-        verdict = "the search is better"
-    elif high < 0:
-        verdict = "the guide is better"
-    else:
-        verdict = "no clear difference"
-    return [
-        *row,
-        f"{guide['balanced_accuracy']:.3f}",
-        f"{metrics['balanced_accuracy']:.3f}",
-        f"{100 * guide['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
-        verdict,
-    ]
+    test = f"{result.metrics['balanced_accuracy']:.3f}"
+    if guide is None:
+        return [*row, "-", test, "-", result.verdict]
+    difference, low, high = (100 * guide[name] for name in ("difference", "difference_low", "difference_high"))
+    found = f"{difference:+.1f} ({low:+.1f} to {high:+.1f})"
+    return [*row, f"{guide['balanced_accuracy']:.3f}", test, found, result.verdict]

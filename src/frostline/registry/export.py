@@ -1,0 +1,69 @@
+"""Take a version out of the registry, as Keras or ONNX, and hold it to what the version itself answers."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.atomic import atomic_file
+from frostline.errors import RegistryError
+from frostline.registry.models import LoadedVersion
+
+__all__ = ["TOLERANCE", "Format", "export"]
+
+Format = Literal["keras", "onnx"]
+TOLERANCE = 1e-3
+_NEEDED = ("onnx", "onnxruntime", "tf2onnx")
+_AT_ONCE = 32
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def export(version: LoadedVersion, path: Path, form: Format, images: Sequence[NDArray[np.uint8]]) -> float:
+    """Write the network of `version` to `path`; the largest difference of a probability over `images` [S, S, 3].
+
+    The network takes pixels [N, S, S, 3] in 0..255 of pictures resized as the version's model_config says, and gives
+    calibrated probabilities [N, K]. Raises RegistryError if a package is missing, or if labels differ or probabilities
+    by more than 0.001: then nothing is written.
+    """
+    import keras
+
+    network = keras.saving.load_model(version.network, compile=False)
+    write = {"keras": _keras, "onnx": _onnx}[form]
+    pixels = np.stack(images).astype(np.float32)
+    batches = [pixels[start : start + _AT_ONCE] for start in range(0, len(pixels), _AT_ONCE)]
+    expected = np.concatenate([np.asarray(network.predict_on_batch(batch)) for batch in batches])
+    with atomic_file(path) as new:
+        exported = write(version, network, new)
+        found = np.concatenate([exported(batch) for batch in batches])
+        difference = float(np.abs(expected - found).max())
+        if difference > TOLERANCE or (expected.argmax(axis=1) != found.argmax(axis=1)).any():
+            raise RegistryError(
+                f"The {form} export of {version.name} version {version.number} answers otherwise than the version: "
+                f"probabilities differ by up to {difference:.2g} on {len(pixels)} test images, where {TOLERANCE:g} is "
+                "allowed. Nothing was written."
+            )
+    return difference
+
+
+def _keras(version: LoadedVersion, _: Any, path: Path) -> Predict:
+    import keras
+
+    shutil.copyfile(version.network, path)
+    again = keras.saving.load_model(path, compile=False)
+    return lambda pixels: np.asarray(again.predict_on_batch(pixels))
+
+
+def _onnx(_: LoadedVersion, network: Any, path: Path) -> Predict:
+    missing = [package for package in _NEEDED if find_spec(package) is None]
+    if missing:
+        raise RegistryError(f"ONNX needs packages that are not installed: pip install {' '.join(missing)}")
+    import onnxruntime
+
+    network.export(str(path), format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (name,) = [each.name for each in session.get_inputs()]
+    return lambda pixels: np.asarray(session.run(None, {name: pixels})[0])

@@ -1,0 +1,139 @@
+"""The gate: whether a challenger is better than the champion, on the same test images, by more than luck."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.config import PromotionConfig
+from frostline.evaluation.intervals import mcnemar, paired_gains
+from frostline.evaluation.metrics import HIGHER_IS_BETTER, measure
+
+__all__ = ["Check", "Evidence", "Verdict", "judge"]
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a version answered to N test images: probabilities [N, K]; and the seconds that one image takes it."""
+
+    probabilities: NDArray[np.float64]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """One condition of promotion, whether it holds, why in a sentence, and the numbers that say so."""
+
+    name: str
+    passed: bool
+    reason: str
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All checks on so many test images."""
+
+    images: int
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check holds."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Those of all checks."""
+        return {"images": self.images} | {name: value for check in self.checks for name, value in check.numbers.items()}
+
+
+def judge(
+    labels: Labels,
+    groups: NDArray[Any],
+    challenger: Evidence,
+    champion: Evidence | None,
+    config: PromotionConfig,
+    seed: int,
+) -> Verdict:
+    """Judge by `labels` [N] of test images in `groups` [N] of near duplicates; without a champion, by floors alone.
+
+    A challenger must pass two one-sided tests at `config.level`: McNemar's exact one, that it is right more often, and
+    a bootstrap of the difference in `config.metric`. As it needs both, one that is right no more often passes no more
+    often than the exact test lets it.
+    """
+    checks = [_floor(labels, challenger, metric, floor) for metric, floor in config.floors.items()]
+    if champion is not None:
+        checks += [
+            _accuracy(labels, challenger, champion, config.level),
+            _metric(labels, groups, challenger, champion, config, seed),
+            _calibration(labels, challenger, champion, config.calibration_error),
+            _latency(challenger, champion, config.latency),
+        ]
+    return Verdict(len(labels), tuple(checks))
+
+
+def _floor(labels: Labels, challenger: Evidence, metric: str, floor: float) -> Check:
+    value = measure(metric, labels, challenger.probabilities)
+    passed, bound = (value >= floor, "at least") if metric in HIGHER_IS_BETTER else (value <= floor, "at most")
+    return Check(f"floor of {metric}", passed, f"{value:.3f}; {bound} {floor:g}", {f"challenger_{metric}": value})
+
+
+def _accuracy(labels: Labels, challenger: Evidence, champion: Evidence, level: float) -> Check:
+    new, old = (each.probabilities.argmax(axis=1) == labels for each in (challenger, champion))
+    gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
+    p = mcnemar(gained, lost)
+    return Check(
+        "accuracy (McNemar)",
+        p <= level,
+        f"{new.mean():.3f} against {old.mean():.3f}, {gained} gained and {lost} lost: p = {p:.3g}; at most {level:g}",
+        {
+            "challenger_accuracy": float(new.mean()),
+            "champion_accuracy": float(old.mean()),
+            "gained": gained,
+            "lost": lost,
+            "mcnemar_p": p,
+        },
+    )
+
+
+def _metric(
+    labels: Labels,
+    groups: NDArray[Any],
+    challenger: Evidence,
+    champion: Evidence,
+    config: PromotionConfig,
+    seed: int,
+) -> Check:
+    metric, probabilities = config.metric, (challenger.probabilities, champion.probabilities)
+    new, old = (measure(metric, labels, each) for each in probabilities)
+    low = float(np.nanquantile(paired_gains(labels, *probabilities, groups, metric, seed), config.level))
+    return Check(
+        f"{metric} (bootstrap)",
+        low > 0,
+        f"{new:.3f} against {old:.3f}: better by {low:+.3f} or more, to {1 - config.level:.0%} certain; above 0",
+        {f"challenger_{metric}": new, f"champion_{metric}": old, "gain_low": low},
+    )
+
+
+def _calibration(labels: Labels, challenger: Evidence, champion: Evidence, rise: float) -> Check:
+    new, old = (measure("calibration_error", labels, each.probabilities) for each in (challenger, champion))
+    return Check(
+        "calibration error",
+        new - old <= rise,
+        f"{new:.3f} against {old:.3f}; at most {rise:g} more",
+        {"challenger_calibration_error": new, "champion_calibration_error": old},
+    )
+
+
+def _latency(challenger: Evidence, champion: Evidence, times: float) -> Check:
+    new, old = challenger.seconds, champion.seconds
+    return Check(
+        "latency",
+        new <= times * old,
+        f"{1000 * new:.0f} ms an image against {1000 * old:.0f} ms; at most {times:g} times",
+        {"challenger_seconds": new, "champion_seconds": old},
+    )

@@ -1,0 +1,56 @@
+"""Who promoted what, when and why: records in the tags of the registered model, where deleting a run leaves them.
+
+Each record has a tag of its own, named by time and a random part, so that none is ever written over.
+"""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Author", "Promotion", "append", "read"]
+
+_PREFIX = "frostline.promotion."
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Author(_Frozen):
+    """Who acts, why (in their own words, if they gave any), and with which versions and commit."""
+
+    who: str
+    why: str = ""
+    lineage: dict[str, str] = {}
+
+
+class Promotion(_Frozen):
+    """One change of champion, from version `before` to `version`, with the checks that it passed and their numbers."""
+
+    action: Literal["promoted", "rolled back"]
+    version: str
+    before: str | None
+    when: datetime
+    author: Author
+    checks: dict[str, str] = {}
+    numbers: dict[str, float] = {}
+
+    @classmethod
+    def now(cls, **fields: Any) -> "Promotion":
+        """A record of this moment."""
+        return cls(when=datetime.now(UTC), **fields)
+
+
+def append(client: Any, name: str, promotion: Promotion) -> None:
+    """Add a record to the registered model called `name`."""
+    moment = promotion.when.strftime("%Y%m%dT%H%M%S.%fZ")
+    tag = f"{_PREFIX}{moment}.{uuid.uuid4().hex[:8]}"
+    client.set_registered_model_tag(name, tag, promotion.model_dump_json())
+
+
+def read(client: Any, name: str) -> list[Promotion]:
+    """All records of the registered model called `name`, the oldest first."""
+    tags = client.get_registered_model(name).tags
+    return [Promotion.model_validate_json(tags[tag]) for tag in sorted(tags) if tag.startswith(_PREFIX)]

@@ -1,0 +1,1 @@
+"""One page about everything that the pipeline found."""

@@ -1,0 +1,41 @@
+"""The health of a data set, from what `prepare` wrote."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from frostline.data.manifest import read_manifest
+
+__all__ = ["Health", "read_health"]
+
+
+@dataclass(frozen=True)
+class Health:
+    """Counts of a data set. `classes` has images by split; `divided` counts groups of near duplicates in two splits."""
+
+    name: str
+    images: int
+    classes: dict[str, dict[str, int]]
+    quarantined: dict[str, int]
+    duplicates: int
+    groups: dict[str, int]
+    divided: int
+    fingerprint: str
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that any class has images in, training first."""
+        return sorted({split for counts in self.classes.values() for split in counts}, reverse=True)
+
+
+def read_health(name: str) -> Health:
+    """Read the card and the manifest of the data set called `name`."""
+    folder = Path("data/prepared") / name
+    card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(folder / "manifest.csv")
+    return Health(
+        name=name,
+        divided=int((manifest.groupby("group")["split"].nunique() > 1).sum()),
+        **{key: card[key] for key in ("images", "classes", "quarantined", "duplicates", "groups", "fingerprint")},
+    )

@@ -1,0 +1,49 @@
+"""The report: one HTML file with everything in it, for a phone or a desktop, light or dark."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from frostline.report.health import Health
+from frostline.report.results import CellResult
+
+__all__ = ["render"]
+
+
+def render(
+    results: Sequence[CellResult],
+    health: Sequence[Health],
+    profiles: Mapping[str, Path],
+    lineage: Mapping[str, str],
+    mlflow: str,
+    now: datetime,
+) -> str:
+    """The page. `profiles` has the figure of each data set and backbone by name; `mlflow` is where MLflow's UI is."""
+    environment = Environment(
+        loader=PackageLoader("frostline.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"points": _points, "picture": _picture, "percent": lambda share: f"{100 * share:.1f}%"}
+    return environment.get_template("page.html").render(
+        results=results,
+        health=health,
+        profiles=profiles,
+        lineage=dict(sorted(lineage.items())),
+        mlflow=mlflow.rstrip("/"),
+        now=now.strftime("%Y-%m-%d %H:%M %Z"),
+    )
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _picture(path: Path) -> str:
+    """An image file as a data URI, so that the page needs no other file."""
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -1,0 +1,95 @@
+"""What each cell came to: its study's winner, the test, and whether the guide was right."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from frostline.config import Config
+from frostline.errors import DataError
+from frostline.training.record import TrainRecord
+
+__all__ = ["CellResult", "read_results", "regime_table"]
+
+_MODELS, _EVALUATIONS = Path("models"), Path("results/evaluation")
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A trained and evaluated cell: the record of its training, and `metrics.json`."""
+
+    record: TrainRecord
+    metrics: dict[str, Any]
+
+    @property
+    def model(self) -> Path:
+        """The folder of the model."""
+        return _MODELS / self.record.name
+
+    @property
+    def evaluation(self) -> Path:
+        """The folder of the evaluation."""
+        return _EVALUATIONS / self.record.name
+
+    @property
+    def guide(self) -> dict[str, float] | None:
+        """What following the guide would have given; None if none of its trials was completed."""
+        return self.metrics.get("guide")
+
+    @property
+    def verdict(self) -> str:
+        """Whether the guide was right."""
+        if self.guide is None:
+            return "no trial of the guide's was completed"
+        if self.record.guide.trial == self.record.best.trial:
+            return "nothing beat the guide's own"
+        if self.guide["difference_low"] > 0:
+            return "the search is better"
+        return "the guide is better" if self.guide["difference_high"] < 0 else "no clear difference"
+
+
+def read_results(config: Config) -> list[CellResult]:
+    """The cells of params.yaml that were trained and evaluated. Raises DataError if there is none."""
+    names = [
+        f"{dataset}-{size}-{backbone}"
+        for dataset in config.datasets
+        for size in config.sizes
+        for backbone in config.backbones
+    ]
+    found = [
+        CellResult(TrainRecord.read(_MODELS / name), json.loads((_EVALUATIONS / name / "metrics.json").read_text()))
+        for name in names
+        if (_MODELS / name / "train.json").exists() and (_EVALUATIONS / name / "metrics.json").exists()
+    ]
+    if not found:
+        raise DataError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
+    return found
+
+
+def regime_table(results: list[CellResult]) -> pd.DataFrame:
+    """A row per cell and backbone: the guide against the search, in balanced accuracy on the test images."""
+    return pd.DataFrame(
+        [
+            {
+                "cell": result.record.cell,
+                "backbone": result.record.backbone,
+                "regime": result.record.guide.regime,
+                "guide": " or ".join(result.record.guide.recommended),
+                "found": result.record.best.strategy,
+                "keep": result.record.best.keep,
+                "freeze_depth": result.record.best.freeze_depth,
+                "validation": result.record.validation.balanced_accuracy,
+                "test": result.metrics["balanced_accuracy"],
+                "test_low": result.metrics["intervals"]["balanced_accuracy"]["low"],
+                "test_high": result.metrics["intervals"]["balanced_accuracy"]["high"],
+                "guide_test": (result.guide or {}).get("balanced_accuracy"),
+                "difference": (result.guide or {}).get("difference"),
+                "difference_low": (result.guide or {}).get("difference_low"),
+                "difference_high": (result.guide or {}).get("difference_high"),
+                "verdict": result.verdict,
+            }
+            for result in results
+        ]
+    )

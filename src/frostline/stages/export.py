@@ -1,0 +1,38 @@
+"""`frostline export`: the champion as a file for other runtimes."""
+
+from pathlib import Path
+
+from frostline.data.held_out import read_held_out
+from frostline.data.images import load_square
+from frostline.data.sources import open_source
+from frostline.params import load_config
+from frostline.progress import say, track
+from frostline.registry.export import Format, export
+from frostline.registry.models import load_champion
+from frostline.tracking.runs import Tracker
+
+__all__ = ["run"]
+
+
+def run(dataset: str | None, form: Format, output: Path | None) -> None:
+    """Write the champion to `output`, or `<data set>.<format>`, and compare the two on all test images.
+
+    Raises RegistryError if there is no champion, or the export answers otherwise.
+    """
+    config = load_config()
+    name = config.dataset_name(dataset)
+    path = output or Path(f"{name}.{form}")
+    version = load_champion(Tracker.open(config.stores, name), name)
+    held_out = read_held_out(Path("data/prepared") / name, open_source(config.dataset(name)))
+    served, count = version.model_config, len(held_out.paths)
+    size, limits = served["image_size"], {name: served[name] for name in ("min_side", "max_pixels")}
+    images = [
+        load_square(file, size, served["resize"], **limits)
+        for file in track(held_out.paths, "Reading test images", count)
+    ]
+    difference = export(version, path, form, images)
+    say(
+        f"{path}: {version.name} version {version.number}; on {count} test images no label differs, and probabilities "
+        f"by {difference:.1e} at most. It takes pixels [N, {size}, {size}, 3] from 0 to 255 ({served['resize']}) and "
+        f"gives probabilities [N, {len(served['classes'])}] of {', '.join(served['classes'])}."
+    )

@@ -1,0 +1,65 @@
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+
+from frostline.data.images import load_square
+from frostline.errors import RegistryError
+from frostline.registry.export import TOLERANCE, export
+from frostline.registry.models import load_champion, register_challenger
+from frostline.tracking.runs import Tracker
+
+needs_onnx = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "tf2onnx")),
+    reason="onnx, onnxruntime or tf2onnx is not installed",
+)
+
+
+@pytest.fixture
+def champion(stores, tmp_path, limits, make_network, make_record, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = tmp_path.name
+    tracker = Tracker.open(stores, dataset)
+    model = make_network(tmp_path / "model", 5)
+    record = make_record(model, tracker.study_run("study", dataset, 1, {}).id, dataset=dataset)
+    version = register_challenger(tracker, record, tmp_path / "model", limits)
+    tracker.client.set_registered_model_alias(version.name, "champion", version.version)
+    return load_champion(tracker, dataset)
+
+
+@pytest.fixture
+def images(cells, champion):
+    size = champion.model_config["image_size"]
+    return [load_square(cell, size, "stretch", min_side=16, max_pixels=10**6) for cell in cells]
+
+
+def test_a_keras_export_is_the_network_itself(champion, images, tmp_path):
+    assert export(champion, tmp_path / "out.keras", "keras", images) == 0
+    assert (tmp_path / "out.keras").read_bytes() == champion.network.read_bytes()
+
+
+@needs_onnx
+def test_an_onnx_export_answers_as_the_network_does(champion, images, tmp_path):
+    import onnxruntime
+
+    path = tmp_path / "out.onnx"
+    assert export(champion, path, "onnx", images) <= TOLERANCE
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    pixels = np.stack(images).astype(np.float32)
+    expected = keras.saving.load_model(champion.network).predict(pixels, verbose=0)
+    np.testing.assert_allclose(session.run(None, {given.name: pixels})[0], expected, atol=TOLERANCE)
+
+
+def test_an_export_that_answers_otherwise_is_not_written(champion, images, tmp_path, monkeypatch):
+    monkeypatch.setattr("frostline.registry.export.TOLERANCE", -1.0)
+    with pytest.raises(RegistryError, match=r"The keras export of .* answers otherwise .* Nothing was written"):
+        export(champion, tmp_path / "out.keras", "keras", images)
+    assert not list(tmp_path.glob("*out.keras*"))
+
+
+def test_what_onnx_needs_is_named(champion, images, tmp_path, monkeypatch):
+    monkeypatch.setattr("frostline.registry.export._NEEDED", ("onnx", "no_such_package"))
+    with pytest.raises(RegistryError, match="pip install no_such_package"):
+        export(champion, tmp_path / "out.onnx", "onnx", images)

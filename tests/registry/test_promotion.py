@@ -1,0 +1,229 @@
+"""Promotion and rollback in a real registry, by real answers to real pictures."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from frostline.config import PromotionConfig
+from frostline.data.held_out import HeldOut
+from frostline.data.images import load_square
+from frostline.errors import RegistryError
+from frostline.registry.history import Author, read
+from frostline.registry.models import load_champion, predict, register_challenger
+from frostline.registry.promotion import promote, rollback
+from frostline.tracking.runs import Tracker
+from frostline.training.record import write_training_images
+
+SIDE = 32
+ME = Author(who="ada", why="it was time", lineage={"git_commit": "c" * 40})
+CONFIG = PromotionConfig(
+    metric="accuracy", level=0.05, calibration_error=1, latency=100, floors={"balanced_accuracy": 0.6}
+)
+
+
+def brightness(file: Path) -> float:
+    return float(load_square(file, SIDE, "stretch", min_side=16, max_pixels=10**6).mean())
+
+
+@pytest.fixture(scope="module")
+def held_out(cells: list[Path]) -> HeldOut:
+    """40 real pictures, of which the brighter half is `light`."""
+    bright = np.array([brightness(file) for file in cells])
+    digests = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in cells)
+    labels = (bright > np.median(bright)).astype(np.int64)
+    return HeldOut(tuple(cells), labels, np.arange(len(cells)).astype(str), digests, ("dark", "light"))
+
+
+@pytest.fixture
+def registry(stores, tmp_path, limits, make_record, held_out, monkeypatch):
+    """`add(right)`: register a network that knows dark from light (or takes one for the other) as challenger."""
+    import keras
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracker = Tracker.open(stores, tmp_path.name)
+    threshold = float(np.median([brightness(file) for file in held_out.paths])) / 255
+
+    class Registry:
+        dataset = tmp_path.name
+        locks = tmp_path / "locks"
+
+        def add(self, right: bool, *, trained_on=(), classes=("dark", "light"), sharpness: float = 30):
+            folder = tmp_path / f"model-{len(list(tmp_path.glob('model-*')))}"
+            folder.mkdir()
+            inputs = keras.Input((SIDE, SIDE, 3))
+            pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
+            head = keras.layers.Dense(len(classes), activation="softmax")
+            network = keras.Model(inputs, head(pooled))
+            slope = sharpness if right else -sharpness
+            kernel, bias = np.zeros((3, len(classes))), np.zeros(len(classes))
+            kernel[:, 1], bias[1], bias[2:] = slope / 3, -slope * threshold, -50
+            head.set_weights([kernel, bias])
+            network.save(folder / "model.keras")
+            write_training_images(folder, trained_on)
+            study = tracker.study_run(folder.name, f"{folder}", 1, {})
+            record = make_record(f"{folder}", study.id, dataset=self.dataset, classes=classes)
+            return register_challenger(tracker, record, folder, limits), study.id
+
+        def promote(self, images: HeldOut = held_out, **options):
+            return promote(tracker, self.dataset, images, CONFIG, ME, self.locks, seed=1, **options)
+
+        def rollback(self):
+            return rollback(tracker, self.dataset, ME, self.locks)
+
+        def aliases(self) -> dict[str, str]:
+            found = tracker.client.get_registered_model(f"frostline-{self.dataset}").aliases
+            return {alias: str(version) for alias, version in found.items()}
+
+        def history(self):
+            return read(tracker.client, f"frostline-{self.dataset}")
+
+    Registry.tracker = tracker
+    return Registry()
+
+
+def served(registry, paths) -> tuple[str, list[float]]:
+    """A digest of all files of the champion, and what it answers."""
+    tracker = registry.tracker
+    version = tracker.client.get_model_version_by_alias(f"frostline-{registry.dataset}", "champion")
+    source = tracker.client.get_model_version_download_uri(version.name, version.version).removeprefix("file://")
+    digest = hashlib.sha256()
+    for file in sorted(file for file in Path(source).rglob("*") if file.is_file() and "__pycache__" not in file.parts):
+        digest.update(str(file.relative_to(source)).encode() + file.read_bytes())
+    answers = predict(load_champion(tracker, registry.dataset).model, paths)
+    return digest.hexdigest(), answers["probability_light"].tolist()
+
+
+def test_the_way_of_a_champion_and_back(registry, held_out):
+    registry.add(right=False)
+    first = registry.promote()
+    assert not first.moved
+    assert registry.aliases() == {"challenger": "1"}
+    assert registry.history() == []
+
+    registry.add(right=True, sharpness=1)
+    assert registry.promote().moved
+    assert registry.aliases() == {"challenger": "2", "champion": "2"}
+    before = served(registry, held_out.paths[:5])
+
+    registry.add(right=False)
+    worse = registry.promote()
+    assert not worse.moved
+    assert [check.name for check in worse.verdict.checks if not check.passed] == [
+        "floor of balanced_accuracy",
+        "accuracy (McNemar)",
+        "accuracy (bootstrap)",
+    ]
+    assert registry.aliases() == {"challenger": "3", "champion": "2"}
+
+    (only,) = registry.history()
+    assert (only.action, only.version, only.before, only.author) == ("promoted", "2", None, ME)
+    assert served(registry, held_out.paths[:5]) == before
+
+
+def test_a_better_one_takes_over_and_rollback_serves_the_very_bytes_of_before(registry, held_out):
+    confused = HeldOut(held_out.paths, 1 - held_out.labels, held_out.groups, held_out.sha256, held_out.classes)
+    registry.add(right=False)
+    assert registry.promote(confused).moved  # by its own lights
+    before = served(registry, held_out.paths[:5])
+
+    registry.add(right=True)
+    outcome = registry.promote()
+    assert outcome.moved
+    assert registry.aliases() == {"challenger": "2", "champion": "2", "previous": "1"}
+    assert served(registry, held_out.paths[:5]) != before
+    last = registry.history()[-1]
+    assert (last.version, last.before, last.author.why) == ("2", "1", "it was time")
+    assert last.numbers["gained"] == len(held_out.paths)
+    assert last.checks["accuracy (McNemar)"].startswith("1.000 against 0.000")
+
+    record = registry.rollback()
+    assert (record.action, record.version, record.before) == ("rolled back", "1", "2")
+    assert registry.aliases() == {"challenger": "2", "champion": "1"}
+    assert served(registry, held_out.paths[:5]) == before
+    assert [each.action for each in registry.history()] == ["promoted", "promoted", "rolled back"]
+    with pytest.raises(RegistryError, match="has no champion before this one to go back to"):
+        registry.rollback()
+
+
+def test_the_history_outlives_the_runs_that_it_is_about(registry):
+    _, run_id = registry.add(right=True)
+    registry.promote()
+    registry.tracker.client.delete_run(run_id)
+    assert [record.version for record in registry.history()] == ["1"]
+
+
+def test_a_dry_run_moves_nothing_and_a_champion_is_not_promoted_again(registry):
+    registry.add(right=True)
+    tried = registry.promote(dry_run=True)
+    assert (tried.verdict.passed, tried.moved) == (True, False)
+    assert registry.aliases() == {"challenger": "1"}
+    registry.promote()
+    again = registry.promote()
+    assert (again.verdict, again.moved) == (None, False)
+    assert len(registry.history()) == 1
+
+
+def test_nobody_is_judged_by_pictures_that_either_was_trained_on(registry, held_out):
+    registry.add(right=True, trained_on=held_out.sha256[:10])
+    assert registry.promote().verdict.images == 30
+    registry.add(right=False, trained_on=held_out.sha256[5:15])
+    assert registry.promote().verdict.images == 25
+    registry.add(right=True, trained_on=held_out.sha256[10:])
+    with pytest.raises(RegistryError, match="every test image was used to train version 3 or 1"):
+        registry.promote()
+
+
+def test_a_class_that_the_champion_does_not_know_counts_against_it(registry, held_out):
+    registry.add(right=True, classes=("dark", "light"))
+    registry.promote()
+    registry.add(right=True, classes=("dark", "light", "odd"))
+    more = HeldOut(held_out.paths, held_out.labels, held_out.groups, held_out.sha256, ("dark", "light", "odd"))
+    verdict = registry.promote(more).verdict
+    assert verdict.numbers["champion_accuracy"] == verdict.numbers["challenger_accuracy"] == 1
+
+
+def test_of_two_promotions_at_once_one_says_so(registry):
+    registry.add(right=True)
+    registry.locks.mkdir()
+    with (
+        FileLock(registry.locks / f"frostline-{registry.dataset}.lock"),
+        pytest.raises(RegistryError, match=r"Another promotion or rollback of .* is under way on this machine"),
+    ):
+        registry.promote()
+    assert registry.promote().moved
+
+
+def test_aliases_that_somebody_moves_meanwhile_stay_where_they_put_them(registry, held_out):
+    registry.add(right=True)
+    registry.add(right=True)
+    client, name = registry.tracker.client, f"frostline-{registry.dataset}"
+
+    class Meanwhile(HeldOut):
+        def without(self, sha256):
+            client.set_registered_model_alias(name, "champion", "1")
+            return super().without(sha256)
+
+    fields = (held_out.paths, held_out.labels, held_out.groups, held_out.sha256, held_out.classes)
+    with pytest.raises(RegistryError, match=r"was changed by somebody else meanwhile \(champion is now version 1"):
+        registry.promote(Meanwhile(*fields))
+    assert registry.aliases() == {"challenger": "2", "champion": "1"}
+    assert registry.history() == []
+
+
+def test_a_test_picture_that_is_gone_is_named(registry, held_out, tmp_path):
+    registry.add(right=True)
+    paths = (tmp_path / "gone.png", *held_out.paths[1:])
+    broken = HeldOut(paths, held_out.labels, held_out.groups, held_out.sha256, held_out.classes)
+    with pytest.raises(RegistryError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
+        registry.promote(broken)
+
+
+def test_without_a_challenger_there_is_nothing_to_promote(registry):
+    registry.add(right=True)
+    registry.tracker.client.delete_registered_model_alias(f"frostline-{registry.dataset}", "challenger")
+    with pytest.raises(RegistryError, match="has no challenger to promote: run `frostline register"):
+        registry.promote()

@@ -1,0 +1,174 @@
+"""The server over real HTTP: 1,000 mixed requests of 8 clients, and one of each mistake."""
+
+import base64
+import gc
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+
+import numpy as np
+import psutil
+import pytest
+import requests
+import uvicorn
+from PIL import Image
+
+from frostline.registry.models import load_champion, register_challenger
+from frostline.registry.server import ServingLimits, create_app
+from frostline.tracking.runs import Tracker
+
+LIMITS = ServingLimits(megabytes=1, images=8)
+KINDS = ("good", "several", "corrupt", "oversized", "text", "keys", "syntax")
+
+
+@pytest.fixture(scope="module")
+def champion(stores, tmp_path_factory, limits, make_network, make_record):
+    folder = tmp_path_factory.mktemp("served")
+    tracker = Tracker.open(stores, "served_http")
+    model = make_network(folder, 7)
+    record = make_record(model, tracker.study_run("study", "served_http", 1, {}).id, dataset="served_http")
+    version = register_challenger(tracker, record, folder, limits)
+    tracker.client.set_registered_model_alias(version.name, "champion", version.version)
+    return load_champion(tracker, "served_http")
+
+
+@pytest.fixture(scope="module")
+def address(champion) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(create_app(champion, LIMITS), port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def post(address: str, body: bytes, kind: str | None = "application/json") -> tuple[int, dict]:
+    answer = requests.post(f"{address}/invocations", body, headers={"Content-Type": kind}, timeout=60)
+    return answer.status_code, answer.json()
+
+
+def encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def asked(*images: object) -> bytes:
+    return json.dumps({"inputs": images}).encode()
+
+
+def test_every_way_of_sending_a_picture_gives_the_same_answer(address, cells):
+    content = cells[0].read_bytes()
+    text, numbers = encoded(content), list(content)
+    bodies = [
+        {"inputs": [text]},
+        {"instances": [text]},
+        {"inputs": [numbers]},
+        {"inputs": {"image": [text]}},
+        {"instances": [{"image": text}]},
+        {"dataframe_records": [{"image": text}]},
+        {"dataframe_split": {"columns": ["image"], "data": [[text]]}},
+    ]
+    answers = [post(address, json.dumps(body).encode()) for body in bodies]
+    assert all(answer == answers[0] for answer in answers)
+    status, answer = answers[0]
+    (row,) = answer["predictions"]
+    assert (status, row["error"]) == (200, "")
+    assert row["probability"] == max(row["probability_defective"], row["probability_functional"])
+
+
+def test_mlflows_own_server_gives_the_same_answer(address, champion, cells):
+    from mlflow.pyfunc.scoring_server import invocations
+
+    body = json.dumps({"dataframe_records": [{"image": encoded(cells[0].read_bytes())}]})
+    schema = champion.model.metadata.get_input_schema()
+    theirs = json.loads(invocations(body, "application/json", champion.model, schema).response)["predictions"]
+    _, ours = post(address, body.encode())
+    assert ours["predictions"] == theirs
+
+
+def test_a_bad_picture_is_an_error_of_its_own(address, cells):
+    small = BytesIO()
+    Image.new("RGB", (4, 4)).save(small, "PNG")
+    good, truncated = cells[0].read_bytes(), cells[1].read_bytes()[:1000]
+    status, answer = post(
+        address,
+        asked(encoded(good), encoded(truncated), encoded(b"text"), "?!", [1, 999], None, encoded(small.getvalue())),
+    )
+    rows = answer["predictions"]
+    assert status == 200
+    reasons = [row["error"].partition(":")[0] for row in rows]
+    assert reasons == ["", "truncated", "unreadable", "not_base64", "not_bytes", "not_bytes", "too_small"]
+    assert [row["probability"] is None for row in rows] == [False] + [True] * 6
+    assert [bool(row["label"]) for row in rows] == [True] + [False] * 6
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "reason"),
+    [
+        (b"{", "application/json", 400, "The body is not JSON"),
+        (b"\xff\xfe", "application/json", 400, "The body is not JSON"),
+        (b"[" * 100_000, "application/json", 400, "The body is not JSON"),
+        (b"[]", "application/json", 400, "holds no list of pictures: send"),
+        (b'{"inputs": []}', "application/json", 400, "holds no list of pictures: send"),
+        (b'{"inputs": 3}', "application/json", 400, "holds no list of pictures: send"),
+        (b'{"images": ["x"]}', "application/json", 400, "holds no list of pictures: send"),
+        (
+            b"image=x",
+            "application/x-www-form-urlencoded",
+            415,
+            "must be application/json, but it is 'app",
+        ),
+        (b"{}", None, 415, "must be application/json, but it is 'missing'"),
+        (json.dumps({"inputs": ["x"] * 9}).encode(), "application/json", 413, "holds 9 pictures; 8 are allowed"),
+        (b" " * 1_000_001, "application/json", 413, "larger than 1 MB: send fewer or smaller pictures"),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_refused_with_the_reason(address, body, kind, status, reason):
+    answered, answer = post(address, body, kind)
+    assert answered == status
+    assert reason in answer["error"]
+
+
+def test_other_places_and_methods_are_no_server_errors(address):
+    for path, status in (("/ping", 200), ("/version", 200), ("/invocations", 405), ("/nothing", 404)):
+        assert requests.get(f"{address}{path}", timeout=60).status_code == status
+
+
+def test_a_thousand_mixed_requests_of_eight_clients_are_all_answered_rightly(address, cells):
+    _, expected = post(address, asked(*[encoded(cell.read_bytes()) for cell in cells[:8]]))
+    labels = [row["label"] for row in expected["predictions"]]
+    good = [cell.read_bytes() for cell in cells[:8]]
+
+    def request(number: int) -> bool:
+        kind = KINDS[number % len(KINDS)]
+        one = number // len(KINDS) % 8
+        if kind == "good":
+            status, answer = post(address, asked(encoded(good[one])))
+            return (status, [row["label"] for row in answer["predictions"]]) == (200, [labels[one]])
+        if kind == "several":
+            status, answer = post(address, asked(*[encoded(each) for each in good[: one + 1]]))
+            return (status, [row["label"] for row in answer["predictions"]]) == (200, labels[: one + 1])
+        if kind == "corrupt":
+            status, answer = post(address, asked(encoded(good[one][:900]), encoded(good[one])))
+            (bad, fine) = answer["predictions"]
+            return (status, bool(bad["error"]), fine["label"]) == (200, True, labels[one])
+        if kind == "oversized":
+            return post(address, b" " * 1_200_000)[0] == 413
+        if kind == "text":
+            status, answer = post(address, asked(encoded(b"not an image")))
+            return status == 200 and answer["predictions"][0]["error"].startswith("unreadable")
+        return post(address, b"{" if kind == "syntax" else b'{"pictures": []}')[0] == 400
+
+    def memory() -> int:
+        gc.collect()
+        return psutil.Process().memory_info().rss
+
+    with ThreadPoolExecutor(8) as clients:
+        assert all(clients.map(request, range(200)))
+        before = memory()
+        assert all(clients.map(request, range(200, 1200)))
+    assert memory() - before < 100e6
+    np.testing.assert_equal(post(address, asked(encoded(good[0])))[1]["predictions"][0]["label"], labels[0])

@@ -1,0 +1,153 @@
+"""The page and the table, from real pictures and records."""
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from frostline.report.health import Health
+from frostline.report.page import render
+from frostline.report.results import CellResult, regime_table
+from frostline.training.record import TrainRecord
+
+GUIDE = {"balanced_accuracy": 0.7, "difference": 0.05, "difference_low": 0.01, "difference_high": 0.09}
+METRICS = {
+    "images": 40,
+    "balanced_accuracy": 0.75,
+    "accuracy": 0.8,
+    "megabytes": 59.2,
+    "intervals": {"balanced_accuracy": {"low": 0.7, "high": 0.8}, "accuracy": {"low": 0.72, "high": 0.86}},
+    "calibration": {"temperature": 1.4, "error_before": 0.09, "log_loss_before": 0.6},
+    "slices": {
+        "cell_type": {
+            kind: {
+                "images": 20,
+                "accuracy": 0.8,
+                "accuracy_low": 0.6,
+                "accuracy_high": 0.9,
+                "balanced_accuracy": 0.75,
+            }
+            for kind in ("mono", "<b>poly</b>")
+        }
+    },
+    "guide": GUIDE,
+}
+HEALTH = Health(
+    name="solar_cells",
+    images=120,
+    classes={"defective": {"train": 40, "test": 20}, "functional": {"train": 40, "test": 20}},
+    quarantined={"truncated": 2, "too_small": 1},
+    duplicates=3,
+    groups={"count": 4, "images": 9, "largest": 3},
+    divided=0,
+    fingerprint="f" * 64,
+)
+
+
+@pytest.fixture
+def result(record_fields, tmp_path, monkeypatch) -> CellResult:
+    """A cell whose pictures are there."""
+    monkeypatch.chdir(tmp_path)
+    found = CellResult(TrainRecord.model_validate(record_fields), METRICS)
+    for folder, names in (
+        (found.model, ["trials", "importance", "learning"]),
+        (found.evaluation, ["confusion", "reliability", "thresholds", "mistakes", "gradcam"]),
+    ):
+        folder.mkdir(parents=True)
+        for name in names:
+            Image.new("RGB", (8, 8), "white").save(folder / f"{name}.png")
+    return found
+
+
+def page(result: CellResult, health: Health = HEALTH) -> str:
+    profile = result.model / "trials.png"
+    now = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+    lineage = {"version.frostline": "1.2.3", "git_commit": "c" * 40}
+    return render([result], [health], {"solar_cells-vgg16": profile}, lineage, "http://127.0.0.1:5000/", now)
+
+
+class Reader(HTMLParser):
+    """Text, links, images, and whether every tag that is opened is closed."""
+
+    EMPTY = ("meta", "link", "img", "br", "!doctype")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.found: dict[str, list[dict[str, str]]] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.setdefault(tag, []).append(dict(attrs))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_is_whole_and_needs_no_other_file(result):
+    reader = Reader(page(result))
+    assert reader.open == []
+    sources = [image["src"] for image in reader.found["img"]]
+    assert len(sources) == 9
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert all(image["alt"] for image in reader.found["img"])
+    assert not reader.found.get("script")
+    targets = {link["href"] for link in reader.found["a"]}
+    record = result.record
+    assert f"http://127.0.0.1:5000/#/experiments/{record.experiment_id}/runs/{record.run_id}" in targets
+    assert {target[1:] for target in targets if target.startswith("#")} <= {
+        part.get("id") for part in reader.found["h2"]
+    }
+
+
+def test_the_page_says_what_was_found(result):
+    text = re.sub(r"\s+", " ", " ".join(Reader(page(result)).text))
+    for sentence in (
+        "the search is better",
+        "+5.0 (+1.0 to +9.0)",
+        "start_of_convnet, 4 of 4 blocks frozen",
+        "the calibration error was 0.090 without it",
+        "2 truncated, 1 too_small",
+        "none of the groups are divided between splits",
+        "2026-11-25 12:00 UTC",
+    ):
+        assert sentence in text, sentence
+
+
+def test_names_from_the_data_are_text_not_markup(result):
+    assert "<b>poly</b>" not in page(result)
+    assert "&lt;b&gt;poly&lt;/b&gt;" in page(result)
+
+
+@pytest.mark.parametrize(
+    ("guide", "best", "verdict"),
+    [
+        (GUIDE, 3, "the search is better"),
+        (GUIDE | {"difference_low": -0.01}, 3, "no clear difference"),
+        (GUIDE | {"difference_low": -0.09, "difference_high": -0.01}, 3, "the guide is better"),
+        (GUIDE, 1, "nothing beat the guide's own"),
+        (None, 3, "no trial of the guide's was completed"),
+    ],
+)
+def test_the_table_says_whether_the_guide_was_right(result, guide, best, verdict):
+    record = result.record.model_copy(update={"best": result.record.best.model_copy(update={"trial": best})})
+    metrics = {name: value for name, value in METRICS.items() if name != "guide"} | ({"guide": guide} if guide else {})
+    found = CellResult(record, metrics)
+    (row,) = regime_table([found]).to_dict("records")
+    assert (row["cell"], row["verdict"], row["test"]) == ("solar_cells-small", verdict, 0.75)
+    assert verdict in Reader(page(found)).text
+
+
+def test_a_divided_group_is_told(result):
+    divided = Health(**{**HEALTH.__dict__, "divided": 1, "quarantined": {}})
+    text = re.sub(r"\s+", " ", " ".join(Reader(page(result, divided)).text))
+    assert "1 of the groups is divided between splits" in text
+    assert "Set aside: nothing" in text
