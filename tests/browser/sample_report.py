@@ -1,0 +1,79 @@
+"""Draw a report from figures of made-up answers: what the page must hold, however its numbers come out."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from frostline.evaluation.assessment import against_guide, as_trained, assess
+from frostline.evaluation.curves import reliability_figure, threshold_figure
+from frostline.evaluation.figures import confusion_figure, study_figures
+from frostline.evaluation.pictures import gallery_figure, heat_figure
+from frostline.report.health import Health
+from frostline.report.page import render
+from frostline.report.results import CellResult
+from frostline.training.record import TrainRecord
+
+RNG = np.random.default_rng(1)
+CLASSES = ("defective", "functional")
+
+
+def draw(fields: dict[str, Any]) -> str:
+    """The page of one cell with this train record; its figures go into the current folder."""
+    labels = RNG.integers(0, 2, 200)
+    index = pd.DataFrame(
+        {"group": np.arange(200).astype(str), "cell_type": np.where(np.arange(200) % 2, "mono", "poly")}
+    )
+    found, guided = answers(labels, 2.0), answers(labels, 1.0)
+    record = TrainRecord.model_validate(fields)
+    metrics = assess(index, labels, found, CLASSES, record.best.temperature, seed=1)
+    metrics |= {"guide": against_guide(index, labels, found, guided, seed=1), "megabytes": 30.1}
+    result = CellResult(record, metrics)
+    images = RNG.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    heat = RNG.random((8, 6, 6)).astype(np.float32)
+    captions = ["defective 97%\nis functional"] * 8
+    history = [
+        {"train_loss": 1 / n, "validation_loss": 1 / n, "validation_balanced_accuracy": 1 - 1 / n} for n in (2, 3)
+    ]
+    trials = pd.DataFrame(
+        {
+            "position": [1, 2, 3],
+            "strategy": ["fine_tune", "retrain", "start_of_convnet"],
+            "freeze_depth": [0, 0, 4],
+            "value": [0.7, 0.6, 0.8],
+            "state": "complete",
+        }
+    )
+    drawn = {
+        result.model: study_figures(trials, {"freeze_depth": 0.7, "dropout": 0.3}, history),
+        result.evaluation: {
+            "confusion.png": confusion_figure(metrics["confusion_matrix"], CLASSES),
+            "reliability.png": reliability_figure(labels, as_trained(found, 1.25), found),
+            "thresholds.png": threshold_figure(labels, found, CLASSES),
+            "mistakes.png": gallery_figure(images, captions, "Mistakes, the most certain first"),
+            "gradcam.png": heat_figure(images, heat, captions, np.arange(8) > 3, "Where it looked"),
+        },
+    }
+    for folder, figures in drawn.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in figures.items():
+            figure.savefig(folder / name)
+    health = Health(
+        "solar_cells",
+        2624,
+        {name: {"train": 984, "test": 328} for name in CLASSES},
+        {"truncated": 2},
+        3,
+        {"count": 104, "images": 255, "largest": 8},
+        0,
+        "f" * 64,
+    )
+    lineage = {"version.frostline": "0", "git_commit": "c" * 40, "dvc_lock": "d" * 64}
+    profile = {"solar_cells-vgg16": result.model / "trials.png"}
+    return render([result], [health], profile, lineage, "http://127.0.0.1:5000", datetime.now(UTC))
+
+
+def answers(labels: np.ndarray, separation: float) -> np.ndarray:
+    scores = 1 / (1 + np.exp(-(separation * (labels - 0.5) * 2 + RNG.standard_normal(len(labels)))))
+    return np.stack([1 - scores, scores], axis=1)
