@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from frostline.config import PromotionConfig
 from frostline.evaluation.intervals import mcnemar
 from frostline.params import load_config
 from frostline.progress import track
@@ -34,12 +35,13 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--pairs", type=int, default=1000, help="of each kind that is no better; a fifth of others")
     options = arguments.parse_args()
+    config = load_config().promotion
     rows = []
     for images in IMAGES:
         for points in POINTS:
             pairs = options.pairs if points == 0 else options.pairs // 5
             what = f"{images} images, {points} points better"
-            share = np.mean([promoted(images, points / 100, seed) for seed in track(range(pairs), what, pairs)])
+            share = np.mean([promoted(images, points / 100, seed, config) for seed in track(range(pairs), what, pairs)])
             error = np.sqrt(share * (1 - share) / pairs)
             rows.append({"images": images, "points": points, "pairs": pairs, "promoted": share, "error": error})
     table = pd.DataFrame(rows)
@@ -50,7 +52,7 @@ def main() -> None:
     print(markdown_table(wide.rename(columns="{} points better".format).reset_index()), describe(), sep="\n\n")
 
 
-def promoted(images: int, better: float, seed: int) -> bool:
+def promoted(images: int, better: float, seed: int, config: PromotionConfig) -> bool:
     """Whether one pair of classifiers ends in a promotion."""
     rng = np.random.default_rng([seed, images, round(1000 * better)])
     labels = rng.integers(0, 2, images)
@@ -58,7 +60,6 @@ def promoted(images: int, better: float, seed: int) -> bool:
     own = rng.standard_normal((2, images))
     score = np.sqrt(CORRELATION) * hard + np.sqrt(1 - CORRELATION) * own
     right = score < norm.ppf([[ACCURACY + better], [ACCURACY]])
-    config = load_config().promotion
     gained, lost = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     if mcnemar(gained, lost) > config.level:
         return False

@@ -27,6 +27,11 @@ from frostline.tracking.runs import Tracker
 OUTPUT = Path("docs/screenshots")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 SECONDS = 60
+CLOSE_ASSISTANT = """
+    const panel = [...document.querySelectorAll('*')].find(e => e.textContent === 'MLflow Assistant');
+    const buttons = panel ? [...panel.closest('div').parentElement.querySelectorAll('button')] : [];
+    if (buttons.length) buttons[buttons.length - 1].click();
+"""
 
 
 def main() -> None:
@@ -95,6 +100,7 @@ def photograph(driver: Any, address: str, word: str, name: str, width: int, heig
         time.sleep(0.5)
     else:
         raise SystemExit(f"{address} does not show '{word}'.")
+    driver.execute_script(CLOSE_ASSISTANT)
     time.sleep(3)  # charts are drawn after their headings
     driver.save_screenshot(str(OUTPUT / f"{name}.png"))
 

@@ -27,9 +27,9 @@ def draw(fields: dict[str, Any]) -> str:
     )
     found, guided = answers(labels, 2.0), answers(labels, 1.0)
     record = TrainRecord.model_validate(fields)
-    metrics = assess(index, labels, found, CLASSES, record.best.temperature, seed=1)
-    metrics |= {"guide": against_guide(index, labels, found, guided, seed=1), "megabytes": 30.1}
-    result = CellResult(record, metrics)
+    assessed = assess(index, labels, found, CLASSES, record.best.temperature, seed=1)
+    metrics = assessed.metrics | {"guide": against_guide(index, labels, found, guided, seed=1), "megabytes": 30.1}
+    result = CellResult(record, metrics, assessed.evidence)
     images = RNG.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     heat = RNG.random((8, 6, 6)).astype(np.float32)
     captions = ["defective 97%\nis functional"] * 8
@@ -48,7 +48,7 @@ def draw(fields: dict[str, Any]) -> str:
     drawn = {
         result.model: study_figures(trials, {"freeze_depth": 0.7, "dropout": 0.3}, history),
         result.evaluation: {
-            "confusion.png": confusion_figure(metrics["confusion_matrix"], CLASSES),
+            "confusion.png": confusion_figure(assessed.evidence["confusion_matrix"], CLASSES),
             "reliability.png": reliability_figure(labels, as_trained(found, 1.25), found),
             "thresholds.png": threshold_figure(labels, found, CLASSES),
             "mistakes.png": gallery_figure(images, captions, "Mistakes, the most certain first"),

@@ -122,6 +122,9 @@ def test_the_way_of_a_champion_and_back(registry, held_out):
     (only,) = registry.history()
     assert (only.action, only.version, only.before, only.author) == ("promoted", "2", None, ME)
     assert served(registry, held_out.paths[:5]) == before
+    described = registry.tracker.client.get_registered_model(f"frostline-{registry.dataset}").description
+    assert "Version 2 is champion: promoted by ada" in described
+    assert "- floor of balanced_accuracy: 1.000; at least 0.6" in described
 
 
 def test_a_better_one_takes_over_and_rollback_serves_the_very_bytes_of_before(registry, held_out):

@@ -96,7 +96,7 @@ def test_evaluate_scores_the_test_split_only_and_tells_mlflow(project, trained, 
     folder = project / "results" / "evaluation" / "solar_cells-small-vgg16"
     files = {path.name for path in folder.iterdir()}
     pictures = {"confusion.png", "thresholds.png", "reliability.png", "mistakes.png", "gradcam.png"}
-    assert files == {"metrics.json", "predictions.csv"} | pictures
+    assert files == {"metrics.json", "evidence.json", "predictions.csv"} | pictures
 
     packed = read_packed(project / "data" / "packed" / "solar_cells-vgg16")
     test = np.flatnonzero(packed.index["split"] == "test")
@@ -108,7 +108,7 @@ def test_evaluate_scores_the_test_split_only_and_tells_mlflow(project, trained, 
     assert predictions["predicted"].tolist() == [packed.classes[row.argmax()] for row in expected]
     np.testing.assert_allclose(predictions[[f"probability_{name}" for name in packed.classes]], expected, atol=1e-6)
 
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics, evidence = (json.loads((folder / f"{name}.json").read_text()) for name in ("metrics", "evidence"))
     assert metrics["accuracy"] == pytest.approx((predictions["actual"] == predictions["predicted"]).mean())
     assert metrics["validation_balanced_accuracy"] == 0.8
     assert metrics["images"] == len(test)
@@ -119,14 +119,14 @@ def test_evaluate_scores_the_test_split_only_and_tells_mlflow(project, trained, 
     study = tracker.client.get_run(record.run_id)
     assert run.info.run_name == "evaluate solar_cells-small-vgg16"
     assert run.data.metrics["test_balanced_accuracy"] == pytest.approx(metrics["balanced_accuracy"])
-    assert run.data.metrics["test_recall/defective"] == pytest.approx(metrics["per_class"]["defective"]["recall"])
+    assert run.data.metrics["test_recall/defective"] == pytest.approx(evidence["per_class"]["defective"]["recall"])
     assert run.data.params["freeze_depth"] == "4"
     assert run.inputs.dataset_inputs[0].tags[0].value == "test"
     assert study.data.metrics["test_balanced_accuracy"] == pytest.approx(metrics["balanced_accuracy"])
     artifacts = {file.path for file in tracker.client.list_artifacts(run.info.run_id)}
     assert artifacts == files | {"classes.json"}
-    assert metrics["intervals"]["accuracy"]["low"] < metrics["accuracy"] < metrics["intervals"]["accuracy"]["high"]
-    assert metrics["calibration"]["temperature"] == record.best.temperature
+    assert evidence["intervals"]["accuracy"]["low"] < metrics["accuracy"] < evidence["intervals"]["accuracy"]["high"]
+    assert evidence["calibration"]["temperature"] == record.best.temperature
 
 
 def test_evaluate_works_where_the_study_run_is_in_another_store(project, trained):

@@ -18,6 +18,9 @@ METRICS = {
     "balanced_accuracy": 0.75,
     "accuracy": 0.8,
     "megabytes": 59.2,
+    "guide": GUIDE,
+}
+EVIDENCE = {
     "intervals": {"balanced_accuracy": {"low": 0.7, "high": 0.8}, "accuracy": {"low": 0.72, "high": 0.86}},
     "calibration": {"temperature": 1.4, "error_before": 0.09, "log_loss_before": 0.6},
     "slices": {
@@ -32,7 +35,6 @@ METRICS = {
             for kind in ("mono", "<b>poly</b>")
         }
     },
-    "guide": GUIDE,
 }
 HEALTH = Health(
     name="solar_cells",
@@ -50,7 +52,7 @@ HEALTH = Health(
 def result(record_fields, tmp_path, monkeypatch) -> CellResult:
     """A cell whose pictures are there."""
     monkeypatch.chdir(tmp_path)
-    found = CellResult(TrainRecord.model_validate(record_fields), METRICS)
+    found = CellResult(TrainRecord.model_validate(record_fields), METRICS, EVIDENCE)
     for folder, names in (
         (found.model, ["trials", "importance", "learning"]),
         (found.evaluation, ["confusion", "reliability", "thresholds", "mistakes", "gradcam"]),
@@ -140,7 +142,7 @@ def test_names_from_the_data_are_text_not_markup(result):
 def test_the_table_says_whether_the_guide_was_right(result, guide, best, verdict):
     record = result.record.model_copy(update={"best": result.record.best.model_copy(update={"trial": best})})
     metrics = {name: value for name, value in METRICS.items() if name != "guide"} | ({"guide": guide} if guide else {})
-    found = CellResult(record, metrics)
+    found = CellResult(record, metrics, EVIDENCE)
     (row,) = regime_table([found]).to_dict("records")
     assert (row["cell"], row["verdict"], row["test"]) == ("solar_cells-small", verdict, 0.75)
     assert verdict in Reader(page(found)).text

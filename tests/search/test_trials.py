@@ -49,3 +49,9 @@ def test_the_table_has_a_row_a_trial_in_order_of_position() -> None:
     assert table["value"].tolist()[0] == 0.6
     assert math.isnan(table["value"].tolist()[1])
     assert table["keep"].tolist() == [5, 5, 5]
+
+
+def test_a_pruned_trial_has_its_best_score_and_not_what_it_reported_last() -> None:
+    pruned = trial(0, 0.6, TrialState.PRUNED)
+    pruned.value = 0.99
+    assert trial_table([pruned])["value"].tolist() == [0.6]

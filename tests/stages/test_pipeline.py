@@ -1,5 +1,6 @@
 """The whole pipeline with real DVC in a repository of its own, as a user with a folder of images runs it."""
 
+import csv
 import json
 import os
 import shutil
@@ -251,3 +252,26 @@ def test_mistakes_on_the_command_line_are_one_clear_error(
     assert answer.returncode == 1
     assert re.search(message, answer.stderr)
     assert "Traceback" not in answer.stderr
+
+
+def test_an_experiment_is_compared_with_what_was_committed(project: Path) -> None:
+    shutil.copy(ROOT / ".gitignore", project)
+    git = ["git", "-c", "user.name=ada", "-c", "user.email=ada@example.org"]
+    subprocess.run([*git, "add", "."], cwd=project, check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "first"], cwd=project, check=True)
+    for name, value in (("user.name", "ada"), ("user.email", "ada@example.org")):
+        subprocess.run(["git", "config", name, value], cwd=project, check=True)
+    ran = run(project, "dvc", "exp", "run", "--name", "less", "-S", "search.trials=4", "-S", "train.epochs=2")
+    assert ran.returncode == 0, ran.stderr
+    (shown,) = [
+        row
+        for row in csv.DictReader(StringIO(run(project, "dvc", "exp", "show", "--csv").stdout))
+        if row["Experiment"] == "less"
+    ]
+    assert shown["search.trials"] == "4"
+    assert 0 <= float(shown["balanced_accuracy"]) <= 1
+    compared = json.loads(run(project, "dvc", "metrics", "diff", "--all", "--json").stdout)
+    assert {"old", "new"} <= set(compared[f"results/evaluation/{NAME}/metrics.json"]["balanced_accuracy"])
+    params = json.loads(run(project, "dvc", "params", "diff", "--json").stdout)["params.yaml"]
+    assert params["search.trials"] == {"old": TRIALS, "new": 4, "diff": -1}
+    assert run(project, "dvc", "plots", "diff").returncode == 0

@@ -1,39 +1,54 @@
 """Everything that is measured about one model's answers to the test images."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from frostline.evaluation.intervals import intervals, paired_difference
-from frostline.evaluation.metrics import Floats, Labels, measure, score
+from frostline.evaluation.metrics import METRICS, Floats, Labels, measure, score
 from frostline.evaluation.slices import slices
 from frostline.training.temperature import with_temperature
 
-__all__ = ["against_guide", "as_trained", "assess"]
+__all__ = ["Assessment", "against_guide", "as_trained", "assess"]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """`metrics`, the few numbers that are compared between models, and the `evidence` behind them."""
+
+    metrics: dict[str, Any]
+    evidence: dict[str, Any]
 
 
 def assess(
     index: pd.DataFrame, labels: Labels, probabilities: Floats, classes: tuple[str, ...], temperature: float, seed: int
-) -> dict[str, Any]:
-    """What `metrics.json` says of `probabilities` [N, K], which are calibrated, for the test images in `index` [N].
+) -> Assessment:
+    """Measure `probabilities` [N, K], which are calibrated, for the test images in `index` [N].
 
-    Besides `metrics.score`: `intervals` (`low` and `high` by metric), `calibration` (the `temperature`, and error and
-    log loss without it), `slices`.
+    The metrics are `images` and METRICS. The evidence is what else `metrics.score` gives, `intervals` (`low` and `high`
+    by metric), `calibration` (the `temperature`, and error and log loss without it), and `slices`.
     """
     groups = index["group"].to_numpy(dtype=str)
     before = as_trained(probabilities, temperature)
-    return score(labels, probabilities, classes) | {
-        "intervals": {
-            metric: {"low": found.low, "high": found.high}
-            for metric, found in intervals(labels, probabilities, groups, seed).items()
+    scores = score(labels, probabilities, classes)
+    compared = ("images", *METRICS)
+    return Assessment(
+        {name: scores[name] for name in compared},
+        {name: value for name, value in scores.items() if name not in compared}
+        | {
+            "intervals": {
+                metric: {"low": found.low, "high": found.high}
+                for metric, found in intervals(labels, probabilities, groups, seed).items()
+            },
+            "calibration": {
+                "temperature": temperature,
+                "error_before": measure("calibration_error", labels, before),
+                "log_loss_before": measure("log_loss", labels, before),
+            },
+            "slices": slices(index, labels, probabilities),
         },
-        "calibration": {
-            "temperature": temperature,
-            "error_before": measure("calibration_error", labels, before),
-            "log_loss_before": measure("log_loss", labels, before),
-        },
-        "slices": slices(index, labels, probabilities),
-    }
+    )
 
 
 def as_trained(probabilities: Floats, temperature: float) -> Floats:

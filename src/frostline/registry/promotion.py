@@ -123,6 +123,22 @@ def _move(tracker: Tracking, dataset: str, seen: Mapping[str, str], record: Prom
     elif "previous" in now:
         tracker.client.delete_registered_model_alias(name, "previous")
     tracker.client.set_registered_model_alias(name, "champion", record.version)
+    tracker.client.update_registered_model(name, _description(dataset, record))
+
+
+def _description(dataset: str, record: Promotion) -> str:
+    """What MLflow's UI says on the model's page."""
+    lines = [f"- {name}: {reason}" for name, reason in record.checks.items()]
+    why = f" ({record.author.why})" if record.author.why else ""
+    return "\n".join(
+        [
+            f"Classifies images like those of {dataset}. Version {record.version} is champion: {record.action} by "
+            f"{record.author.who} on {record.when:%Y-%m-%d}{why}, in place of {record.before or 'none'}. Its source "
+            "run holds the study and its test metrics.",
+            "",
+            *lines,
+        ]
+    )
 
 
 def _evidence(versions: list[LoadedVersion], images: HeldOut) -> list[Evidence]:

@@ -29,7 +29,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"points": _points, "picture": _picture, "percent": lambda share: f"{100 * share:.1f}%"}
+    environment.filters |= {"points": _points, "picture": _picture, "short": _short}
     return environment.get_template("page.html").render(
         results=results,
         health=health,
@@ -42,6 +42,14 @@ def render(
 
 def _points(share: float) -> str:
     return f"{100 * share:+.1f}"
+
+
+def _short(value: str) -> str:
+    """A number to three digits, anything else as it is."""
+    try:
+        return f"{float(value):.3g}"
+    except ValueError:
+        return value
 
 
 def _picture(path: Path) -> str:

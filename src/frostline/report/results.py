@@ -18,10 +18,11 @@ _MODELS, _EVALUATIONS = Path("models"), Path("results/evaluation")
 
 @dataclass(frozen=True)
 class CellResult:
-    """A trained and evaluated cell: the record of its training, and `metrics.json`."""
+    """A trained and evaluated cell: the record of its training, `metrics.json` and `evidence.json`."""
 
     record: TrainRecord
     metrics: dict[str, Any]
+    evidence: dict[str, Any]
 
     @property
     def model(self) -> Path:
@@ -59,9 +60,12 @@ def read_results(config: Config) -> list[CellResult]:
         for backbone in config.backbones
     ]
     found = [
-        CellResult(TrainRecord.read(_MODELS / name), json.loads((_EVALUATIONS / name / "metrics.json").read_text()))
+        CellResult(
+            TrainRecord.read(_MODELS / name),
+            *(json.loads((_EVALUATIONS / name / f"{part}.json").read_text()) for part in ("metrics", "evidence")),
+        )
         for name in names
-        if (_MODELS / name / "train.json").exists() and (_EVALUATIONS / name / "metrics.json").exists()
+        if (_MODELS / name / "train.json").exists() and (_EVALUATIONS / name / "evidence.json").exists()
     ]
     if not found:
         raise DataError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
@@ -82,8 +86,8 @@ def regime_table(results: list[CellResult]) -> pd.DataFrame:
                 "freeze_depth": result.record.best.freeze_depth,
                 "validation": result.record.validation.balanced_accuracy,
                 "test": result.metrics["balanced_accuracy"],
-                "test_low": result.metrics["intervals"]["balanced_accuracy"]["low"],
-                "test_high": result.metrics["intervals"]["balanced_accuracy"]["high"],
+                "test_low": result.evidence["intervals"]["balanced_accuracy"]["low"],
+                "test_high": result.evidence["intervals"]["balanced_accuracy"]["high"],
                 "guide_test": (result.guide or {}).get("balanced_accuracy"),
                 "difference": (result.guide or {}).get("difference"),
                 "difference_low": (result.guide or {}).get("difference_low"),

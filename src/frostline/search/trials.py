@@ -52,7 +52,8 @@ def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
             {
                 "position": trial.user_attrs[POSITION] + 1,
                 "strategy": trial.user_attrs.get("strategy"),
-                "value": trial.value if trial.value is not None else max(scores, default=float("nan")),
+                # Optuna takes what a pruned trial reported last for its value: of folds, a certainty, not a score.
+                "value": trial.value if trial.state == TrialState.COMPLETE else max(scores, default=float("nan")),
                 "epochs": trial.user_attrs.get("epochs", len(scores)),
                 "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
                 "seconds": trial.duration.total_seconds() if trial.duration else 0.0,

@@ -38,7 +38,8 @@ _LOOKED_AT = 4
 def run(dataset: str, size: str, backbone: str) -> None:
     """Write `results/evaluation/<dataset>-<size>-<backbone>/`, and the same evidence to MLflow.
 
-    metrics.json holds numbers for `dvc metrics`; predictions.csv has a row per test image (image, actual, predicted,
+    metrics.json holds the numbers that `dvc metrics` and `dvc exp show` compare, evidence.json what is behind them:
+    intervals, counts by class, calibration, slices. predictions.csv has a row per test image (image, actual, predicted,
     probability_<class>) for `dvc plots`; the rest are pictures. The MLflow run is tagged with the run of the study,
     which gets the test metrics as well.
 
@@ -60,7 +61,8 @@ def run(dataset: str, size: str, backbone: str) -> None:
     network = _load(Path("models") / name / "model.keras")
     test, labels = packed.index.iloc[rows], packed.labels[rows]
     probabilities = _predict(network, packed.images, rows, f"Evaluating {name}")
-    metrics = assess(test, labels, probabilities, packed.classes, record.best.temperature, config.seed)
+    assessed = assess(test, labels, probabilities, packed.classes, record.best.temperature, config.seed)
+    metrics, evidence = assessed.metrics, assessed.evidence
     metrics["validation_balanced_accuracy"] = record.validation.balanced_accuracy
     metrics["megabytes"] = (Path("models") / name / "model.keras").stat().st_size / 1e6
     if record.guide_model == "guide.keras":
@@ -74,9 +76,10 @@ def run(dataset: str, size: str, backbone: str) -> None:
     tags = {"cell": record.cell, "size": size, "backbone": backbone, "strategy": record.best.strategy}
     with tracker.stage_run(f"evaluate {name}", lineage_tags() | tags | {"frostline.study_run": record.run_id}) as log:
         with atomic_folder(folder) as new:
-            (new / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+            for kind, numbers in (("metrics", metrics), ("evidence", evidence)):
+                (new / f"{kind}.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
             predictions(test, labels, probabilities, packed.classes).to_csv(new / "predictions.csv", index=False)
-            for picture, figure in _figures(network, packed, rows, probabilities, record, metrics).items():
+            for picture, figure in _figures(network, packed, rows, probabilities, record, evidence).items():
                 figure.savefig(new / picture)
         headline = {f"test_{metric}": metrics[metric] for metric in METRICS if metrics[metric] is not None}
         headline |= {f"test_guide_{name}": value for name, value in metrics.get("guide", {}).items()}
@@ -85,15 +88,15 @@ def run(dataset: str, size: str, backbone: str) -> None:
         log.log_params(record.best.params())
         log.log_metrics(
             headline
-            | _per_class(metrics["per_class"])
+            | _per_class(evidence["per_class"])
             | {"score": record.validation.balanced_accuracy, "test_images": len(rows)}
         )
-        log.log_table(pd.DataFrame(metrics["per_class"]).T.reset_index(names="class"), "classes")
+        log.log_table(pd.DataFrame(evidence["per_class"]).T.reset_index(names="class"), "classes")
         for file in sorted(folder.iterdir()):
             log.log_file(file)
         if study := tracker.find_run(record.run_id):
             study.log_metrics(headline)
-    low, high = metrics["intervals"]["balanced_accuracy"].values()
+    low, high = evidence["intervals"]["balanced_accuracy"].values()
     say(
         f"{name}: balanced accuracy {metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f}) on {len(rows)} test "
         f"images; calibration error {metrics['calibration_error']:.3f}."
@@ -122,7 +125,7 @@ def _figures(
     rows: NDArray[np.int64],
     probabilities: NDArray[np.float32],
     record: TrainRecord,
-    metrics: dict[str, Any],
+    evidence: dict[str, Any],
 ) -> dict[str, Figure]:
     """The pictures of an evaluation by file name."""
     labels, classes = packed.labels[rows], packed.classes
@@ -132,7 +135,7 @@ def _figures(
     named = probabilities.argmax(axis=1)
     heat = gradcam(network, packed.images[rows[looked]], named[looked])
     return {
-        "confusion.png": confusion_figure(metrics["confusion_matrix"], classes),
+        "confusion.png": confusion_figure(evidence["confusion_matrix"], classes),
         "thresholds.png": threshold_figure(labels, probabilities, classes),
         "reliability.png": reliability_figure(labels, before, probabilities),
         "mistakes.png": gallery_figure(

@@ -30,7 +30,7 @@ def run() -> None:
     for result in results:
         table.add_row(*_row(result))
         guide.add_row(*_guide_row(result))
-    console = Console(width=None if Console().is_terminal else 165)
+    console = Console(width=None if Console().is_terminal else 190)
     console.print(table)
     console.print(guide)
     console.print(
@@ -45,7 +45,7 @@ def _row(result: CellResult) -> list[str]:
     record, metrics = result.record, result.metrics
     best, trials = record.best, record.trials
     backbone_rate = f"{best.backbone_learning_rate:.1e}" if best.thaw else "frozen"
-    low, high = metrics["intervals"]["balanced_accuracy"].values()
+    low, high = result.evidence["intervals"]["balanced_accuracy"].values()
     return [
         record.cell,
         record.backbone,
