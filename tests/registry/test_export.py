@@ -1,9 +1,12 @@
 import importlib.util
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
+from frostline.backbones.surgery import add_head, build_backbone
+from frostline.config import BackboneConfig
 from frostline.data.images import load_square
 from frostline.errors import RegistryError
 from frostline.registry.export import TOLERANCE, export
@@ -63,3 +66,14 @@ def test_what_onnx_needs_is_named(champion, images, tmp_path, monkeypatch):
     monkeypatch.setattr("frostline.registry.export._NEEDED", ("onnx", "no_such_package"))
     with pytest.raises(RegistryError, match="pip install no_such_package"):
         export(champion, tmp_path / "out.onnx", "onnx", images)
+
+
+@needs_onnx
+def test_preprocessing_is_exported_with_the_network(champion, images, tmp_path):
+    backbone = build_backbone("vgg16", BackboneConfig(weights=None, image_size=32), precision="float32", seed=1)
+    blocks = backbone.slice(0, 3)
+    output, _ = add_head(blocks.output, 2, pooling="both", dropout=0.0, seed=1)
+    file = tmp_path / "vgg16.keras"
+    keras.Model(blocks.inputs, output).save(file)
+    vgg16 = SimpleNamespace(network=file, name=champion.name, number="1")
+    assert export(vgg16, tmp_path / "out.onnx", "onnx", images) <= TOLERANCE

@@ -64,6 +64,21 @@ def _onnx(_: LoadedVersion, network: Any, path: Path) -> Predict:
     import onnxruntime
 
     network.export(str(path), format="onnx", verbose=False)
+    _drop_unused_inputs(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (name,) = [each.name for each in session.get_inputs()]
-    return lambda pixels: np.asarray(session.run(None, {name: pixels})[0])
+    names = [each.name for each in session.get_inputs()]
+    if len(names) > 1:
+        raise RegistryError(f"The ONNX export asks for {', '.join(names)}, where pixels alone should do: export keras.")
+    return lambda pixels: np.asarray(session.run(None, {names[0]: pixels})[0])
+
+
+def _drop_unused_inputs(path: Path) -> None:
+    """tf2onnx lists constants of Keras's preprocessing as inputs, though it has folded them into the graph."""
+    import onnx
+
+    model = onnx.load(str(path))
+    used = {name for node in model.graph.node for name in node.input}
+    for given in list(model.graph.input):
+        if given.name not in used:
+            model.graph.input.remove(given)
+    onnx.save(model, str(path))
