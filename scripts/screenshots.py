@@ -28,9 +28,8 @@ OUTPUT = Path("docs/screenshots")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 SECONDS = 60
 CLOSE_ASSISTANT = """
-    const panel = [...document.querySelectorAll('*')].find(e => e.textContent === 'MLflow Assistant');
-    const buttons = panel ? [...panel.closest('div').parentElement.querySelectorAll('button')] : [];
-    if (buttons.length) buttons[buttons.length - 1].click();
+    if (document.body.innerText.includes('MLflow Assistant'))
+        document.elementFromPoint(innerWidth - 37, 35)?.closest('button')?.click();
 """
 
 
