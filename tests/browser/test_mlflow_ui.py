@@ -32,7 +32,8 @@ def store(tmp_path_factory) -> tuple[Tracker, dict[str, str]]:
     for number, (strategy, depth) in enumerate([("start_of_convnet", 4), ("end_of_convnet", 5), ("fine_tune", 0)]):
         trial = tracker.trial_run(parent, f"{number + 1:02d} {strategy}", {"strategy": strategy})
         trial.log_params({"strategy": strategy, "freeze_depth": depth, "keep": 5})
-        trial.log_metrics({"score": 0.7 + 0.05 * number})
+        trial.log_metrics({"score": 0.7 + 0.05 * number, "best_epoch": 1})
+        trial.log_history([{"train_loss": 0.5, "validation_loss": 0.6}])
         trial.end()
         ids[strategy] = trial.id
     parent.end()
@@ -104,7 +105,9 @@ def test_two_trials_can_be_compared(browser, ui, store):
     runs = quote(json.dumps([ids["start_of_convnet"], ids["fine_tune"]]))
     experiments = quote(json.dumps([ids["experiment"]]))
     page = f"{ui}/#/compare-runs?runs={runs}&experiments={experiments}"
-    shown(browser, page, "01 start_of_convnet", "03 fine_tune", "freeze_depth", "score")
+    text = shown(browser, page, "01 start_of_convnet", "03 fine_tune", "freeze_depth", "Metrics:")
+    plotted = text.split("Metrics:")[1].split()[0]
+    assert plotted == "score"
 
 
 def test_a_models_page_tells_champion_from_previous(browser, ui):

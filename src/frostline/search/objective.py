@@ -67,8 +67,9 @@ class Objective:
         def conclude(state: str, status: str, note: str, score: float | None, epochs: int) -> None:
             seconds = time.perf_counter() - started
             trial.set_user_attr("history", history)
+            # The score first: MLflow's comparison begins with the first metric that was logged.
+            run.log_metrics(({} if score is None else {"score": score}) | {"best_epoch": epochs, "seconds": seconds})
             run.log_history(history)
-            run.log_metrics({"best_epoch": epochs, "seconds": seconds} | ({} if score is None else {"score": score}))
             run.set_tags({"state": state} | ({"reason": note} if note else {}))
             run.end(status)
             outcome = f"{score:.3f} at epoch {epochs}" if score is not None else "no score"
