@@ -17,6 +17,7 @@ METRICS = {
     "images": 40,
     "balanced_accuracy": 0.75,
     "accuracy": 0.8,
+    "calibration_error": 0.04,
     "megabytes": 59.2,
     "guide": GUIDE,
 }
