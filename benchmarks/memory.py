@@ -49,8 +49,9 @@ from frostline.params import load_config
 from frostline.progress import say
 from frostline.search.space import guide_settings
 from frostline.tracking.runs import Tracker
+from frostline.training.cachegroup import map_bytes
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache, map_bytes
+from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer

@@ -6,10 +6,11 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from frostline.config import Config, ElpvConfig, MetricName, PrepareConfig, ProfileConfig
+from frostline.config import Config, ElpvConfig, PrepareConfig, ProfileConfig, PromotionConfig
 from frostline.errors import ConfigError
 from frostline.evaluation.metrics import METRICS
 from frostline.params import load_config
+from frostline.values import MetricName
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -37,6 +38,8 @@ def test_what_advise_takes_for_granted_is_what_the_committed_file_says() -> None
 
 def test_every_metric_can_be_asked_for() -> None:
     assert get_args(MetricName) == tuple(METRICS)
+    with pytest.raises(ValidationError, match="calibration_error cannot be what must be better"):
+        PromotionConfig(metric="calibration_error")
 
 
 @pytest.mark.parametrize(("name", "found"), [(None, "solar_cells"), ("solar_cells", "solar_cells")])

@@ -1,13 +1,23 @@
 """What `params.yaml` may say, as one frozen section per stage; `frostline.params` reads it."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from frostline.errors import ConfigError
 from frostline.nearest import did_you_mean
+from frostline.values import (
+    Count,
+    Fraction,
+    ImageSize,
+    LinearRange,
+    LogRange,
+    MetricName,
+    Name,
+    PromotionMetric,
+    Strategies,
+)
 
 __all__ = [
     "BackboneConfig",
@@ -17,7 +27,6 @@ __all__ = [
     "ElpvConfig",
     "FolderConfig",
     "KerasConfig",
-    "MetricName",
     "PrepareConfig",
     "PreprocessConfig",
     "ProfileConfig",
@@ -28,54 +37,7 @@ __all__ = [
 ]
 
 
-def _is_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-        raise ValueError("a name may hold letters, digits and underscores only, because it becomes part of file names")
-    return name
-
-
-def _is_range(bounds: tuple[float, float]) -> tuple[float, float]:
-    low, high = bounds
-    if not low <= high:
-        raise ValueError(f"a range must be [low, high] with low <= high, but got [{low}, {high}]")
-    return bounds
-
-
-def _are_strategies(value: object) -> object:
-    known = get_args(StrategyName)
-    rule = f"must be auto or a list of {', '.join(known)}"
-    if value == "auto":
-        return value
-    if not isinstance(value, list | tuple) or not value:
-        raise ValueError(rule)
-    unknown = [str(name) for name in value if name not in known]
-    if unknown:
-        raise ValueError(f"{rule}, but '{unknown[0]}' is not among them")
-    return tuple(value)
-
-
-def _is_image_size(value: object) -> object:
-    if value != "native" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ValueError("must be native or a whole number of pixels from 1")
-    return value
-
-
-def _is_positive_range(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] <= 0:
-        raise ValueError(f"a range searched on a logarithmic scale must be above 0, but got {list(bounds)}")
-    return _is_range(bounds)
-
-
 T = TypeVar("T")
-Name = Annotated[str, AfterValidator(_is_name)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-LogRange = Annotated[tuple[float, float], AfterValidator(_is_positive_range)]
-StrategyName = Literal["end_of_convnet", "start_of_convnet", "fine_tune", "retrain"]
-MetricName = Literal[
-    "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss", "calibration_error"
-]
-LinearRange = Annotated[tuple[float, float], AfterValidator(_is_range)]
 
 
 class _Section(BaseModel):
@@ -134,7 +96,7 @@ class BackboneConfig(_Section):
 
     application: str | None = None
     weights: str | None = "imagenet"
-    image_size: Annotated[int | Literal["native"], PlainValidator(_is_image_size)] = "native"
+    image_size: ImageSize = "native"
 
 
 class ProfileConfig(_Section):
@@ -170,7 +132,7 @@ class SearchConfig(_Section):
 
     trials: Count
     startup_trials: Count
-    strategies: Annotated[Literal["auto"] | tuple[StrategyName, ...], PlainValidator(_are_strategies)]
+    strategies: Strategies
     head_learning_rate: LogRange
     backbone_learning_rate: LogRange
     weight_decay: LogRange
@@ -188,7 +150,7 @@ class SearchConfig(_Section):
 class PromotionConfig(_Section):
     """When a challenger becomes the champion."""
 
-    metric: MetricName = "balanced_accuracy"
+    metric: PromotionMetric = "balanced_accuracy"
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     calibration_error: Annotated[float, Field(ge=0)] = 0.03
     latency: Annotated[float, Field(gt=0)] = 1.5

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from frostline.config import SearchConfig
 from frostline.progress import say
+from frostline.training.cachegroup import map_bytes, pooled_bytes
 from frostline.training.cuts import Rates, choose_cuts, deepest_cut
-from frostline.training.prefix import map_bytes, pooled_bytes
 from frostline.training.rates import measure_rates
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer

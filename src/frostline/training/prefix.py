@@ -6,38 +6,26 @@ precision is never mistaken for another. Rows are filled when they are first ask
 asked for together, a batch at a time: memory does not grow with the data set.
 """
 
-import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
-from frostline.atomic import atomic_file
 from frostline.backbones.surgery import Backbone, pool
 from frostline.data.packed import PackedImages
 from frostline.errors import CacheError
-from frostline.fingerprint import fingerprint
-from frostline.progress import say, track
+from frostline.progress import track
 from frostline.training.cachefolder import CacheFolder
+from frostline.training.cachegroup import Group, Rows, Rowwise, ViewedImages, block_of, every_pooled
 from frostline.training.devices import divisible
-from frostline.training.rowstore import RowStore, row_bytes
-from frostline.training.views import VIEWS
+from frostline.training.rowstore import RowStore
 
-__all__ = ["PrefixCache", "Rowwise", "map_bytes", "padded", "pooled_bytes"]
+__all__ = ["PrefixCache", "padded"]
 
 _BATCH = 32
-Rows = NDArray[np.int64]
-
-
-class Rowwise(Protocol):
-    """Whatever gives values [len(rows), ...] for rows of a packed data set: a store, or images under a view."""
-
-    def __getitem__(self, rows: Rows) -> NDArray[Any]: ...
 
 
 class PrefixCache:
@@ -53,7 +41,7 @@ class PrefixCache:
         self, backbone: Backbone, packed: PackedImages, rows: Rows, views: Sequence[str], cuts: Collection[int]
     ) -> None:
         """Compute, in one pass over each view, pooled vectors after every block and maps after `cuts` for `rows`."""
-        names = _every_pooled(backbone) | {f"map-{cut}" for cut in cuts}
+        names = every_pooled(backbone) | {f"map-{cut}" for cut in cuts}
         needed = {group.path(name) for group in self._groups(backbone, packed, views) for name in names}
         for group in self._groups(backbone, packed, views):
             self._fill(group, rows, names, needed)
@@ -66,7 +54,7 @@ class PrefixCache:
         Cut 0 is the images themselves under each view (uint8 [., S, S, 3]): nothing is computed or stored.
         """
         if cut == 0:
-            return [_ViewedImages(packed, view) for view in views]
+            return [ViewedImages(packed, view) for view in views]
         return self._stored(backbone, packed, rows, views, f"map-{cut}", {f"map-{cut}"})
 
     def pooled(
@@ -76,10 +64,10 @@ class PrefixCache:
 
         The pass that fills one block's fills every block's, because a search will ask for the others.
         """
-        return self._stored(backbone, packed, rows, views, f"pooled-{block}", _every_pooled(backbone))
+        return self._stored(backbone, packed, rows, views, f"pooled-{block}", every_pooled(backbone))
 
-    def _groups(self, backbone: Backbone, packed: PackedImages, views: Sequence[str]) -> list["_Group"]:
-        return [_Group(self.folder.path, backbone, packed, view) for view in views]
+    def _groups(self, backbone: Backbone, packed: PackedImages, views: Sequence[str]) -> list[Group]:
+        return [Group(self.folder.path, backbone, packed, view) for view in views]
 
     def _stored(
         self,
@@ -103,7 +91,7 @@ class PrefixCache:
             found.append(self._open[path])
         return found
 
-    def _fill(self, group: "_Group", rows: Rows, names: set[str], needed: set[Path]) -> dict[str, RowStore]:
+    def _fill(self, group: Group, rows: Rows, names: set[str], needed: set[Path]) -> dict[str, RowStore]:
         with group.locked():
             stores = {name: group.store(name) for name in sorted(names)}
             lacking = {name: missing for name, store in stores.items() if len(missing := store.missing(rows))}
@@ -124,9 +112,9 @@ class PrefixCache:
             )
         self.folder.prune(self.limit_bytes - more, needed)
 
-    def _run(self, group: "_Group", stores: Mapping[str, RowStore], rows: Rows) -> None:
+    def _run(self, group: Group, stores: Mapping[str, RowStore], rows: Rows) -> None:
         """Run the backbone over `rows` from the deepest block whose maps can be read, and write every store."""
-        blocks = [_block(name) for name in stores]
+        blocks = [block_of(name) for name in stores]
         start, source = group.deepest_source(rows, min(blocks))
         network = self._network(group.backbone, start, max(blocks), frozenset(stores))
         batches = np.array_split(rows, range(_BATCH, len(rows), _BATCH))
@@ -146,95 +134,9 @@ class PrefixCache:
         return self._pass[1]
 
 
-class _Group:
-    """The entries of one backbone with one set of weights, one packed data set and one view."""
-
-    def __init__(self, cache: Path, backbone: Backbone, packed: PackedImages, view: str) -> None:
-        import keras
-
-        identity = {
-            "application": backbone.spec.application,
-            "weights": backbone.weights.sha256,
-            "image_size": backbone.image_size,
-            "precision": backbone.precision,
-            "images": packed.fingerprint,
-            "view": view,
-            "backend": keras.backend.backend(),
-        }
-        self.backbone = backbone
-        self.view = view
-        self._packed = packed
-        self._folder = cache / fingerprint(identity)[:24]
-        if not (self._folder / "identity.json").exists():
-            with atomic_file(self._folder / "identity.json") as path:
-                path.write_text(json.dumps(identity, indent=2))
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One process at a time fills a group, so that two never compute the same rows; who waits is told."""
-        lock = FileLock(self._folder / "lock")
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            say(f"Another process is filling the {self.view} view of the prefix cache; waiting for it.")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def path(self, name: str) -> Path:
-        """The file of the array called `name`: `map-3` (feature maps after block 3) or `pooled-5`."""
-        return self._folder / f"{name}.values"
-
-    def store(self, name: str) -> RowStore:
-        """The array called `name`, filled or not."""
-        shape, dtype = _row(self.backbone, name)
-        return RowStore(self.path(name), (len(self._packed.labels), *shape), dtype)
-
-    def deepest_source(self, rows: Rows, below: int) -> tuple[int, Rowwise]:
-        """The deepest block before `below` whose maps of all `rows` can be read, and those; else the images."""
-        for cut in range(below - 1, 0, -1):
-            if self.path(f"map-{cut}").exists() and not len((store := self.store(f"map-{cut}")).missing(rows)):
-                return cut, store
-        return 0, _ViewedImages(self._packed, self.view)
-
-
-class _ViewedImages:
-    def __init__(self, packed: PackedImages, view: str) -> None:
-        self._images = packed.images
-        self._view = VIEWS[view]
-
-    def __getitem__(self, rows: Rows) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(self._view(self._images[rows]))
-
-
-def map_bytes(backbone: Backbone, cut: int) -> int:
-    """Bytes of one image's feature map after block `cut`."""
-    return row_bytes(*_row(backbone, f"map-{cut}"))
-
-
-def pooled_bytes(backbone: Backbone) -> int:
-    """Bytes of one image's pooled vectors after all blocks."""
-    return sum(row_bytes(*_row(backbone, name)) for name in _every_pooled(backbone))
-
-
 def padded(rows: Rows, length: int) -> Rows:
     """`rows` repeated up to `length`, so that every batch has one shape and the network is traced once."""
     return np.resize(rows, length)
-
-
-def _block(name: str) -> int:
-    return int(name.partition("-")[2])
-
-
-def _row(backbone: Backbone, name: str) -> tuple[tuple[int, ...], str]:
-    shape = backbone.output_shape(_block(name))
-    return (shape, backbone.compute_dtype) if name.startswith("map") else ((2 * shape[-1],), "float32")
-
-
-def _every_pooled(backbone: Backbone) -> set[str]:
-    return {f"pooled-{block}" for block in range(1, backbone.depth + 1)}
 
 
 def _pass(backbone: Backbone, start: int, stop: int, names: Collection[str]) -> Any:
