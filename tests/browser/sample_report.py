@@ -29,7 +29,7 @@ def draw(fields: dict[str, Any]) -> str:
     record = TrainRecord.model_validate(fields)
     assessed = assess(index, labels, found, CLASSES, record.best.temperature, seed=1)
     metrics = assessed.metrics | {"guide": against_guide(index, labels, found, guided, seed=1), "megabytes": 30.1}
-    result = CellResult(record, metrics, assessed.evidence)
+    result = CellResult(record, metrics, assessed.evidence | {"serving": None})
     images = RNG.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     heat = RNG.random((8, 6, 6)).astype(np.float32)
     captions = ["defective 97%\nis functional"] * 8
@@ -67,7 +67,6 @@ def draw(fields: dict[str, Any]) -> str:
         3,
         {"count": 104, "images": 255, "largest": 8},
         0,
-        "f" * 64,
     )
     lineage = {"version.frostline": "0", "git_commit": "c" * 40, "dvc_lock": "d" * 64}
     profile = {"solar_cells-vgg16": result.model / "trials.png"}

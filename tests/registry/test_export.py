@@ -31,49 +31,50 @@ def champion(stores, tmp_path, limits, make_network, make_record, monkeypatch):
     return load_champion(tracker, dataset)
 
 
-@pytest.fixture
-def images(cells, champion):
-    size = champion.model_config["image_size"]
-    return [load_square(cell, size, "stretch", min_side=16, max_pixels=10**6) for cell in cells]
-
-
-def test_a_keras_export_is_the_network_itself(champion, images, tmp_path):
-    assert export(champion, tmp_path / "out.keras", "keras", images) == 0
+def test_a_keras_export_is_the_network_itself(champion, cells, tmp_path):
+    assert export(champion, tmp_path / "out.keras", "keras", cells) == 0
     assert (tmp_path / "out.keras").read_bytes() == champion.network.read_bytes()
 
 
 @needs_onnx
-def test_an_onnx_export_answers_as_the_network_does(champion, images, tmp_path):
+def test_an_onnx_export_answers_as_the_network_does(champion, cells, tmp_path):
     import onnxruntime
 
     path = tmp_path / "out.onnx"
-    assert export(champion, path, "onnx", images) <= TOLERANCE
+    assert export(champion, path, "onnx", cells) <= TOLERANCE
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
-    pixels = np.stack(images).astype(np.float32)
+    squares = [load_square(cell, 32, "stretch", min_side=16, max_pixels=10**6) for cell in cells]
+    pixels = np.stack(squares).astype(np.float32)
     expected = keras.saving.load_model(champion.network).predict(pixels, verbose=0)
     np.testing.assert_allclose(session.run(None, {given.name: pixels})[0], expected, atol=TOLERANCE)
 
 
-def test_an_export_that_answers_otherwise_is_not_written(champion, images, tmp_path, monkeypatch):
+def test_an_export_that_answers_otherwise_is_not_written(champion, cells, tmp_path, monkeypatch):
     monkeypatch.setattr("frostline.registry.export.TOLERANCE", -1.0)
     with pytest.raises(RegistryError, match=r"The keras export of .* answers otherwise .* Nothing was written"):
-        export(champion, tmp_path / "out.keras", "keras", images)
+        export(champion, tmp_path / "out.keras", "keras", cells)
     assert not list(tmp_path.glob("*out.keras*"))
 
 
-def test_what_onnx_needs_is_named(champion, images, tmp_path, monkeypatch):
+def test_what_onnx_needs_is_named(champion, cells, tmp_path, monkeypatch):
     monkeypatch.setattr("frostline.registry.export._NEEDED", ("onnx", "no_such_package"))
     with pytest.raises(RegistryError, match="pip install no_such_package"):
-        export(champion, tmp_path / "out.onnx", "onnx", images)
+        export(champion, tmp_path / "out.onnx", "onnx", cells)
 
 
 @needs_onnx
-def test_preprocessing_is_exported_with_the_network(champion, images, tmp_path):
+def test_preprocessing_is_exported_with_the_network(champion, cells, tmp_path):
     backbone = build_backbone("vgg16", BackboneConfig(weights=None, image_size=32), precision="float32", seed=1)
     blocks = backbone.slice(0, 3)
     output, _ = add_head(blocks.output, 2, pooling="both", dropout=0.0, seed=1)
     file = tmp_path / "vgg16.keras"
     keras.Model(blocks.inputs, output).save(file)
-    vgg16 = SimpleNamespace(network=file, name=champion.name, number="1")
-    assert export(vgg16, tmp_path / "out.onnx", "onnx", images) <= TOLERANCE
+    vgg16 = SimpleNamespace(network=file, name=champion.name, number="1", model_config=champion.model_config)
+    assert export(vgg16, tmp_path / "out.onnx", "onnx", cells) <= TOLERANCE
+
+
+def test_a_test_picture_that_is_gone_is_named(champion, cells, tmp_path):
+    with pytest.raises(RegistryError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
+        export(champion, tmp_path / "out.keras", "keras", [*cells, tmp_path / "gone.png"])
+    assert not (tmp_path / "out.keras").exists()

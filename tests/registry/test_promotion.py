@@ -1,6 +1,7 @@
 """Promotion and rollback in a real registry, by real answers to real pictures."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,26 @@ def test_without_a_challenger_there_is_nothing_to_promote(registry):
     registry.tracker.client.delete_registered_model_alias(f"frostline-{registry.dataset}", "challenger")
     with pytest.raises(RegistryError, match="has no challenger to promote: run `frostline register"):
         registry.promote()
+
+
+def test_a_record_that_was_edited_is_named(registry):
+    registry.add(right=True)
+    registry.promote()
+    client, name = registry.tracker.client, f"frostline-{registry.dataset}"
+    (tag,) = [tag for tag in client.get_registered_model(name).tags if tag.startswith("frostline.promotion.")]
+    client.set_registered_model_tag(name, tag, "{}")
+    with pytest.raises(RegistryError, match=rf"The tag {tag} of {name} is no record of a promotion any more"):
+        registry.history()
+
+
+@pytest.mark.parametrize("damage", ["removed", "truncated"])
+def test_a_version_whose_files_are_damaged_is_one_clear_error(registry, damage):
+    registry.add(right=True)
+    registry.promote()
+    champion = load_champion(registry.tracker, registry.dataset)
+    if damage == "removed":
+        shutil.rmtree(champion.folder)
+    else:
+        champion.network.write_bytes(champion.network.read_bytes()[:500])
+    with pytest.raises(RegistryError, match=r"version 1 cannot be loaded: .*Restore its files, or register"):
+        load_champion(registry.tracker, registry.dataset)

@@ -127,6 +127,7 @@ def test_evaluate_scores_the_test_split_only_and_tells_mlflow(project, trained, 
     assert artifacts == files | {"classes.json"}
     assert evidence["intervals"]["accuracy"]["low"] < metrics["accuracy"] < evidence["intervals"]["accuracy"]["high"]
     assert evidence["calibration"]["temperature"] == record.best.temperature
+    assert evidence["serving"] is None  # the packed pictures of this project have no files
 
 
 def test_evaluate_works_where_the_study_run_is_in_another_store(project, trained):

@@ -22,6 +22,7 @@ METRICS = {
     "guide": GUIDE,
 }
 EVIDENCE = {
+    "serving": {"milliseconds": 31.2, "pictures_per_second": 40.0},
     "intervals": {"balanced_accuracy": {"low": 0.7, "high": 0.8}, "accuracy": {"low": 0.72, "high": 0.86}},
     "calibration": {"temperature": 1.4, "error_before": 0.09, "log_loss_before": 0.6},
     "slices": {
@@ -45,7 +46,6 @@ HEALTH = Health(
     duplicates=3,
     groups={"count": 4, "images": 9, "largest": 3},
     divided=0,
-    fingerprint="f" * 64,
 )
 
 
@@ -55,7 +55,7 @@ def result(record_fields, tmp_path, monkeypatch) -> CellResult:
     monkeypatch.chdir(tmp_path)
     found = CellResult(TrainRecord.model_validate(record_fields), METRICS, EVIDENCE)
     for folder, names in (
-        (found.model, ["trials", "importance", "learning"]),
+        (found.model, ["trials", "history", "importance", "learning"]),
         (found.evaluation, ["confusion", "reliability", "thresholds", "mistakes", "gradcam"]),
     ):
         folder.mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_the_page_is_whole_and_needs_no_other_file(result):
     reader = Reader(page(result))
     assert reader.open == []
     sources = [image["src"] for image in reader.found["img"]]
-    assert len(sources) == 9
+    assert len(sources) == 10
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert all(image["alt"] for image in reader.found["img"])
     assert not reader.found.get("script")

@@ -105,6 +105,9 @@ def test_every_stage_left_its_outputs(project: Path) -> None:
     metrics = json.loads((project / "results/evaluation" / NAME / "metrics.json").read_text())
     assert 0 <= metrics["balanced_accuracy"] <= 1
     assert metrics["guide"]["difference_low"] <= metrics["guide"]["difference"] <= metrics["guide"]["difference_high"]
+    evidence = json.loads((project / "results/evaluation" / NAME / "evidence.json").read_text())
+    assert evidence["serving"]["milliseconds"] > 0
+    assert evidence["serving"]["pictures_per_second"] > 0
     shown = run(project, "dvc", "metrics", "show", "--json")
     assert "balanced_accuracy" in shown.stdout
     assert run(project, "dvc", "plots", "show").returncode == 0

@@ -14,10 +14,8 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The images whose likeliest class has a probability in (low, high]."""
+    """Images of about the same certainty: how many, their mean probability of the likeliest class, the share right."""
 
-    low: float
-    high: float
     images: int
     confidence: float
     accuracy: float
@@ -42,8 +40,6 @@ def reliability(labels: NDArray[np.int64], probabilities: Floats) -> list[Reliab
     correct = probabilities.argmax(axis=1) == labels
     return [
         ReliabilityBin(
-            low=number / _BINS,
-            high=(number + 1) / _BINS,
             images=int((bins == number).sum()),
             confidence=float(confidence[bins == number].mean()),
             accuracy=float(correct[bins == number].mean()),

@@ -1,21 +1,18 @@
 """Figures of probabilities: what each threshold finds, and whether they mean what they say."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from frostline.charts import DPI, INK, PALETTE, chart, legend, style
 from frostline.evaluation.calibration import calibration_error, reliability
+from frostline.evaluation.metrics import Floats, Labels
 
 __all__ = ["reliability_figure", "threshold_figure"]
 
 _COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "orange", "purple", "sky", "black")]
-Labels = NDArray[np.int64]
-Floats = NDArray[np.floating[Any]]
 
 
 def threshold_figure(labels: Labels, probabilities: Floats, classes: Sequence[str]) -> Figure:

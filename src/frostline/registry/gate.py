@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 from frostline.config import PromotionConfig
 from frostline.evaluation.intervals import mcnemar, paired_gains
-from frostline.evaluation.metrics import HIGHER_IS_BETTER, measure
+from frostline.evaluation.metrics import HIGHER_IS_BETTER, Labels, measure
 
 __all__ = ["Check", "Evidence", "Verdict", "judge"]
-
-Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from frostline.errors import RegistryError
 
 __all__ = ["Author", "Promotion", "append", "read"]
 
@@ -51,6 +53,16 @@ def append(client: Any, name: str, promotion: Promotion) -> None:
 
 
 def read(client: Any, name: str) -> list[Promotion]:
-    """All records of the registered model called `name`, the oldest first."""
+    """All records of the registered model called `name`, the oldest first. Raises RegistryError if one was edited."""
     tags = client.get_registered_model(name).tags
-    return [Promotion.model_validate_json(tags[tag]) for tag in sorted(tags) if tag.startswith(_PREFIX)]
+    return [_parsed(name, tag, tags[tag]) for tag in sorted(tags) if tag.startswith(_PREFIX)]
+
+
+def _parsed(name: str, tag: str, text: str) -> Promotion:
+    try:
+        return Promotion.model_validate_json(text)
+    except ValidationError:
+        raise RegistryError(
+            f"The tag {tag} of {name} is no record of a promotion any more: somebody edited it. Restore it, or delete "
+            "it in MLflow's UI."
+        ) from None

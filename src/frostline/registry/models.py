@@ -14,6 +14,7 @@ import mlflow.artifacts
 import mlflow.pyfunc
 import pandas as pd
 from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from frostline.config import PrepareConfig
@@ -105,10 +106,17 @@ def load_champion(tracker: Tracking, dataset: str) -> LoadedVersion:
 
 
 def load_version(tracker: Tracking, name: str, number: str) -> LoadedVersion:
-    """A version of the registered model called `name`."""
-    source = tracker.client.get_model_version_download_uri(name, number)
-    local = mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=tracker.client.tracking_uri)
-    return LoadedVersion(name, number, mlflow.pyfunc.load_model(local), Path(local))
+    """A version of the registered model called `name`. Raises RegistryError if its files are not what they were."""
+    try:
+        source = tracker.client.get_model_version_download_uri(name, number)
+        local = mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=tracker.client.tracking_uri)
+        return LoadedVersion(name, number, mlflow.pyfunc.load_model(local), Path(local))
+    except (MlflowException, OSError, ValueError) as error:  # ValueError: Keras, of a damaged network
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise RegistryError(
+            f"{name} version {number} cannot be loaded: {reason}. Restore its files, or register the model again with "
+            "`dvc repro`."
+        ) from error
 
 
 def predict(model: Any, paths: Sequence[Path]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import os
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow.pyfunc
@@ -17,7 +18,7 @@ import frostline
 from frostline.config import PrepareConfig
 from frostline.training.record import TRAINING_IMAGES, TrainRecord
 
-__all__ = ["write_served_model"]
+__all__ = ["open_unregistered", "write_served_model"]
 
 logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
 
@@ -38,17 +39,31 @@ def write_served_model(path: Path, model: Model, record: TrainRecord, trained: P
         python_model=_PACKAGE / "registry" / "served.py",
         artifacts={"network": str(trained / "model.keras"), "training_images": str(trained / TRAINING_IMAGES)},
         code_paths=[str(_PACKAGE)],
-        model_config={
-            "classes": list(record.classes),
-            "image_size": record.image_size,
-            "resize": record.resize,
-            "min_side": limits.min_side,
-            "max_pixels": limits.max_pixels,
-        },
+        model_config=_model_config(record, limits),
         signature=_signature(record),
         input_example=_example(max(record.image_size, limits.min_side)),
         pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, _backend())],
     )
+
+
+def open_unregistered(record: TrainRecord, network: Path, limits: PrepareConfig) -> Any:
+    """The model that serves `network` (a .keras file), before it is registered: to be asked like a registered one."""
+    from frostline.registry.served import ServedClassifier
+
+    served = ServedClassifier()
+    context = SimpleNamespace(artifacts={"network": str(network)}, model_config=_model_config(record, limits))
+    served.load_context(context)
+    return served
+
+
+def _model_config(record: TrainRecord, limits: PrepareConfig) -> dict[str, Any]:
+    return {
+        "classes": list(record.classes),
+        "image_size": record.image_size,
+        "resize": record.resize,
+        "min_side": limits.min_side,
+        "max_pixels": limits.max_pixels,
+    }
 
 
 def _signature(record: TrainRecord) -> Any:

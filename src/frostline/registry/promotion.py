@@ -1,7 +1,5 @@
 """Move the alias `champion`: forward through the gate, back without one; every move is recorded."""
 
-import statistics
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +15,12 @@ from frostline.errors import RegistryError
 from frostline.progress import track
 from frostline.registry.gate import Evidence, Verdict, judge
 from frostline.registry.history import Author, Promotion, append, read
+from frostline.registry.latency import seconds_per_picture
 from frostline.registry.models import LoadedVersion, Tracking, load_version, predict, registered
 
 __all__ = ["Outcome", "promote", "rollback"]
 
 _AT_ONCE = 32
-_TIMED = 15
 
 
 @dataclass(frozen=True)
@@ -161,22 +159,11 @@ def _evidence(versions: list[LoadedVersion], images: HeldOut) -> list[Evidence]:
     tables = [answer.filter(like=prefix).rename(columns=lambda name: name.removeprefix(prefix)) for answer in answers]
     others = sorted({name for table in tables for name in table.columns} - set(images.classes))
     columns = [*images.classes, *others]
-    seconds = _seconds(versions, images.paths[0])
+    seconds = seconds_per_picture([version.model for version in versions], images.paths[0])
     return [
         Evidence(table.reindex(columns=columns, fill_value=0.0).to_numpy(dtype=np.float64), each)
         for table, each in zip(tables, seconds, strict=True)
     ]
-
-
-def _seconds(versions: list[LoadedVersion], path: Path) -> list[float]:
-    """The median seconds that one picture takes each version, in turns, so that a busy machine slows them alike."""
-    times: list[list[float]] = [[] for _ in versions]
-    for _ in range(_TIMED + 1):
-        for version, taken in zip(versions, times, strict=True):
-            started = time.perf_counter()
-            predict(version.model, [path])
-            taken.append(time.perf_counter() - started)
-    return [statistics.median(taken[1:]) for taken in times]
 
 
 @contextmanager

@@ -21,7 +21,6 @@ class Health:
     duplicates: int
     groups: dict[str, int]
     divided: int
-    fingerprint: str
 
     @property
     def splits(self) -> list[str]:
@@ -37,5 +36,5 @@ def read_health(name: str) -> Health:
     return Health(
         name=name,
         divided=int((manifest.groupby("group")["split"].nunique() > 1).sum()),
-        **{key: card[key] for key in ("images", "classes", "quarantined", "duplicates", "groups", "fingerprint")},
+        **{key: card[key] for key in ("images", "classes", "quarantined", "duplicates", "groups")},
     )

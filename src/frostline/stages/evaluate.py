@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from frostline.atomic import atomic_folder
+from frostline.config import Config
 from frostline.data.packed import PackedImages, read_packed
+from frostline.data.sources import open_source
 from frostline.errors import DataError, SearchError
 from frostline.evaluation.assessment import against_guide, as_trained, assess
 from frostline.evaluation.curves import reliability_figure, threshold_figure
@@ -23,6 +25,8 @@ from frostline.evaluation.pictures import gallery_figure, heat_figure
 from frostline.fingerprint import fingerprint
 from frostline.params import load_config
 from frostline.progress import say, track
+from frostline.registry.latency import pictures_per_second, seconds_per_picture
+from frostline.registry.package import open_unregistered
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 from frostline.training.record import TrainRecord
@@ -32,6 +36,7 @@ __all__ = ["run"]
 _BATCH = 32
 _NOT_IN_NAMES = r"[^\w. -]"
 _SHOWN = 12
+_TIMED = 32
 _LOOKED_AT = 4
 
 
@@ -39,9 +44,9 @@ def run(dataset: str, size: str, backbone: str) -> None:
     """Write `results/evaluation/<dataset>-<size>-<backbone>/`, and the same evidence to MLflow.
 
     metrics.json holds the numbers that `dvc metrics` and `dvc exp show` compare, evidence.json what is behind them:
-    intervals, counts by class, calibration, slices. predictions.csv has a row per test image (image, actual, predicted,
-    probability_<class>) for `dvc plots`; the rest are pictures. The MLflow run is tagged with the run of the study,
-    which gets the test metrics as well.
+    intervals, counts by class, calibration, slices, how fast files are labelled. predictions.csv has a row per test
+    image (image, actual, predicted, probability_<class>) for `dvc plots`; the rest are pictures. The MLflow run is
+    tagged with the run of the study, which gets the test metrics as well.
 
     Raises DataError if there are no test images, SearchError if the network was trained on other data.
     """
@@ -65,6 +70,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     metrics, evidence = assessed.metrics, assessed.evidence
     metrics["validation_balanced_accuracy"] = record.validation.balanced_accuracy
     metrics["megabytes"] = (Path("models") / name / "model.keras").stat().st_size / 1e6
+    evidence["serving"] = _serving(config, record, test)
     if record.guide_model == "guide.keras":
         guide = _load(Path("models") / name / record.guide_model)
         guided = _predict(guide, packed.images, rows, f"Evaluating the guide's {name}")
@@ -90,6 +96,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
             headline
             | _per_class(evidence["per_class"])
             | {"score": record.validation.balanced_accuracy, "test_images": len(rows)}
+            | {f"serving_{name}": value for name, value in (evidence["serving"] or {}).items()}
         )
         log.log_table(pd.DataFrame(evidence["per_class"]).T.reset_index(names="class"), "classes")
         for file in sorted(folder.iterdir()):
@@ -101,6 +108,18 @@ def run(dataset: str, size: str, backbone: str) -> None:
         f"{name}: balanced accuracy {metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f}) on {len(rows)} test "
         f"images; calibration error {metrics['calibration_error']:.3f}."
     )
+
+
+def _serving(config: Config, record: TrainRecord, test: pd.DataFrame) -> dict[str, float] | None:
+    """How fast the model labels files of the test split; None where the files are not at hand."""
+    root = open_source(config.dataset(record.dataset)).root
+    paths = [root / image for image in test["image"].head(_TIMED)]
+    if not all(path.exists() for path in paths):
+        say(f"The test images of {record.dataset} are not at {root}: how fast they are labelled is not measured.")
+        return None
+    served = open_unregistered(record, Path("models") / record.name / "model.keras", config.prepare)
+    (seconds,) = seconds_per_picture([served], paths[0])
+    return {"milliseconds": 1000 * seconds, "pictures_per_second": pictures_per_second(served, paths)}
 
 
 def _load(path: Path) -> Any:

@@ -71,10 +71,14 @@ def history(dataset: str) -> None:
     config.dataset(dataset)
     client = Tracker.open(config.stores, dataset).client
     name, aliases = registered(client, dataset)
+    promotions = records.read(client, name)
+    if not promotions:
+        say(f"{name} has had no champion yet: frostline promote {dataset}")
+        return
     table = Table(title=f"Champions of {name}", header_style="bold")
     for heading in ("when (UTC)", "who", "what", "version", "before", "by", "why"):
         table.add_column(heading)
-    for record in records.read(client, name):
+    for record in promotions:
         moment = record.when.strftime("%Y-%m-%d %H:%M:%S")
         by = "\n".join(f"{check}: {reason}" for check, reason in record.checks.items()) or "by hand"
         version = f"{record.version}, serving" if record.version == aliases.get("champion") else record.version

@@ -18,12 +18,13 @@ def run(dataset: str | None, host: str, port: int, limits: ServingLimits) -> Non
 
     config = load_config()
     name = config.dataset_name(dataset)
-    version = load_champion(Tracker.open(config.stores, name), name)
     try:
-        with socket.create_server((host, port)) as listener:
-            place = f"http://{host}:{listener.getsockname()[1]}"
-            say(f"Serving {version.name} version {version.number} at {place}/invocations; stop with Ctrl-C.")
-            server = uvicorn.Server(uvicorn.Config(create_app(version, limits), log_level="warning"))
-            server.run(sockets=[listener])
+        listener = socket.create_server((host, port))
     except OSError as error:
         raise FrostlineError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port.") from error
+    with listener:
+        version = load_champion(Tracker.open(config.stores, name), name)
+        place = f"http://{host}:{listener.getsockname()[1]}"
+        say(f"Serving {version.name} version {version.number} at {place}/invocations; stop with Ctrl-C.")
+        server = uvicorn.Server(uvicorn.Config(create_app(version, limits), log_level="warning"))
+        server.run(sockets=[listener])

@@ -206,7 +206,7 @@ def _study_identity(config: Config, cell: Cell, trainer: Trainer, first: Sequenc
             "precision": trainer.setup.precision,
             "search": config.search.model_dump(mode="json", exclude={"trials"}),
             "first": [asdict(settings) for settings in first],
-            "calibration": "temperature",
+            "calibration": "temperature",  # trials of earlier versions have none, and cannot be taken over
             "seed": config.seed,
         }
     )
