@@ -1,15 +1,19 @@
 """The search space: what Optuna suggests, and the settings that a suggestion stands for."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from optuna.trial import Trial
 
 from frostline.config import SearchConfig
-from frostline.training.settings import TrialSettings, guide_depth
+from frostline.training.settings import GUIDE, TrialSettings, guide_depth
 
-__all__ = ["as_point", "guide_settings", "suggest"]
+__all__ = ["as_point", "first_strategies", "guide_settings", "suggest"]
+
+_STANDARD = {"head_learning_rate": 1.6e-3, "backbone_learning_rate": 5.5e-5, "weight_decay": 3.2, "dropout": 0.3}
+"""What the guide's strategies are tried with: the middle, about, of the ranges that params.yaml comes with."""
 
 
 def suggest(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
@@ -34,23 +38,27 @@ def suggest(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
     )
 
 
-def guide_settings(strategy: str, config: SearchConfig, depth: int, cut: int | None = None) -> TrialSettings:
-    """What one of the guide's strategies is tried with: the middle of every range, the last of every choice.
+def first_strategies(config: SearchConfig, recommended: Sequence[str]) -> Sequence[str]:
+    """The strategies that a study begins with, when `recommended` lists all of the guide's, its advice first.
 
+    Unless params.yaml lists its own: all four, the cheapest first, so that there is an answer within a minute and dear
+    trials are compared with it; or, where there are fewer trials than that, the recommended ones first.
+    """
+    if config.strategies != "auto":
+        return config.strategies
+    return GUIDE if config.trials >= len(GUIDE) else recommended
+
+
+def guide_settings(strategy: str, config: SearchConfig, depth: int, cut: int | None = None) -> TrialSettings:
+    """What one of the guide's strategies is tried with: standard values, and the last of every choice.
+
+    Where a range leaves the standard value out, the nearest that it allows. So studies over different ranges try a
+    strategy in the same way: what it gives can be compared, and need not be trained again.
     `start_of_convnet` keeps `cut` blocks, where it is given.
     """
     init, keep, thaw = guide_depth(strategy, depth, cut)
-    return TrialSettings(
-        init=init,
-        keep=keep,
-        thaw=thaw,
-        head_learning_rate=math.sqrt(math.prod(config.head_learning_rate)),
-        backbone_learning_rate=math.sqrt(math.prod(config.backbone_learning_rate)),
-        weight_decay=math.sqrt(math.prod(config.weight_decay)),
-        dropout=sum(config.dropout) / 2,
-        pooling=config.pooling[-1],
-        views=config.views[-1],
-    )
+    standard = {name: float(np.clip(value, *getattr(config, name))) for name, value in _STANDARD.items()}
+    return TrialSettings(init, keep, thaw, **standard, pooling=config.pooling[-1], views=config.views[-1])
 
 
 def as_point(settings: TrialSettings) -> dict[str, Any]:

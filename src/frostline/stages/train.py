@@ -22,7 +22,7 @@ from frostline.progress import say
 from frostline.regimes.profile import CellProfile, Profile
 from frostline.search.estimate import estimate_study
 from frostline.search.objective import Objective
-from frostline.search.space import guide_settings
+from frostline.search.space import first_strategies, guide_settings
 from frostline.search.study import POSITION, best_trial, finished_trials, open_study, run_study, seed_at
 from frostline.search.trials import best_of_first, importances, settings_of, trial_table
 from frostline.tracking.lineage import lineage_tags
@@ -66,7 +66,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
     distribute()
     trainer = Trainer(Setup(cell, backbone, config.backbone(backbone), config.train, cache, config.seed))
-    strategies = profile.order if config.search.strategies == "auto" else config.search.strategies
+    strategies = first_strategies(config.search, profile.order)
     first = [guide_settings(strategy, config.search, trainer.backbone.depth, profile.cut) for strategy in strategies]
     identity = _study_identity(config, cell, trainer, first)
     name = f"{dataset}-{size}-{backbone}"
