@@ -40,9 +40,9 @@ def test_what_is_cached_is_shown_by_network_and_view(project: Path) -> None:
 def test_pruning_deletes_down_to_what_is_asked_for(project: Path) -> None:
     kept = cache(project, "prune")
     assert kept.returncode == 0, kept.stderr
-    assert "Deleted 0 arrays" in kept.stderr
+    assert "Deleted 0 files" in kept.stderr
     everything = cache(project, "prune", "--to", "0")
-    assert "Deleted 14 arrays" in everything.stderr
+    assert "Deleted 14 files" in everything.stderr
     assert "0 (0.000 GB) are left" in everything.stderr
     assert not list(project.glob(".cache/frostline/*/*.values"))
     assert "0.000 GB of 20 GB" in cache(project, "show").stderr

@@ -18,10 +18,10 @@ _UNKNOWN = {"application": "unknown", "image_size": "", "precision": "", "view":
 
 
 def show() -> None:
-    """Print the cached activations by network, data and view, the most recently used last, and the limit."""
+    """Print what is cached, by network, data and view, the most recently used last, and the limit."""
     stores = load_config().stores
     entries = CacheFolder(stores.cache).entries()
-    table = Table("network", "image size", "precision", "view", "data", "activations", "GB", "last used")
+    table = Table("network", "image size", "precision", "view", "data", "contents", "GB", "last used")
     groups: dict[Path, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.path.parent, []).append(entry)
@@ -42,25 +42,28 @@ def show() -> None:
 
 
 def prune(gigabytes: float | None) -> None:
-    """Delete the least recently used activations until `gigabytes`, or else `stores.cache_gigabytes`, are met."""
+    """Delete the least recently used files until `gigabytes`, or else `stores.cache_gigabytes`, are met."""
     stores = load_config().stores
     limit = stores.cache_gigabytes if gigabytes is None else gigabytes
     folder = CacheFolder(stores.cache)
     deleted = folder.prune(limit * 1e9)
     left = folder.entries()
     say(
-        f"Deleted {len(deleted)} arrays ({_gigabytes(deleted):.3f} GB); {len(left)} ({_gigabytes(left):.3f} GB) are "
+        f"Deleted {len(deleted)} files ({_gigabytes(deleted):.3f} GB); {len(left)} ({_gigabytes(left):.3f} GB) are "
         "left. What is missed is computed again."
     )
 
 
 def _contents(entries: Sequence[Entry]) -> str:
-    """`pooled 1-5, maps 3 4`."""
-    blocks: dict[str, list[int]] = {"pooled": [], "map": []}
-    for entry in entries:
-        kind, _, block = entry.name.partition("-")
-        blocks.setdefault(kind, []).append(int(block))
-    return ", ".join(f"{kind} {' '.join(map(str, sorted(found)))}" for kind, found in blocks.items() if found)
+    """Activations by block, and how many trainings: `pooled 1 2 3, map 3`, or `2 folds, 1 network`."""
+    names: dict[str, list[str]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+        kind, _, which = entry.name.partition("-")
+        names.setdefault(kind, []).insert(0, which)
+    return ", ".join(
+        f"{kind} {' '.join(found)}" if kind in ("pooled", "map") else f"{len(found)} {kind}{'s' * (len(found) > 1)}"
+        for kind, found in names.items()
+    )
 
 
 def _last_used(entries: Sequence[Entry]) -> float:

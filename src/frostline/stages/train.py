@@ -29,6 +29,7 @@ from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell
 from frostline.training.devices import distribute
+from frostline.training.memo import Memo
 from frostline.training.prefix import PrefixCache
 from frostline.training.record import (
     Best,
@@ -65,7 +66,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     cell = make_cell(packed, per_class, config.train, config.seed)
     cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
     distribute()
-    trainer = Trainer(Setup(cell, backbone, config.backbone(backbone), config.train, cache, config.seed))
+    trainer = _trainer(cell, backbone, config, cache)
     strategies = first_strategies(config.search, profile.order)
     first = [guide_settings(strategy, config.search, trainer.backbone.depth, profile.cut) for strategy in strategies]
     identity = _study_identity(config, cell, trainer, first)
@@ -143,6 +144,11 @@ def run(dataset: str, size: str, backbone: str) -> None:
     parent.log_history(best.user_attrs["history"])
     _log_study(parent, cell, trials, record, figures)
     parent.end()
+
+
+def _trainer(cell: Cell, backbone: str, config: Config, cache: PrefixCache) -> Trainer:
+    setup = Setup(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
+    return Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))
 
 
 def _fill_cache(

@@ -10,7 +10,7 @@ __all__ = ["CacheFolder", "Entry"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One array: what it was computed from (`identity`), its name (`map-3`, `pooled-5`), size and time of last use.
+    """One file: what it was computed from (`identity`), its name (`map-3`, `epochs-4f1c`), size and time of last use.
 
     `bytes` is what it takes on disk, which is less than its length until every row is filled; `used` is in seconds
     since the epoch.
@@ -25,16 +25,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class CacheFolder:
-    """A folder with a sub-folder per network, data set and view, each with the arrays `<name>.values`."""
+    """A folder with a sub-folder per network, data set and view, or per cell, each with files `<name>.values`."""
 
     path: Path
 
     def entries(self) -> list[Entry]:
-        """Every array, the least recently used first."""
+        """Every file, the least recently used first."""
         return sorted(self._entries(), key=lambda entry: (entry.used, entry.path))
 
     def prune(self, limit_bytes: float, keep: Collection[Path] = ()) -> list[Entry]:
-        """Delete the least recently used arrays, none in `keep`, until `limit_bytes` is met; give those deleted.
+        """Delete the least recently used files, none in `keep`, until `limit_bytes` is met; give those deleted.
 
         A process that has one open goes on reading what it has.
         """
@@ -57,7 +57,7 @@ class CacheFolder:
                 identity = {}
             if not isinstance(identity, dict):
                 identity = {}
-            for path in file.parent.glob("*-[0-9]*.values"):
+            for path in file.parent.glob("*.values"):
                 try:
                     status = path.stat()
                 except FileNotFoundError:  # another process pruned it

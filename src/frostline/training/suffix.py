@@ -14,7 +14,7 @@ from frostline.training.devices import compile_with_xla
 from frostline.training.optimizer import GroupedAdamW
 from frostline.training.settings import TrialSettings
 
-__all__ = ["Shape", "Suffix", "Suffixes"]
+__all__ = ["Shape", "Suffix", "Suffixes", "with_head"]
 
 _KEPT = 4
 
@@ -95,12 +95,10 @@ class Suffix:
 
     def whole_network(self, whole: Backbone) -> Any:
         """The float32 network from raw images to probabilities, in `whole`'s layers, with this suffix's weights."""
-        blocks = whole.slice(0, self.shape.keep)
         if self.shape.thaw:
-            copy_weights(self._backbone.slice(0, self.shape.keep), blocks)
+            copy_weights(self._backbone.slice(0, self.shape.keep), whole.slice(0, self.shape.keep))
         classes, rate = self.model.output.shape[-1], float(self._dropout.rate)
-        output, _ = add_head(blocks.output, classes, pooling=self.shape.pooling, dropout=rate, seed=0)
-        network = keras.Model(blocks.inputs, output)
+        network = with_head(whole, self.shape.keep, classes, self.shape.pooling, rate)
         for name in ("feature_normalisation", "head"):
             network.get_layer(name).set_weights(self.model.get_layer(name).get_weights())
         return network
@@ -109,6 +107,13 @@ class Suffix:
         """Before every use, because suffixes that share layers freeze them differently."""
         if self.shape.thaw:
             self._backbone.freeze(self.shape.keep, self.shape.thaw, train_batchnorm=self._train_batchnorm)
+
+
+def with_head(whole: Backbone, keep: int, classes: int, pooling: str, dropout: float) -> Any:
+    """The first `keep` blocks of `whole` under a new head: raw images [N, S, S, 3] to probabilities [N, classes]."""
+    blocks = whole.slice(0, keep)
+    output, _ = add_head(blocks.output, classes, pooling=pooling, dropout=dropout, seed=0)
+    return keras.Model(blocks.inputs, output)
 
 
 class Suffixes:

@@ -1,7 +1,9 @@
 """One trial: validate settings on a cell, or refit them on all of it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,9 +11,11 @@ from numpy.typing import NDArray
 
 from frostline.config import TrainConfig
 from frostline.training.fit import predict, train_epoch
+from frostline.training.memo import Epoch, Memo
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.standard_error import settled_epoch
+from frostline.training.suffix import with_head
 from frostline.training.temperature import fit_temperature
 
 __all__ = ["SCORE", "Trainer", "Validation", "Watcher", "epochs_within_budget"]
@@ -59,10 +63,11 @@ def epochs_within_budget(train: TrainConfig, share: float, training_images: int)
 
 
 class Trainer:
-    """Trains settings on one cell with one backbone."""
+    """Trains settings on one cell with one backbone; what thaws blocks and is in `memo`, not again."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, memo: Memo | None = None) -> None:
         self.setup = setup
+        self._memo = memo
         self.cell = setup.cell
         self.backbone = setup.backbone
         self._train = setup.train
@@ -94,20 +99,21 @@ class Trainer:
 
         The learning rates fall to zero over just these `epochs`, so that the network is a settled one.
         """
-        rng = np.random.default_rng([seed, len(self.cell.folds)])
-        suffix, inputs = self.setup.begin(settings, self.cell.all_rows, epochs, seed, rng)
-        for _ in range(epochs):
-            train_epoch(suffix.model, inputs, self.cell.all_rows, self._train.batch_size, rng)
-        return suffix.whole_network(self.setup.build(precision="float32"))
+        train = partial(self._trained, settings, epochs, seed)
+        if self._memo is None or settings.thaw == 0:
+            return train()
+        what = asdict(settings) | {"epochs": epochs, "seed": seed}
+        return self._memo.network(what, partial(self._untrained, settings), train)
 
     def _held_out(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> list[Metrics]:
         history: list[Metrics] = []
-        for epoch, (loss, probabilities) in enumerate(self._fold(settings, 0, epochs, seed), start=1):
-            history.append(self._metrics([loss], probabilities))
-            watcher.epoch(epoch, history[-1])
-            best = settled_epoch([each[SCORE] for each in history], len(probabilities))
-            if epoch - best >= self._train.patience:
-                break
+        with closing(self._fold(settings, 0, epochs, seed)) as fold:
+            for epoch, (loss, probabilities) in enumerate(fold, start=1):
+                history.append(self._metrics([loss], probabilities))
+                watcher.epoch(epoch, history[-1])
+                best = settled_epoch([each[SCORE] for each in history], len(probabilities))
+                if epoch - best >= self._train.patience:
+                    break
         return history
 
     def _folded(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> list[Metrics]:
@@ -138,13 +144,31 @@ class Trainer:
             "temperature": fit_temperature(labels, probabilities),
         }
 
-    def _fold(
-        self, settings: TrialSettings, number: int, epochs: int, seed: int
-    ) -> Iterator[tuple[float, NDArray[np.float32]]]:
-        """Train on a fold; give each epoch's mean loss and the class probabilities [n, K] of its validation rows."""
+    def _fold(self, settings: TrialSettings, number: int, epochs: int, seed: int) -> Generator[Epoch]:
+        """Each epoch's mean loss on a fold and the class probabilities [n, K] of its validation rows."""
+        train = partial(self._trained_fold, settings, number, epochs, seed)
+        if self._memo is None or settings.thaw == 0:
+            return train()
+        what = asdict(settings) | {"fold": number, "epochs": epochs, "seed": seed}
+        return self._memo.epochs(what, train, epochs)
+
+    def _trained_fold(self, settings: TrialSettings, number: int, epochs: int, seed: int) -> Generator[Epoch]:
         training, validation = self.cell.folds[number]
         rng = np.random.default_rng([seed, number])
         suffix, inputs = self.setup.begin(settings, training, epochs, seed, rng)
         for _ in range(epochs):
             loss = train_epoch(suffix.model, inputs, training, self._train.batch_size, rng)
             yield loss, predict(suffix.model, inputs.feed, validation)
+
+    def _trained(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
+        rng = np.random.default_rng([seed, len(self.cell.folds)])
+        suffix, inputs = self.setup.begin(settings, self.cell.all_rows, epochs, seed, rng)
+        for _ in range(epochs):
+            train_epoch(suffix.model, inputs, self.cell.all_rows, self._train.batch_size, rng)
+        return suffix.whole_network(self.setup.build(precision="float32"))
+
+    def _untrained(self, settings: TrialSettings) -> Any:
+        """The network of `settings` in float32, under a new head."""
+        classes = len(self.cell.packed.classes)
+        whole = self.setup.build(precision="float32")
+        return with_head(whole, settings.keep, classes, settings.pooling, settings.dropout)

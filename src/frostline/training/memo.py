@@ -1,0 +1,120 @@
+"""What trainings gave, found again by everything that decides it, in the folder of the prefix cache.
+
+A study over other ranges begins with the guide's strategies as the one before it did, and those that thaw many blocks
+are what takes minutes. Trials are repeatable, so that reading what a training gave is the same as training again.
+"""
+
+import json
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+import frostline
+from frostline.atomic import atomic_file
+from frostline.fingerprint import fingerprint
+from frostline.progress import say
+from frostline.training.cachefolder import CacheFolder
+from frostline.training.setup import Setup
+
+__all__ = ["Epoch", "Memo"]
+
+Arrays = list[NDArray[Any]]
+Epoch = tuple[float, NDArray[np.float32]]
+"""A mean loss, and class probabilities [n, K] of validation rows."""
+
+_DECIDING = ("batch_size", "head_epochs", "warmup", "class_weights", "train_batchnorm")
+
+
+class Memo:
+    """Arrays that trainings of one `setup` gave, held with the cached activations to `limit_bytes`."""
+
+    def __init__(self, setup: Setup, folder: CacheFolder, limit_bytes: int) -> None:
+        import keras
+
+        cell, backbone = setup.cell, setup.backbone
+        self._identity = {
+            "application": backbone.spec.application,
+            "weights": backbone.weights.sha256,
+            "image_size": backbone.image_size,
+            "precision": setup.precision,
+            "images": cell.packed.fingerprint,
+            "view": "training",
+            "folds": fingerprint([[part.tolist() for part in fold] for fold in cell.folds]),
+            "train": setup.train.model_dump(mode="json", include=set(_DECIDING)),
+            "software": [keras.version(), keras.backend.backend(), import_module(keras.backend.backend()).__version__],
+            "code": fingerprint([path.read_text(encoding="utf-8") for path in _code()]),
+        }
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._place = folder.path / fingerprint(self._identity)[:24]
+
+    def epochs(self, what: Mapping[str, object], train: Callable[[], Iterator[Epoch]], wanted: int) -> Generator[Epoch]:
+        """The epochs of the training that `what` describes: those known, then, up to `wanted`, what `train` gives.
+
+        To go on from the known ones, it is trained again from the first: weights are not kept.
+        """
+        known = self._read("fold", what)
+        before = list(zip(known[0].tolist(), known[1], strict=True)) if known else []
+        if before:
+            say(f"The same was trained before: {len(before)} of {wanted} epochs are read from {self._place}.")
+        yield from before
+        if len(before) >= wanted:
+            return
+        done: list[Epoch] = []
+        try:
+            for epoch in train():
+                done.append(epoch)
+                if len(done) > len(before):
+                    yield epoch
+        finally:
+            if len(done) > len(before):
+                losses, probabilities = zip(*done, strict=True)
+                self._write("fold", what, [np.array(losses), np.stack(probabilities)])
+
+    def network(self, what: Mapping[str, object], build: Callable[[], Any], train: Callable[[], Any]) -> Any:
+        """The network that the training `what` gives: one that `build` makes, with its weights, if they are known."""
+        weights = self._read("network", what)
+        if weights is not None:
+            network = build()
+            network.set_weights(weights)
+            return network
+        network = train()
+        self._write("network", what, network.get_weights())
+        return network
+
+    def _read(self, kind: str, what: Mapping[str, object]) -> Arrays | None:
+        """What was written under the same names; None if that is nothing, or is damaged."""
+        path = self._path(kind, what)
+        try:
+            with np.load(path) as file:
+                arrays = [file[name] for name in file.files]
+            os.utime(path)
+        except (OSError, EOFError, ValueError, BadZipFile):
+            return None
+        return arrays
+
+    def _write(self, kind: str, what: Mapping[str, object], arrays: Sequence[NDArray[Any]]) -> None:
+        """Keep `arrays` unless they exceed the limit. Raises WriteError where the system refuses, as on a full disk."""
+        more = sum(array.nbytes for array in arrays)
+        if more > self._limit_bytes:
+            return
+        self._folder.prune(self._limit_bytes - more)
+        with atomic_file(self._place / "identity.json") as path:
+            path.write_text(json.dumps(self._identity, indent=2))
+        with atomic_file(self._path(kind, what)) as path, path.open("wb") as file:
+            np.savez(file, *arrays)
+
+    def _path(self, kind: str, what: Mapping[str, object]) -> Path:
+        return self._place / f"{kind}-{fingerprint(what)[:24]}.values"
+
+
+def _code() -> list[Path]:
+    """The modules that decide what a training gives: a change to one must not bring back what it gave before."""
+    package = Path(frostline.__file__).parent
+    return sorted(path for name in ("backbones", "training") for path in (package / name).glob("*.py"))

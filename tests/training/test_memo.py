@@ -1,0 +1,153 @@
+"""What was trained before is read, and is what training again would give; whatever differs is trained."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from frostline.config import BackboneConfig
+from frostline.training.cachefolder import CacheFolder
+from frostline.training.cell import make_cell
+from frostline.training.memo import Memo
+from frostline.training.prefix import PrefixCache
+from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
+from frostline.training.trial import Trainer
+
+THAWED = TrialSettings("pretrained", 3, 1, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
+RANDOM = replace(THAWED, init="random", keep=1)
+HEAD = replace(THAWED, thaw=0)
+SEED = 3
+
+
+@pytest.fixture
+def make_trainer(packed_cells, train_config, tmp_path, monkeypatch):
+    """`make_trainer()`: with a memo in one folder, and the list of what it began to train; options change train's."""
+
+    def make(memo: bool = True, limit: int = 10**9, **options):
+        train = train_config.model_copy(update=options)
+        cell = make_cell(packed_cells(32), 12, train, seed=20)
+        cache = PrefixCache(tmp_path / "cache", 10**9)
+        setup = Setup(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20)
+        trainer = Trainer(setup, Memo(setup, cache.folder, limit) if memo else None)
+        begun = []
+        begin = setup.begin
+        monkeypatch.setattr(setup, "begin", lambda *given: (begun.append(given[0]), begin(*given))[1])
+        return trainer, begun
+
+    return make
+
+
+def files(tmp_path, kind):
+    return sorted((tmp_path / "cache").glob(f"*/{kind}-*.values"))
+
+
+@pytest.mark.parametrize("folds_up_to", [0, 200])
+@pytest.mark.parametrize("settings", [THAWED, RANDOM])
+def test_a_trial_that_was_trained_is_read_and_is_the_same(make_trainer, watcher, tmp_path, settings, folds_up_to):
+    first, begun = make_trainer(folds_up_to=folds_up_to)
+    trained = first.validate(settings, SEED, watcher)
+    assert len(begun) == len(first.cell.folds) == len(files(tmp_path, "fold"))
+    told = (list(watcher.epochs), [each[:2] for each in watcher.folds])
+    again, begun = make_trainer(folds_up_to=folds_up_to)
+    watcher.epochs.clear()
+    watcher.folds.clear()
+    assert again.validate(settings, SEED, watcher) == trained
+    assert not begun
+    assert (watcher.epochs, [each[:2] for each in watcher.folds]) == told
+    assert make_trainer(memo=False, folds_up_to=folds_up_to)[0].validate(settings, SEED, watcher) == trained
+
+
+def test_a_network_that_was_trained_is_read_and_is_the_same(make_trainer, tmp_path):
+    trained = make_trainer()[0].refit(THAWED, 2, SEED)
+    again, begun = make_trainer()
+    network = again.refit(THAWED, 2, SEED)
+    assert not begun
+    assert len(files(tmp_path, "network")) == 1
+    for mine, theirs in zip(network.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    images = again.cell.packed.images[:4]
+    np.testing.assert_array_equal(network.predict_on_batch(images), trained.predict_on_batch(images))
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_trial_that_was_ended_early_is_trained_to_its_end(make_trainer, watcher):
+    class Impatient(type(watcher)):
+        def epoch(self, *_):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        make_trainer(folds_up_to=0)[0].validate(THAWED, SEED, Impatient())
+    trainer, begun = make_trainer(folds_up_to=0)
+    with pytest.raises(Stopped):
+        trainer.validate(THAWED, SEED, Impatient())
+    assert not begun
+    whole = trainer.validate(THAWED, SEED, watcher)
+    assert len(begun) == 1
+    assert [epoch for epoch, _ in watcher.epochs] == [1, 2, 3]
+    assert whole == make_trainer(memo=False, folds_up_to=0)[0].validate(THAWED, SEED, watcher)
+    trainer, begun = make_trainer(folds_up_to=0)
+    assert trainer.validate(THAWED, SEED, watcher) == whole
+    assert not begun
+
+
+def test_whatever_decides_a_training_makes_it_another(make_trainer, watcher):
+    make_trainer()[0].validate(THAWED, SEED, watcher)
+    for settings in (
+        replace(THAWED, backbone_learning_rate=0.0002),
+        replace(THAWED, dropout=0.3),
+        replace(THAWED, views="identity"),
+    ):
+        trainer, begun = make_trainer()
+        trainer.validate(settings, SEED, watcher)
+        assert len(begun) == 3, settings
+    trainer, begun = make_trainer()
+    trainer.validate(THAWED, SEED + 1, watcher)
+    assert len(begun) == 3
+    for option in ({"batch_size": 4}, {"head_epochs": 1}, {"folds": 4}, {"epochs": 2}, {"class_weights": False}):
+        trainer, begun = make_trainer(**option)
+        trainer.validate(THAWED, SEED, watcher)
+        assert len(begun) == len(trainer.cell.folds), option
+    trainer, begun = make_trainer(patience=2, resident_gigabytes=0)
+    trainer.validate(THAWED, SEED, watcher)
+    assert not begun
+
+
+def test_a_change_of_the_code_makes_it_another(make_trainer, watcher, monkeypatch):
+    make_trainer()[0].validate(THAWED, SEED, watcher)
+    monkeypatch.setattr("frostline.training.memo._code", list)
+    trainer, begun = make_trainer()
+    trainer.validate(THAWED, SEED, watcher)
+    assert len(begun) == 3
+
+
+@pytest.mark.parametrize("damage", [lambda _: b"", lambda data: data[:-40], lambda data: data[:90] + b"?" + data[91:]])
+def test_a_damaged_file_is_trained_again(make_trainer, watcher, tmp_path, damage):
+    trained = make_trainer()[0].validate(THAWED, SEED, watcher)
+    file = files(tmp_path, "fold")[0]
+    file.write_bytes(damage(file.read_bytes()))
+    trainer, begun = make_trainer()
+    assert trainer.validate(THAWED, SEED, watcher) == trained
+    assert len(begun) == 1
+
+
+def test_heads_are_not_kept_nor_what_is_above_the_limit(make_trainer, watcher, tmp_path):
+    trainer, begun = make_trainer()
+    trainer.validate(HEAD, SEED, watcher)
+    trainer.validate(HEAD, SEED, watcher)
+    assert len(begun) == 6
+    make_trainer(limit=100)[0].validate(THAWED, SEED, watcher)
+    assert not files(tmp_path, "fold")
+
+
+def test_what_was_trained_counts_in_the_cache_and_is_pruned(make_trainer, tmp_path):
+    make_trainer()[0].refit(THAWED, 1, SEED)
+    folder = CacheFolder(tmp_path / "cache")
+    (entry,) = (entry for entry in folder.entries() if entry.name.startswith("network-"))
+    assert entry.bytes > 1e6
+    assert entry.identity["application"] == "VGG16"
+    folder.prune(0)
+    assert not files(tmp_path, "network")
