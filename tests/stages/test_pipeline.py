@@ -266,7 +266,7 @@ def test_an_experiment_is_compared_with_what_was_committed(project: Path) -> Non
         subprocess.run(["git", "config", name, value], cwd=project, check=True)
     ran = run(project, "dvc", "exp", "run", "--name", "less", "-S", "search.trials=4", "-S", "search.startup_trials=2")
     assert ran.returncode == 0, ran.stderr
-    assert "The same was trained before" in ran.stderr + ran.stdout  # another study, the same four strategies
+    assert "Trained before in the same way" in ran.stderr + ran.stdout  # another study, the same four strategies
     (shown,) = [
         row
         for row in csv.DictReader(StringIO(run(project, "dvc", "exp", "show", "--csv").stdout))

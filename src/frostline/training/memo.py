@@ -62,7 +62,7 @@ class Memo:
         known = self._read("fold", what)
         before = list(zip(known[0].tolist(), known[1], strict=True)) if known else []
         if before:
-            say(f"The same was trained before: {len(before)} of {wanted} epochs are read from {self._place}.")
+            say(f"Trained before in the same way, so read: {len(before)} of {wanted} epochs.")
         yield from before
         if len(before) >= wanted:
             return

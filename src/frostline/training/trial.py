@@ -63,7 +63,7 @@ def epochs_within_budget(train: TrainConfig, share: float, training_images: int)
 
 
 class Trainer:
-    """Trains settings on one cell with one backbone; what thaws blocks and is in `memo`, not again."""
+    """Trains settings on one cell with one backbone; with a `memo`, what thaws blocks is not trained twice."""
 
     def __init__(self, setup: Setup, memo: Memo | None = None) -> None:
         self.setup = setup
@@ -99,11 +99,11 @@ class Trainer:
 
         The learning rates fall to zero over just these `epochs`, so that the network is a settled one.
         """
-        train = partial(self._trained, settings, epochs, seed)
+        train = partial(self._train_network, settings, epochs, seed)
         if self._memo is None or settings.thaw == 0:
             return train()
         what = asdict(settings) | {"epochs": epochs, "seed": seed}
-        return self._memo.network(what, partial(self._untrained, settings), train)
+        return self._memo.network(what, partial(self._new_network, settings), train)
 
     def _held_out(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> list[Metrics]:
         history: list[Metrics] = []
@@ -146,13 +146,13 @@ class Trainer:
 
     def _fold(self, settings: TrialSettings, number: int, epochs: int, seed: int) -> Generator[Epoch]:
         """Each epoch's mean loss on a fold and the class probabilities [n, K] of its validation rows."""
-        train = partial(self._trained_fold, settings, number, epochs, seed)
+        train = partial(self._train_fold, settings, number, epochs, seed)
         if self._memo is None or settings.thaw == 0:
             return train()
         what = asdict(settings) | {"fold": number, "epochs": epochs, "seed": seed}
         return self._memo.epochs(what, train, epochs)
 
-    def _trained_fold(self, settings: TrialSettings, number: int, epochs: int, seed: int) -> Generator[Epoch]:
+    def _train_fold(self, settings: TrialSettings, number: int, epochs: int, seed: int) -> Generator[Epoch]:
         training, validation = self.cell.folds[number]
         rng = np.random.default_rng([seed, number])
         suffix, inputs = self.setup.begin(settings, training, epochs, seed, rng)
@@ -160,14 +160,14 @@ class Trainer:
             loss = train_epoch(suffix.model, inputs, training, self._train.batch_size, rng)
             yield loss, predict(suffix.model, inputs.feed, validation)
 
-    def _trained(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
+    def _train_network(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
         rng = np.random.default_rng([seed, len(self.cell.folds)])
         suffix, inputs = self.setup.begin(settings, self.cell.all_rows, epochs, seed, rng)
         for _ in range(epochs):
             train_epoch(suffix.model, inputs, self.cell.all_rows, self._train.batch_size, rng)
         return suffix.whole_network(self.setup.build(precision="float32"))
 
-    def _untrained(self, settings: TrialSettings) -> Any:
+    def _new_network(self, settings: TrialSettings) -> Any:
         """The network of `settings` in float32, under a new head."""
         classes = len(self.cell.packed.classes)
         whole = self.setup.build(precision="float32")
