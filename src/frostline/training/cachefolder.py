@@ -10,7 +10,7 @@ __all__ = ["CacheFolder", "Entry"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One file: what it was computed from (`identity`), its name (`map-3`, `epochs-4f1c`), size and time of last use.
+    """One file: what it was computed from (`identity`), its name (`map-3`, `fold-4f1c`), size and time of last use.
 
     `bytes` is what it takes on disk, which is less than its length until every row is filled; `used` is in seconds
     since the epoch.

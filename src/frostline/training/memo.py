@@ -20,6 +20,7 @@ from frostline.atomic import atomic_file
 from frostline.fingerprint import fingerprint
 from frostline.progress import say
 from frostline.training.cachefolder import CacheFolder
+from frostline.training.devices import accelerators
 from frostline.training.setup import Setup
 
 __all__ = ["Epoch", "Memo"]
@@ -29,6 +30,7 @@ Epoch = tuple[float, NDArray[np.float32]]
 """A mean loss, and class probabilities [n, K] of validation rows."""
 
 _DECIDING = ("batch_size", "head_epochs", "warmup", "class_weights", "train_batchnorm")
+"""Of the parameters of training: each comes with its own epochs, and patience is applied to what is replayed."""
 
 
 class Memo:
@@ -47,6 +49,7 @@ class Memo:
             "view": "training",
             "folds": fingerprint([[part.tolist() for part in fold] for fold in cell.folds]),
             "train": setup.train.model_dump(mode="json", include=set(_DECIDING)),
+            "devices": accelerators(),
             "software": [keras.version(), keras.backend.backend(), import_module(keras.backend.backend()).__version__],
             "code": fingerprint([path.read_text(encoding="utf-8") for path in _code()]),
         }
