@@ -124,6 +124,22 @@ def test_a_change_of_the_code_makes_it_another(make_trainer, watcher, monkeypatc
     assert len(begun) == 3
 
 
+def test_no_changed_byte_passes_for_what_was_written(make_trainer, tmp_path):
+    trainer, _ = make_trainer()
+    memo = Memo(trainer.setup, CacheFolder(tmp_path / "cache"), 10**9)
+    epochs = [(0.5, np.full((5, 2), 0.25, dtype=np.float32))]
+    assert len(list(memo.epochs({}, lambda: iter(epochs), 1))) == 1
+    ((loss, _),) = memo.epochs({}, list, 1)  # known: nothing need be trained
+    assert loss == 0.5
+    (file,) = files(tmp_path, "fold")
+    whole = file.read_bytes()
+    for position in range(len(whole)):
+        file.write_bytes(whole[:position] + bytes([whole[position] ^ 0x80]) + whole[position + 1 :])
+        assert list(memo.epochs({}, list, 1)) == [], position
+        file.write_bytes(whole[:position])
+        assert list(memo.epochs({}, list, 1)) == [], position
+
+
 @pytest.mark.parametrize("damage", [lambda _: b"", lambda data: data[:-40], lambda data: data[:90] + b"?" + data[91:]])
 def test_a_damaged_file_is_trained_again(make_trainer, watcher, tmp_path, damage):
     trained = make_trainer()[0].validate(THAWED, SEED, watcher)

@@ -7,10 +7,11 @@ are what takes minutes. Trials are repeatable, so that reading what a training g
 import json
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from hashlib import sha256
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from frostline.training.setup import Setup
 
 __all__ = ["Epoch", "Memo"]
 
+_DIGEST_BYTES = 32
 Arrays = list[NDArray[Any]]
 Epoch = tuple[float, NDArray[np.float32]]
 """A mean loss, and class probabilities [n, K] of validation rows."""
@@ -95,12 +97,15 @@ class Memo:
         """What was written under the same names; None if that is nothing, or is damaged."""
         path = self._path(kind, what)
         try:
-            with np.load(path) as file:
-                arrays = [file[name] for name in file.files]
+            data = path.read_bytes()
             os.utime(path)
-        except (OSError, EOFError, ValueError, BadZipFile):
+        except OSError:
             return None
-        return arrays
+        digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+        if sha256(content).digest() != digest:
+            return None
+        with np.load(BytesIO(content)) as file:
+            return [file[name] for name in file.files]
 
     def _write(self, kind: str, what: Mapping[str, object], arrays: Sequence[NDArray[Any]]) -> None:
         """Keep `arrays` unless they exceed the limit. Raises WriteError where the system refuses, as on a full disk."""
@@ -110,8 +115,11 @@ class Memo:
         self._folder.prune(self._limit_bytes - more)
         with atomic_file(self._place / "identity.json") as path:
             path.write_text(json.dumps(self._identity, indent=2))
-        with atomic_file(self._path(kind, what)) as path, path.open("wb") as file:
-            np.savez(file, *arrays)
+        file = BytesIO()
+        np.savez(file, *arrays)
+        content = file.getvalue()
+        with atomic_file(self._path(kind, what)) as path:
+            path.write_bytes(sha256(content).digest() + content)
 
     def _path(self, kind: str, what: Mapping[str, object]) -> Path:
         return self._place / f"{kind}-{fingerprint(what)[:24]}.values"
