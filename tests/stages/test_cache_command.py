@@ -37,6 +37,14 @@ def test_what_is_cached_is_shown_by_network_and_view(project: Path) -> None:
     assert "GB of 20 GB in .cache/frostline" in shown.stderr
 
 
+def test_blocks_are_listed_by_number_and_trainings_are_counted(project: Path) -> None:
+    identity = next(project.glob(".cache/frostline/*/identity.json"))
+    for name in ("pooled-10", "map-12", "fold-4f1c", "fold-a0", "network-77"):
+        (identity.parent / f"{name}.values").touch()
+    shown = cache(project, "show")
+    assert "pooled 1 2 3 4 5 10, map 2 3 12, 2 folds, 1 network" in " ".join(shown.stdout.split()), shown.stdout
+
+
 def test_pruning_deletes_down_to_what_is_asked_for(project: Path) -> None:
     kept = cache(project, "prune")
     assert kept.returncode == 0, kept.stderr

@@ -56,13 +56,13 @@ def prune(gigabytes: float | None) -> None:
 
 def _contents(entries: Sequence[Entry]) -> str:
     """Activations by block, and how many trainings: `pooled 1 2 3, map 3`, or `2 folds, 1 network`."""
-    names: dict[str, list[str]] = {}
-    for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+    names: dict[str, list[str]] = {"pooled": [], "map": [], "fold": [], "network": []}
+    for entry in entries:
         kind, _, which = entry.name.partition("-")
-        names.setdefault(kind, []).insert(0, which)
+        names.setdefault(kind, []).append(which)
+    blocks = [f"{kind} {' '.join(sorted(names.pop(kind), key=int))}" for kind in ("pooled", "map") if names[kind]]
     return ", ".join(
-        f"{kind} {' '.join(found)}" if kind in ("pooled", "map") else f"{len(found)} {kind}{'s' * (len(found) > 1)}"
-        for kind, found in names.items()
+        blocks + [f"{len(found)} {kind}{'s' * (len(found) > 1)}" for kind, found in names.items() if found]
     )
 
 
