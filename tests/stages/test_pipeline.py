@@ -281,3 +281,14 @@ def test_an_experiment_is_compared_with_what_was_committed(project: Path) -> Non
     params = json.loads(run(project, "dvc", "params", "diff", "--json").stdout)["params.yaml"]
     assert params["search.trials"] == {"old": TRIALS, "new": 4, "diff": -1}
     assert run(project, "dvc", "plots", "diff").returncode == 0
+
+
+def test_parameters_set_back_make_the_earlier_model_the_challenger_again(project: Path) -> None:
+    subprocess.run(["git", "checkout", "-q", "params.yaml"], cwd=project, check=True)
+    back = run(project, "dvc", "repro")
+    assert back.returncode == 0, back.stderr
+    assert "train@cells-small-vgg16' is cached" in back.stdout  # DVC restores what it can ...
+    assert "Running stage 'register@cells'" in back.stdout  # ... but the alias is the registry's
+    recorded = json.loads((project / "results" / "registered" / "cells.json").read_text())
+    client = MlflowClient(f"sqlite:///{project}/mlruns/mlflow.db")
+    assert client.get_model_version_by_alias("frostline-cells", "challenger").version == recorded["version"]
