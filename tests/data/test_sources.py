@@ -122,9 +122,8 @@ def test_csv(tmp_path: Path) -> None:
         ("", "received an empty file"),
         ("image,label\n", "no rows"),
         ("image,label\na,\n", "line 2, has an empty label"),
-        ("image,label,split\na,b,dev\n", "line 2, has split 'dev'. Expected one of train"),
+        ("image,label,split\na,b,fold 3\n", "line 2, has split 'fold 3'. Expected one of train"),
         ("image,label\na,b,c\n", "line 2, has more cells"),
-        ("image,label,sha256\na,b,c\n", "measured by frostline"),
     ],
 )
 def test_faulty_csv(tmp_path: Path, text: str, message: str) -> None:

@@ -4,10 +4,10 @@ from frostline.config import CsvConfig, DatasetConfig, ElpvConfig, FolderConfig
 from frostline.data.sources.elpv import ElpvSource
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.keras_datasets import KerasSource
-from frostline.data.sources.record import Record, Source
+from frostline.data.sources.record import Reading, Record, Source
 from frostline.data.sources.table import CsvSource
 
-__all__ = ["Record", "Source", "open_source"]
+__all__ = ["Reading", "Record", "Source", "open_source"]
 
 
 def open_source(config: DatasetConfig) -> Source:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
-from frostline.data.sources.record import Record
+from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
 from frostline.fingerprint import fingerprint
 
@@ -30,10 +30,14 @@ class ElpvSource:
             )
         return cls(Path(spec.submodule_search_locations[0]) / "data", metadata.version("elpv-dataset"), threshold)
 
-    def records(self) -> list[Record]:
+    def read(self) -> Reading:
         """One record per cell, with the columns cell_type (mono or poly) and probability."""
         lines = (self.root / "labels.csv").read_text(encoding="utf-8").splitlines()
-        return [self._record(*line.split()) for line in lines if line.strip()]
+        return Reading([self._record(*line.split()) for line in lines if line.strip()])
+
+    def records(self) -> list[Record]:
+        """The records of `read` alone."""
+        return self.read().records
 
     def state(self) -> str:
         """Fingerprint of the package's version and the threshold."""

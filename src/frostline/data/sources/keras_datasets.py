@@ -9,7 +9,7 @@ from PIL import Image
 
 from frostline.atomic import atomic_folder
 from frostline.data.sources.folder import FolderSource
-from frostline.data.sources.record import Record
+from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
 from frostline.fingerprint import fingerprint
 
@@ -35,11 +35,15 @@ class KerasSource:
         """The folder of PNG files, which `records` makes."""
         return Path("data/raw") / self.name
 
-    def records(self) -> list[Record]:
+    def read(self) -> Reading:
         """One record per picture; the first call downloads. Raises DataError if Keras cannot."""
         if not self.root.exists():
             self._write()
-        return FolderSource(self.root).records()
+        return FolderSource(self.root).read()
+
+    def records(self) -> list[Record]:
+        """The records of `read` alone."""
+        return self.read().records
 
     def state(self) -> str:
         """Fingerprint of the name: Keras never changes the pictures behind it."""

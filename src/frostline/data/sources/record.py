@@ -1,17 +1,17 @@
-"""What every source gives: records of pictures below a root, and a fingerprint of what it holds now."""
+"""What every source gives: records of pictures below a root, what it left out, and a fingerprint of it all."""
 
-import os
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from frostline.fingerprint import fingerprint
 
-__all__ = ["SPLIT_NAMES", "Record", "Source", "files_state"]
+__all__ = ["Reading", "Record", "Source", "as_word", "in_one_line", "printable", "state_of"]
 
-# The names that sources give to the three splits, and ours.
-SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,42 @@ class Record:
     extra: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a source was read as.
+
+    `folders` names the folders of each class, those of a class without files too; it is empty where classes are not
+    folders. `left_out` names what became nothing (folders, files, columns), with the reason. Paths are relative to the
+    source's root.
+    """
+
+    records: list[Record]
+    folders: dict[str, list[str]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """The number of records of each class, in the order of their names."""
+        counts = Counter(record.label for record in self.records)
+        return {label: counts[label] for label in sorted(counts.keys() | self.folders.keys())}
+
+    def lines(self) -> list[str]:
+        """What became classes and what was left out, in words, a line each."""
+        counts = self.counts()
+        classes = [f"{label} ({_files(count)}{self._places(label)})" for label, count in counts.items()]
+        reasons: dict[str, list[str]] = {}
+        for name, why in self.left_out.items():
+            reasons.setdefault(why, []).append(name)
+        left_out = [f"{_listed(names)} ({why})" for why, names in reasons.items()]
+        one = len(classes) == 1
+        return [
+            f"{len(classes)} class{'' if one else 'es'}: {_listed(classes)}",
+            f"left out: {'; '.join(left_out) or 'nothing'}",
+        ]
+
+    def _places(self, label: str) -> str:
+        return f" in {_listed(self.folders[label])}" if label in self.folders else ""
+
+
 class Source(Protocol):
     """Labelled pictures below `root`."""
 
@@ -36,22 +72,54 @@ class Source(Protocol):
     def root(self) -> Path:
         """The folder that the records' paths start from."""
 
+    def read(self) -> Reading:
+        """Every picture that the source names, and what it leaves out. Raises DataError if it cannot be used."""
+
     def records(self) -> list[Record]:
-        """Every picture that the source names. Raises DataError if the source cannot be used as a whole."""
+        """The records of `read` alone."""
 
     def state(self) -> str:
-        """A cheap fingerprint that changes when the source's pictures or labels change. Raises as `records` does."""
+        """A cheap fingerprint that changes when the source's pictures or labels change. Raises as `read` does."""
 
 
-def files_state(root: Path, images: Iterable[str]) -> str:
-    """Fingerprint of the names, sizes and modification times of files, without opening any of them."""
-    return fingerprint(sorted(_file_state(root, image) for image in images))
+def as_word(text: str) -> str:
+    """A label, group or column name in the one form in which they are compared and kept.
+
+    That is Unicode's form C, without spaces at its ends, and with bytes that are no text escaped.
+    """
+    return unicodedata.normalize("NFC", printable(text)).strip()
 
 
-def _file_state(root: Path, image: str) -> tuple[str, int, int]:
-    name = os.fsencode(image).decode("utf-8", "backslashreplace")
+def printable(text: str) -> str:
+    """`text` with bytes that are not UTF-8 (lone surrogates, as `os.fsdecode` makes them) escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def in_one_line(text: str) -> str:
+    """`text` for a line of a message: what does not print is escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in printable(text))
+
+
+def state_of(root: Path, reading: Reading) -> str:
+    """Fingerprint of the classes, and of every record with its file's size and modification time; opens no file."""
+    return fingerprint([sorted(reading.folders), sorted(_record_state(root, record) for record in reading.records)])
+
+
+def _record_state(root: Path, record: Record) -> list[Any]:
     try:
-        status = (root / image).stat()
+        status = (root / record.image).stat()
+        size, time = status.st_size, status.st_mtime_ns
     except OSError:  # a broken or looping link, or a file that a table names but nobody has
-        return (name, -1, -1)
-    return (name, status.st_size, status.st_mtime_ns)
+        size, time = -1, -1
+    extra = sorted(record.extra.items())
+    return [printable(record.image), record.label, record.split or "", record.group or "", extra, size, time]
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [in_one_line(name) for name in names]
+    more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"

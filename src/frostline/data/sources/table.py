@@ -1,23 +1,28 @@
 """A CSV file with the columns image and label, and optionally split and group."""
 
-import csv
-import os
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from frostline.data.sources.record import SPLIT_NAMES, Record, files_state
+from frostline.data.sources.locate import Files, foreign
+from frostline.data.sources.record import Reading, Record, as_word, in_one_line, state_of
+from frostline.data.sources.split_names import UNLABELLED, parse, settle
+from frostline.data.sources.table_text import Row, read_rows
 from frostline.errors import DataError
-from frostline.fingerprint import fingerprint
 
 __all__ = ["CsvSource"]
 
-_OWN_COLUMNS = {"image", "label", "split", "group"}
-_WRITTEN_COLUMNS = {"width", "height", "sha256"}
+_NEEDED = ("image", "label")
+_OWN = (*_NEEDED, "split", "group")
 
 
 @dataclass(frozen=True)
 class CsvSource:
-    """Pictures named by a table; their paths are absolute or relative to the table's folder."""
+    """Pictures named by a table; their paths are absolute or relative to the table's folder.
+
+    What spreadsheets do to a table is understood: empty rows and columns, other separators, a header in capitals or
+    with spaces. Labels and groups are compared without spaces at their ends and in one Unicode form.
+    """
 
     path: Path
 
@@ -26,70 +31,112 @@ class CsvSource:
         """The folder of the table."""
         return self.path.parent
 
+    def read(self) -> Reading:
+        """One record per row. Raises DataError for missing columns, empty cells, unknown splits and foreign paths."""
+        rows = read_rows(self.path, _NEEDED)
+        columns = _Columns.of(rows, f"The table {self.path}")
+        if len(rows) < 2:
+            raise DataError(f"The table {self.path} has no rows below its header.")
+        files = Files(self.root)
+        splits = [self._split(row, columns.cell(row, "split")) for row in rows[1:]]
+        records = [
+            Record(
+                image=self._image(row, columns.cell(row, "image"), files),
+                label=self._label(row, columns.cell(row, "label")),
+                split=settle(split, splits) if split else None,
+                group=as_word(columns.cell(row, "group")) or None,
+                extra={name: columns.at(row, place) for name, place in columns.other.items()},
+            )
+            for row, split in zip(rows[1:], splits, strict=True)
+        ]
+        unnamed = {f"column {place + 1}": "it has no name" for place in columns.unnamed}
+        return Reading(records, left_out=unnamed)
+
     def records(self) -> list[Record]:
-        """One record per row. Raises DataError for missing columns, empty cells and unknown splits."""
-        return [self._record(number, row) for number, row in self._rows()]
+        """The records of `read` alone."""
+        return self.read().records
 
     def state(self) -> str:
-        """Fingerprint of the table's rows and of the named files' sizes and modification times."""
-        records = self.records()
-        rows = [[record.label, record.split, record.group, record.extra] for record in records]
-        return fingerprint([rows, files_state(self.root, (record.image for record in records))])
+        """Fingerprint of the table's rows, each with the size and modification time of the file that it names."""
+        return state_of(self.root, self.read())
 
-    def _rows(self) -> list[tuple[int, dict[str, str]]]:
-        try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file, restval="", strict=True)
-                self._check_columns([*(reader.fieldnames or [])])
-                rows = [(reader.line_num, row) for row in reader]
-        except FileNotFoundError:
-            raise DataError(
-                f"The table {self.path} does not exist (seen from {Path.cwd()}). "
-                "Mend `path` under datasets in params.yaml."
-            ) from None
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"The table {self.path} cannot be read as CSV in UTF-8: {error}.") from None
-        if not rows:
-            raise DataError(f"The table {self.path} has no rows below its header.")
-        return rows
-
-    def _check_columns(self, columns: list[str]) -> None:
-        missing = [column for column in ("image", "label") if column not in columns]
-        if missing:
-            raise DataError(
-                f"The table {self.path} lacks the column(s) {', '.join(missing)}. Expected image, label and optionally "
-                f"split, group; received {', '.join(columns) or 'an empty file'}."
+    def _image(self, row: Row, cell: str, files: Files) -> str:
+        if not cell.strip():
+            raise self._error(row, "has an empty image. Fill it in, or remove the row")
+        if found := files.find(cell):
+            return found
+        if what := foreign(cell.strip()):
+            raise self._error(
+                row,
+                f"has the image {in_one_line(cell.strip())}, which is {what}. Expected the path of a file on this "
+                f"machine, best relative to the table's folder {self.root}",
             )
-        taken = sorted(_WRITTEN_COLUMNS.intersection(columns))
-        if taken or len(set(columns)) < len(columns):
-            raise DataError(
-                f"The table {self.path} has columns {', '.join(columns)}. Each must have its own name, and "
-                f"{', '.join(sorted(_WRITTEN_COLUMNS))} are measured by frostline: rename them."
-            )
+        return files.relative(cell.strip())
 
-    def _record(self, number: int, row: dict[str, str]) -> Record:
-        where = f"The table {self.path}, line {number},"
-        if None in row:
-            raise DataError(f"{where} has more cells than the header has columns.")
-        for column in ("image", "label"):
-            if not row[column].strip():
-                raise DataError(f"{where} has an empty {column}. Fill it in, or remove the row.")
-        split = row.get("split", "").strip().lower()
-        if split and split not in SPLIT_NAMES:
-            raise DataError(
-                f"{where} has split '{row['split']}'. Expected one of {', '.join(SPLIT_NAMES)}, or nothing."
-            )
-        return Record(
-            image=self._relative(row["image"].strip()),
-            label=row["label"].strip(),
-            split=SPLIT_NAMES.get(split),
-            group=row.get("group", "").strip() or None,
-            extra={column: cell for column, cell in row.items() if column not in _OWN_COLUMNS},
-        )
+    def _label(self, row: Row, cell: str) -> str:
+        if label := as_word(cell):
+            return label
+        raise self._error(row, "has an empty label. Fill it in, or remove the row")
 
-    def _relative(self, image: str) -> str:
-        """Relative to the root even if the table says otherwise, so that no output names this machine's folders."""
-        path = (
-            os.path.relpath(image, self.root.absolute()) if PurePath(image).is_absolute() else os.path.normpath(image)
-        )
-        return PurePath(path).as_posix()
+    def _split(self, row: Row, cell: str) -> str | None:
+        name = parse(cell)
+        if not cell.strip():
+            return None
+        if name.split in (None, UNLABELLED) or name.rest:
+            raise self._error(row, f"has split '{in_one_line(cell)}'. Expected one of train, val, test, or nothing")
+        return name.split
+
+    def _error(self, row: Row, fault: str) -> DataError:
+        return DataError(f"The table {self.path}, line {row.line}, {fault}.")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where a table's columns are: frostline's own, the named others, and those that hold cells without a name."""
+
+    own: dict[str, int]
+    other: dict[str, int]
+    unnamed: list[int]
+
+    @classmethod
+    def of(cls, rows: list[Row], table: str) -> "_Columns":
+        header = rows[0].cells if rows else []
+        received = ", ".join(in_one_line(name) for name in header) or "an empty file"
+        own = {name: places[0] for name in _OWN if (places := _places(header, name))}
+        if missing := [name for name in _NEEDED if name not in own]:
+            raise DataError(
+                f"{table} lacks the column(s) {', '.join(missing)}. Expected image, label and optionally "
+                f"split, group; received {received}."
+            )
+        wider = next((row for row in rows if any(cell.strip() for cell in row.cells[len(header) :])), None)
+        if wider:
+            raise DataError(
+                f"{table}, line {wider.line}, has more cells than the header has columns. Put cells that have the "
+                "separator in them into double quotes."
+            )
+        others = [place for place in range(len(header)) if place not in own.values()]
+        named = [place for place in others if header[place].strip()]
+        twice = [name for name, count in Counter(as_word(header[place]) for place in named).items() if count > 1]
+        twice += [name for name in own if len(_places(header, name)) > 1]
+        if twice:
+            raise DataError(
+                f"{table} has more than one column {', '.join(map(in_one_line, twice))} (received {received}). Each "
+                "must have its own name: rename or remove them."
+            )
+        filled = {place for row in rows[1:] for place, cell in enumerate(row.cells) if cell.strip()}
+        unnamed = [place for place in others if place not in named and place in filled]
+        return cls(own, {as_word(header[place]): place for place in named}, unnamed)
+
+    def cell(self, row: Row, name: str) -> str:
+        """The cell of `row` in one of frostline's own columns, empty if there is none."""
+        return self.at(row, self.own[name]) if name in self.own else ""
+
+    def at(self, row: Row, place: int) -> str:
+        """The cell of `row` at `place`, empty if the row is shorter."""
+        return row.cells[place] if place < len(row.cells) else ""
+
+
+def _places(header: list[str], name: str) -> list[int]:
+    """Where `header` has `name`: as it stands, or else in other case or with spaces around it."""
+    exact = [place for place, cell in enumerate(header) if cell == name]
+    return exact or [place for place, cell in enumerate(header) if cell.strip().casefold() == name]

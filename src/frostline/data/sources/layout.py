@@ -1,0 +1,165 @@
+"""Which folders are classes and which are splits, told by their names and by what lies where."""
+
+import mimetypes
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from frostline.data.sources.folder_names import are_folds, is_annotations, is_pictures
+from frostline.data.sources.record import as_word, in_one_line
+from frostline.data.sources.split_names import UNLABELLED, SplitName, parse, settle
+from frostline.data.sources.walk import Walk
+from frostline.errors import DataError
+
+__all__ = ["ClassFolder", "Layout"]
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """A folder whose files, at any depth, are of one class; `split` is train, val, test or None."""
+
+    path: Path
+    label: str
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the folders below `root` are understood. `left_out` has those that are neither class nor split, and why."""
+
+    root: Path
+    walk: Walk = field(default_factory=Walk)
+    left_out: dict[Path, str] = field(default_factory=dict)
+
+    def classes(self) -> list[ClassFolder]:
+        """A folder per class, with splits above or below them, under any number of folders that only wrap them.
+
+        Raises:
+            DataError: `root` holds splits, folds or annotations in a way that does not say what the classes are.
+        """
+        [top] = self._unwrapped([self.root])
+        splits = self._splits(top)
+        if not splits:
+            return self._divided(self._classes(top, None))
+        inner = self._unwrapped([self._repeated(folder, folder) for folder in splits])
+        found = [self._classes(folder, split) for folder, split in zip(inner, splits.values(), strict=True)]
+        flat = [folder for folder, classes in zip(splits, found, strict=True) if not classes]
+        if not any(classes and classes[0].split == "train" for classes in found):
+            fault = f"no class folders in {self._names(flat)}" if flat else "no training split"
+            raise self._error(f"the splits {self._names(splits)}, but {fault}")
+        for folder in flat:
+            count = len(list(self.walk.files_below(folder)))
+            self.left_out[folder] = f"without class folders, so its files ({count}) have no label" if count else "empty"
+        return [folder for classes in found for folder in classes]
+
+    def _divided(self, classes: list[ClassFolder]) -> list[ClassFolder]:
+        """`classes`, or the splits in them if that is all that each of them holds, as in cat/train/ and cat/test/."""
+        children = [(folder, one.label) for one in classes for folder in self.walk.folders(one.path)]
+        names = [parse(folder.name) for folder, _ in children]
+        given = {name.split for name in names}
+        if any(name.rest or name.split in (None, UNLABELLED) for name in names) or not all(
+            self.walk.folders(one.path) and not _has_pictures(self.walk.files(one.path)) for one in classes
+        ):
+            return classes
+        return [
+            ClassFolder(folder, label, settle(str(name.split), given))
+            for (folder, label), name in zip(children, names, strict=True)
+        ]
+
+    def _classes(self, folder: Path, split: str | None) -> list[ClassFolder]:
+        children = self._children(folder)
+        if are_folds(child.name for child in children):
+            raise self._error(f"{self._names(children)}: folds of a cross-validation, by their names, not classes")
+        annotations = [child for child in children if is_annotations(child.name)]
+        pictures = [child for child in children if is_pictures(child.name)]
+        if annotations and pictures and len(annotations) + len(pictures) == len(children):
+            raise self._error(f"{self._names(children)}: pictures and their annotations, by their names, not classes")
+        return [ClassFolder(child, as_word(child.name), split) for child in children]
+
+    def _splits(self, top: Path) -> dict[Path, str]:
+        """The folders of `top` that are splits, and which; none where its folders are classes."""
+        names = {folder: parse(folder.name) for folder in self._children(top)}
+        frames = _frames(names)
+        splits = [folder for frame in frames.values() for folder in frame]
+        aside = {folder: why for folder in names if folder not in splits and (why := self._why_aside(folder, frames))}
+        unknown = [folder for folder in names if folder not in splits and folder not in aside]
+        with_classes = any(names[folder].split == "train" and self.walk.folders(folder) for folder in splits)
+        if unknown and not with_classes:
+            return {}  # a folder "train" of pictures, beside others, is a class like any other
+        if unknown:
+            raise self._error(
+                f"the splits {self._names(splits)} and beside it folders that are no split: {self._names(unknown)}"
+            )
+        if len(frames) > 1:
+            raise self._error(f"the splits of more than one thing: {self._names(splits)}")
+        self.left_out.update(aside if splits else {})
+        given = {names[folder].split for folder in splits}
+        return {folder: settle(str(names[folder].split), given) for folder in splits}
+
+    def _why_aside(self, folder: Path, frames: dict[tuple[str, ...], list[Path]]) -> str:
+        """Why `folder` may be left out beside splits, or nothing."""
+        name = parse(folder.name)
+        if name.split == UNLABELLED and name.rest in frames:
+            return "unlabelled, by its name"
+        if is_annotations(folder.name):
+            return "annotations, by its name"
+        return "" if any(self.walk.files_below(folder)) else "empty"
+
+    def _unwrapped(self, folders: list[Path]) -> list[Path]:
+        """For each of `folders` the one in it that holds the classes. One class in all of them is none: it wraps."""
+        children = [self._children(folder) for folder in folders]
+        names = {as_word(child.name) for found in children for child in found}
+        if len(names) != 1 or not any(self._wraps(child) for found in children for child in found):
+            return folders
+        return self._unwrapped([found[0] if found else folder for folder, found in zip(folders, children, strict=True)])
+
+    def _repeated(self, folder: Path, split: Path) -> Path:
+        """`folder`, or the only folder in it if that repeats the name of `split`, as in seg_train/seg_train/."""
+        children = self.walk.folders(folder)
+        if len(children) != 1:
+            return folder
+        same_split = parse(children[0].name).split == parse(split.name).split
+        return self._repeated(children[0], split) if same_split else folder
+
+    def _children(self, folder: Path) -> list[Path]:
+        """The folders in `folder`; of pictures in class folders and their annotations only the former."""
+        children = self.walk.folders(folder)
+        annotations = [child for child in children if is_annotations(child.name)]
+        others = [child for child in children if child not in annotations]
+        if annotations and len(others) == 1 and is_pictures(others[0].name) and self._wraps(others[0]):
+            self.left_out.update(dict.fromkeys(annotations, "annotations, by its name"))
+            return others
+        return children
+
+    def _wraps(self, folder: Path) -> bool:
+        name = parse(folder.name)
+        is_split = name.split is not None and not name.rest
+        return not is_split and bool(self.walk.folders(folder)) and not _has_pictures(self.walk.files(folder))
+
+    def _names(self, folders: Iterable[Path]) -> str:
+        return ", ".join(in_one_line(folder.relative_to(self.root).as_posix()) + "/" for folder in folders)
+
+    def _error(self, found: str) -> DataError:
+        return DataError(
+            f"{self.root} holds {found}. Expected a sub-folder per class, or such sub-folders in train/ and test/. "
+            "Move what is neither away, let `path` under datasets in params.yaml name the folder of the classes, or "
+            "list the pictures in a CSV file (source: csv)."
+        )
+
+
+def _frames(names: dict[Path, SplitName]) -> dict[tuple[str, ...], list[Path]]:
+    """Folders called like splits, by what their names say besides: that must be nothing, or shared by two splits."""
+    frames: dict[tuple[str, ...], list[Path]] = {}
+    for folder, name in names.items():
+        if name.split not in (None, UNLABELLED):
+            frames.setdefault(name.rest, []).append(folder)
+    return {
+        rest: folders
+        for rest, folders in frames.items()
+        if not rest or len({names[folder].split for folder in folders}) > 1
+    }
+
+
+def _has_pictures(files: Iterable[Path]) -> bool:
+    """Whether any of `files` is called like a picture."""
+    return any((mimetypes.guess_type(file.name, strict=False)[0] or "").startswith("image/") for file in files)
