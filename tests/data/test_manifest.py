@@ -2,15 +2,19 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from frostline.config import CsvConfig, FolderConfig, PrepareConfig
-from frostline.data.manifest import Prepared, build, read_manifest, write_prepared
-from frostline.data.sources import open_source
+from frostline.data.manifest import Prepared, build, other_columns, read_manifest, write_prepared
+from frostline.data.sources import Reading, Record, open_source
 from frostline.errors import DataError
 
 Make = Callable[..., Path]
@@ -171,8 +175,122 @@ def test_class_of_near_duplicates_alone_has_no_test_images(folder: Path, prepare
     (folder / "b").mkdir()
     for quality in range(80, 95):
         picture.save(folder / f"b/{quality}.jpg", quality=quality)
-    with pytest.raises(DataError, match=r"No test images for the class\(es\) b"):
+    with pytest.raises(DataError, match=r"No test images for the class\(es\) b.*near_duplicate_bits \(now 2\).*null"):
         prepare(folder, prepare_config)
+    apart = prepare(folder, prepare_config.model_copy(update={"near_duplicate_bits": None}))
+    assert apart.card["classes"]["b"] == {"test": 4, "train": 11}
+
+
+def test_a_class_that_the_own_test_split_lacks(folder: Path, prepare_config: PrepareConfig) -> None:
+    (folder / "test/b").mkdir(parents=True)
+    (folder / "test/b/x.png").write_bytes(first(folder, "b").read_bytes())
+    (folder / "train").mkdir()
+    for label in "ab":
+        (folder / label).rename(folder / "train" / label)
+    with pytest.raises(
+        DataError, match=r"No test images for the class\(es\) a\. .*own splits leave none .* take its test"
+    ):
+        prepare(folder, prepare_config)
+
+
+def test_empty_class_folders_are_refused(folder: Path, prepare_config: PrepareConfig) -> None:
+    (folder / "c").mkdir()
+    (folder / "c/Thumbs.db").touch()
+    with pytest.raises(DataError, match=r"Class 'c' has 0 usable images of 0. Its folder is empty: remove it"):
+        prepare(folder, prepare_config)
+
+
+def test_what_was_taken_for_what_is_said_and_on_the_card(
+    folder: Path, prepare_config: PrepareConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "a", folder / "@eaDir")
+    card = prepare(folder, prepare_config).card
+    assert card["folders"] == {"a": ["a"], "b": ["b"]}
+    assert card["left_out"] == {"@eaDir": "hidden, or a system's own"}
+    said = capsys.readouterr().err
+    assert "2 classes: a (12 files in a), b (12 files in b)" in said
+    assert "left out: @eaDir (hidden, or a system's own)" in said
+
+
+def test_plain_pictures_are_no_near_duplicates(tmp_path: Path, prepare_config: PrepareConfig) -> None:
+    for label, band in (("red", 0), ("blue", 2)):
+        (tmp_path / label).mkdir()
+        for value in range(12):
+            colour = [40, 40, 40]
+            colour[band] = 100 + value
+            Image.new("RGB", (32, 32), tuple(colour)).save(tmp_path / label / f"{value}.png")
+        shutil.copy(tmp_path / label / "0.png", tmp_path / label / "copy.png")
+    prepared = prepare(tmp_path, prepare_config)
+    assert prepared.card["classes"] == {label: {"test": 3, "train": 9} for label in ("red", "blue")}
+    assert prepared.card["quarantined"] == {"duplicate": 2}
+
+
+def test_other_columns_are_never_taken_for_own_ones(folder: Path, prepare_config: PrepareConfig) -> None:
+    names = [
+        "phash",
+        "source_group",
+        "priority",
+        "row",
+        "width",
+        "height",
+        "sha256",
+        "source.width",
+        "Label",
+        " label ",
+    ]
+    images = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.png"))
+    rows = [
+        ",".join([image, image[0], *(f"{name.strip()} {number}" for name in names)])
+        for number, image in enumerate(images)
+    ]
+    plain = prepare(folder, prepare_config).manifest
+    (folder / "t.csv").write_text("\n".join([",".join(["image", "label", *names]), *rows]) + "\n")
+    options = CsvConfig(source="csv", path=folder / "t.csv")
+    manifest = build(open_source(options), options, prepare_config, 1).manifest
+    pd.testing.assert_frame_equal(manifest[list(plain)], plain)
+    columns = other_columns(manifest)
+    assert set(columns) == {name.strip() for name in names}
+    for name, column in columns.items():
+        assert manifest[column].tolist() == [f"{name} {number}" for number in range(len(images))]
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), max_size=8)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(NAMES, min_size=8, max_size=8, unique=True), TEXTS, TEXTS, TEXTS)
+def test_manifest_is_read_as_written_whatever_the_names(names: list[str], label: str, column: str, cell: str) -> None:
+    config = PrepareConfig(min_side=1, min_images_per_class=2, near_duplicate_bits=None)
+    with TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        records = [
+            Record(f"x{name}", f"{label}{number % 2}", extra={f"x{column}": cell}) for number, name in enumerate(names)
+        ]
+        for number, record in enumerate(records):
+            Image.new("L", (4, 4), number).save(root / record.image, format="PNG")
+        prepared = build(Listed(root, records), FolderConfig(source="folder", path=root), config, 1)
+        write_prepared(root / "out", prepared)
+        pd.testing.assert_frame_equal(read_manifest(root / "out/manifest.csv"), prepared.manifest)
+        assert sorted(prepared.manifest["image"]) == sorted(record.image for record in records)
+        assert set(prepared.manifest["label"]) == {f"{label}0", f"{label}1"}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A source of just these records."""
+
+    root: Path
+    listed: list[Record]
+
+    def read(self) -> Reading:
+        return Reading(self.listed)
+
+    def records(self) -> list[Record]:
+        return self.listed
+
+    def state(self) -> str:
+        return ""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux allows names that are not text")

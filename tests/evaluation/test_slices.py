@@ -30,5 +30,9 @@ def test_columns_that_divide_nothing_or_too_much_are_left_out():
     assert slices(many, np.tile(LABELS, 3), np.tile(PROBABILITIES, (3, 1))) == {}
 
 
+def test_a_column_that_the_source_calls_like_an_own_one_keeps_its_name():
+    assert list(slices(index(**{"source.width": ["a", "b"] * 3}), LABELS, PROBABILITIES)) == ["width"]
+
+
 def test_the_manifests_own_columns_are_no_slices():
     assert slices(index(), LABELS, PROBABILITIES) == {}

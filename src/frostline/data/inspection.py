@@ -42,7 +42,7 @@ def inspect_records(
 
 
 def manifest_row(record: Record, found: Inspection) -> dict[str, Any]:
-    """What the manifest knows of a usable picture, its source's other columns among it; without a split it trains."""
+    """What the manifest knows of a usable picture, but for its source's other columns; without a split it trains."""
     return {
         "image": record.image,
         "label": record.label,
@@ -52,7 +52,6 @@ def manifest_row(record: Record, found: Inspection) -> dict[str, Any]:
         "height": found.height,
         "sha256": found.sha256,
         "phash": found.phash,
-        **record.extra,
     }
 
 

@@ -16,12 +16,15 @@ from frostline.config import DatasetConfig, PrepareConfig
 from frostline.data.inspection import Inspection, inspect_records, manifest_row
 from frostline.data.selection import select
 from frostline.data.sources import Record, Source
+from frostline.data.sources.record import in_one_line, printable
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
+from frostline.progress import say
 
-__all__ = ["COLUMNS", "Prepared", "build", "read_manifest", "write_prepared"]
+__all__ = ["COLUMNS", "Prepared", "build", "csv_bytes", "other_columns", "read_manifest", "write_prepared"]
 
 COLUMNS = ("image", "label", "split", "group", "width", "height", "sha256")
+_APART = "source."
 _EXAMPLES = 3
 
 
@@ -30,7 +33,8 @@ class Prepared:
     """What the prepare stage writes.
 
     `manifest` has a row per usable image, sorted by image: image, label, split, group, width, height, sha256 and the
-    source's other columns. `quarantine` has a row per other image: image, reason, detail. `card` sums both up.
+    source's other columns (see `other_columns`). `quarantine` has a row per other image: image, reason, detail. `card`
+    sums both up.
     """
 
     manifest: pd.DataFrame
@@ -44,16 +48,21 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
     Raises:
         DataError: fewer than two classes, a class with too few usable images, or one with none to train or test on.
     """
-    records = sorted(source.records(), key=_order)
-    labels = Counter(record.label for record in records)
+    reading = source.read()
+    for line in reading.lines():
+        say(line)
+    records, labels = sorted(reading.records, key=_order), reading.counts()
     if len(labels) < 2:
-        raise DataError(
-            f"A classifier needs at least 2 classes, but the source has {len(labels)}: {', '.join(labels) or 'none'}."
-        )
+        names = ", ".join(map(in_one_line, labels)) or "none"
+        raise DataError(f"A classifier needs at least 2 classes, but the source has {len(labels)}: {names}.")
     found = inspect_records(records, source.root, prepare)
-    usable = [manifest_row(record, result) for record, result in found if isinstance(result, Inspection)]
+    usable = [
+        manifest_row(record, result) | {"row": row}
+        for row, (record, result) in enumerate(found)
+        if isinstance(result, Inspection)
+    ]
     unusable = [
-        (_printable(record.image), result.reason, result.detail)
+        (printable(record.image), result.reason, result.detail)
         for record, result in found
         if isinstance(result, ImageError)
     ]
@@ -62,9 +71,9 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
         images, unselected = select(pd.DataFrame(usable), prepare.near_duplicate_bits)
         quarantine = pd.concat([quarantine, unselected])
     else:
-        images = pd.DataFrame(columns=list(COLUMNS))
+        images = pd.DataFrame(columns=[*COLUMNS, "row"])
     quarantine = quarantine.sort_values(["image", "reason", "detail"], ignore_index=True)
-    label_of = {_printable(record.image): record.label for record in records}
+    label_of = {printable(record.image): record.label for record in records}
     _check_counts(labels, images, quarantine.assign(label=quarantine["image"].map(label_of)), prepare)
     splits = assign_splits(
         images["label"].tolist(),
@@ -73,17 +82,18 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
         test_fraction=prepare.test_fraction,
         seed=seed,
     )
-    extra = sorted({column for record in records for column in record.extra})
-    manifest = images.assign(split=splits)[[*COLUMNS, *extra]]
-    _check_splits(manifest)
-    return Prepared(manifest, quarantine, _card(manifest, quarantine, config, prepare, seed))
+    others = _others([records[row] for row in images["row"]])
+    manifest = pd.concat([images.assign(split=splits)[list(COLUMNS)], others], axis=1)
+    _check_splits(manifest, records, prepare)
+    card = _card(manifest, quarantine, config, prepare, seed)
+    return Prepared(manifest, quarantine, card | {"folders": reading.folders, "left_out": reading.left_out})
 
 
 def write_prepared(folder: Path, prepared: Prepared) -> None:
     """Write `manifest.csv`, `quarantine.csv` and `card.json` to `folder`, all or none."""
     with atomic_folder(folder) as temporary:
-        (temporary / "manifest.csv").write_bytes(_csv(prepared.manifest))
-        (temporary / "quarantine.csv").write_bytes(_csv(prepared.quarantine))
+        (temporary / "manifest.csv").write_bytes(csv_bytes(prepared.manifest))
+        (temporary / "quarantine.csv").write_bytes(csv_bytes(prepared.quarantine))
         card = json.dumps(prepared.card, indent=2, ensure_ascii=False) + "\n"
         (temporary / "card.json").write_bytes(card.encode())
 
@@ -98,26 +108,57 @@ def read_manifest(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, dtype=types, keep_default_na=False, encoding="utf-8")
 
 
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """`table` as CSV in UTF-8 that `read_manifest` reads as it was, whatever characters its cells hold."""
+    buffer = io.BytesIO()
+    # Cells with a character of the line's end are quoted: with "\n" alone, a carriage return in a name would end a row.
+    table.to_csv(buffer, index=False, lineterminator="\r\n", encoding="utf-8")
+    return buffer.getvalue()
+
+
+def other_columns(manifest: pd.DataFrame) -> dict[str, str]:
+    """The columns that the source has besides frostline's own: their names there, and in `manifest`.
+
+    The two differ where the source's name could be taken for one of frostline's.
+    """
+    return {str(column).removeprefix(_APART): str(column) for column in manifest.columns if column not in COLUMNS}
+
+
 def _order(record: Record) -> tuple[str, ...]:
     extra = (part for pair in sorted(record.extra.items()) for part in pair)
     return (record.image, record.label, record.split or "", record.group or "", *extra)
 
 
-def _printable(image: str) -> str:
-    return image.encode("utf-8", "backslashreplace").decode()
+def _others(records: list[Record]) -> pd.DataFrame:
+    """The source's other columns, a row per record, under names that are none of frostline's."""
+    names = sorted({name for record in records for name in record.extra})
+    return pd.DataFrame(
+        {
+            _APART + name if name in COLUMNS or name.startswith(_APART) else name: [
+                record.extra.get(name, "") for record in records
+            ]
+            for name in names
+        },
+        index=range(len(records)),
+        dtype=str,
+    )
 
 
-def _check_counts(labels: Counter[str], images: pd.DataFrame, quarantine: pd.DataFrame, prepare: PrepareConfig) -> None:
+def _check_counts(
+    counts: dict[str, int], images: pd.DataFrame, quarantine: pd.DataFrame, prepare: PrepareConfig
+) -> None:
     usable = Counter(images["label"])
     faults = []
-    for label in sorted(labels):
+    for label, count in sorted(counts.items()):
         if usable[label] >= prepare.min_images_per_class:
             continue
         rejected = quarantine[quarantine["label"] == label]
         reasons = ", ".join(f"{count} {reason}" for reason, count in _counts(rejected["reason"]).items())
-        examples = "; ".join(f"{row.image}: {row.detail}" for row in rejected.head(_EXAMPLES).itertuples())
+        examples = "; ".join(in_one_line(f"{row.image}: {row.detail}") for row in rejected.head(_EXAMPLES).itertuples())
         why = f" Left out: {reasons}, for example {examples}." if reasons else ""
-        faults.append(f"Class '{label}' has {usable[label]} usable images of {labels[label]}.{why}")
+        if not count:
+            why = " Its folder is empty: remove it if there is no such class."
+        faults.append(f"Class '{in_one_line(label)}' has {usable[label]} usable images of {count}.{why}")
     if faults:
         raise DataError(
             f"Too few images: prepare.min_images_per_class in params.yaml asks for at least "
@@ -126,16 +167,27 @@ def _check_counts(labels: Counter[str], images: pd.DataFrame, quarantine: pd.Dat
         )
 
 
-def _check_splits(manifest: pd.DataFrame) -> None:
+def _check_splits(manifest: pd.DataFrame, records: list[Record], prepare: PrepareConfig) -> None:
     counts = pd.crosstab(manifest["label"], manifest["split"])
     for split in ("train", "test"):
         absent = [label for label in counts.index if split not in counts or not counts.loc[label, split]]
-        if absent:
-            raise DataError(
-                f"No {split} images for the class(es) {', '.join(absent)}. Every class needs some in train "
-                "and in test: either the source's own splits lack them, or all images of the class form one group of "
-                "near duplicates (lower prepare.near_duplicate_bits in params.yaml)."
+        if not absent:
+            continue
+        if split == "train" or any(record.split == "test" for record in records):
+            cause = (
+                "The source's own splits leave none that can be used: add images there, or take its test split away, "
+                "and one is drawn"
             )
+        else:
+            cause = (
+                "All images of the class form one group, of near duplicates or by the source's column group. If they "
+                f"are not alike, lower prepare.near_duplicate_bits (now {prepare.near_duplicate_bits}) in params.yaml; "
+                "null looks for none"
+            )
+        raise DataError(
+            f"No {split} images for the class(es) {', '.join(map(in_one_line, absent))}. Every class needs some in "
+            f"train and in test. {cause}."
+        )
 
 
 def _card(
@@ -159,7 +211,7 @@ def _card(
         "groups": {"count": len(shared), "images": int(shared.sum()), "largest": int(group_sizes.max())},
         "width": _spread(manifest["width"]),
         "height": _spread(manifest["height"]),
-        "fingerprint": hashlib.sha256(_csv(manifest)).hexdigest(),
+        "fingerprint": hashlib.sha256(csv_bytes(manifest)).hexdigest(),
     }
 
 
@@ -169,9 +221,3 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
 
 def _spread(values: pd.Series) -> dict[str, float]:
     return {"min": float(values.min()), "median": float(values.median()), "max": float(values.max())}
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.to_csv(buffer, index=False, lineterminator="\n", encoding="utf-8")
-    return buffer.getvalue()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from frostline.atomic import atomic_folder
 from frostline.config import PrepareConfig
 from frostline.data.images import DECODER_VERSION, Resize, load_square, read_bytes
-from frostline.data.manifest import read_manifest
+from frostline.data.manifest import csv_bytes, read_manifest
 from frostline.data.parallel import map_files
 from frostline.errors import DataError, ImageError
 from frostline.fingerprint import fingerprint
@@ -72,7 +72,7 @@ def write_packed(
             pass
         images.flush()
         np.save(temporary / "labels.npy", np.searchsorted(classes, manifest["label"].tolist()).astype(np.int64))
-        manifest.to_csv(temporary / "index.csv", index=False, lineterminator="\n", encoding="utf-8")
+        (temporary / "index.csv").write_bytes(csv_bytes(manifest))
         identity = {
             "sha256": manifest["sha256"].tolist(),
             "labels": manifest["label"].tolist(),

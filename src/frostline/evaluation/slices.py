@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from frostline.data.manifest import COLUMNS
+from frostline.data.manifest import other_columns
 from frostline.evaluation.intervals import exact_accuracy
 from frostline.evaluation.metrics import Floats, Labels, measure
 
@@ -21,10 +21,10 @@ def slices(index: pd.DataFrame, labels: Labels, probabilities: Floats) -> Slices
     or of more than twelve, divide nothing useful and are left out. `index` has the rows of the N images.
     """
     found: Slices = {}
-    for column in index.columns.difference(list(COLUMNS), sort=False):
+    for name, column in other_columns(index).items():
         values = index[column].astype(str).to_numpy()
-        if 1 < len(names := np.unique(values)) <= _MOST_VALUES:
-            found[str(column)] = {str(name): _slice(values == name, labels, probabilities) for name in names}
+        if 1 < len(cells := np.unique(values)) <= _MOST_VALUES:
+            found[name] = {str(cell): _slice(values == cell, labels, probabilities) for cell in cells}
     return found
 
 
