@@ -82,7 +82,7 @@ class PrepareConfig(_Section):
     min_side: Count = 16
     max_pixels: Annotated[int, Field(ge=1, le=178_956_970)] = 100_000_000  # from the former on Pillow itself refuses
     min_images_per_class: Annotated[int, Field(ge=2)] = 10
-    near_duplicate_bits: Annotated[int, Field(ge=0, le=32)] = 2
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=32)] | None = 2
 
 
 class PreprocessConfig(_Section):

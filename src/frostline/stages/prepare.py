@@ -36,7 +36,7 @@ def run(dataset: str) -> None:
     if largest > max(2, _LARGE_GROUP * prepared.card["images"]):
         say(
             f"{dataset}: one group of near duplicates holds {largest} images, which all go to one split. "
-            "If they are not alike, lower prepare.near_duplicate_bits in params.yaml."
+            "If they are not alike, lower prepare.near_duplicate_bits in params.yaml; null looks for none."
         )
 
 
