@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from frostline.data.sources.ignored import is_ignored
+from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
 from frostline.params import load_config
 from frostline.progress import track
@@ -52,13 +54,13 @@ def run(places: Sequence[Path], dataset: str | None, form: Format) -> bool:
 
 
 def _files(place: Path) -> Iterator[Path]:
-    """A file itself, the files of a folder and of those in it but hidden ones, or what matches a pattern."""
+    """A file itself, the files of a folder as training takes them, or what matches a pattern."""
     if place.is_dir():
-        found = (file for file in sorted(place.rglob("*")) if file.is_file())
-        yield from (file for file in found if not any(part.startswith(".") for part in file.relative_to(place).parts))
+        yield from Walk().files_below(place)
     elif has_magic(str(place)) and not place.exists():
         for match in sorted(glob(str(place), recursive=True)):  # noqa: PTH207  # a pattern may be absolute
-            yield from _files(Path(match))
+            if not any(is_ignored(part) for part in Path(match).parts if part not in place.parts):
+                yield from _files(Path(match))
     else:
         yield place
 
