@@ -196,7 +196,7 @@ def test_a_class_that_the_own_test_split_lacks(folder: Path, prepare_config: Pre
 def test_empty_class_folders_are_refused(folder: Path, prepare_config: PrepareConfig) -> None:
     (folder / "c").mkdir()
     (folder / "c/Thumbs.db").touch()
-    with pytest.raises(DataError, match=r"Class 'c' has 0 usable images of 0. Its folder is empty: remove it"):
+    with pytest.raises(DataError, match=r"Class 'c' has 0 usable images of 0. Its folder holds no pictures: remove it"):
         prepare(folder, prepare_config)
 
 

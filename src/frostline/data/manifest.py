@@ -13,10 +13,11 @@ import pandas as pd
 
 from frostline.atomic import atomic_folder
 from frostline.config import DatasetConfig, PrepareConfig
+from frostline.data.class_checks import check_counts, check_splits
 from frostline.data.inspection import Inspection, inspect_records, manifest_row
 from frostline.data.selection import select
 from frostline.data.sources import Record, Source
-from frostline.data.sources.record import in_one_line, printable
+from frostline.data.sources.record import listed, printable
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
 from frostline.progress import say
@@ -25,7 +26,6 @@ __all__ = ["COLUMNS", "Prepared", "build", "csv_bytes", "other_columns", "read_m
 
 COLUMNS = ("image", "label", "split", "group", "width", "height", "sha256")
 _APART = "source."
-_EXAMPLES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,9 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
         say(line)
     records, labels = sorted(reading.records, key=_order), reading.counts()
     if len(labels) < 2:
-        names = ", ".join(map(in_one_line, labels)) or "none"
-        raise DataError(f"A classifier needs at least 2 classes, but the source has {len(labels)}: {names}.")
+        raise DataError(
+            f"A classifier needs at least 2 classes, but the source has {len(labels)}: {listed(labels) or 'none'}."
+        )
     found = inspect_records(records, source.root, prepare)
     usable = [
         manifest_row(record, result) | {"row": row}
@@ -74,7 +75,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
         images = pd.DataFrame(columns=[*COLUMNS, "row"])
     quarantine = quarantine.sort_values(["image", "reason", "detail"], ignore_index=True)
     label_of = {printable(record.image): record.label for record in records}
-    _check_counts(labels, images, quarantine.assign(label=quarantine["image"].map(label_of)), prepare)
+    check_counts(labels, images, quarantine.assign(label=quarantine["image"].map(label_of)), prepare)
     splits = assign_splits(
         images["label"].tolist(),
         images["group"].tolist(),
@@ -84,7 +85,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
     )
     others = _others([records[row] for row in images["row"]])
     manifest = pd.concat([images.assign(split=splits)[list(COLUMNS)], others], axis=1)
-    _check_splits(manifest, records, prepare)
+    check_splits(manifest, records, prepare)
     card = _card(manifest, quarantine, config, prepare, seed)
     return Prepared(manifest, quarantine, card | {"folders": reading.folders, "left_out": reading.left_out})
 
@@ -142,52 +143,6 @@ def _others(records: list[Record]) -> pd.DataFrame:
         index=range(len(records)),
         dtype=str,
     )
-
-
-def _check_counts(
-    counts: dict[str, int], images: pd.DataFrame, quarantine: pd.DataFrame, prepare: PrepareConfig
-) -> None:
-    usable = Counter(images["label"])
-    faults = []
-    for label, count in sorted(counts.items()):
-        if usable[label] >= prepare.min_images_per_class:
-            continue
-        rejected = quarantine[quarantine["label"] == label]
-        reasons = ", ".join(f"{count} {reason}" for reason, count in _counts(rejected["reason"]).items())
-        examples = "; ".join(in_one_line(f"{row.image}: {row.detail}") for row in rejected.head(_EXAMPLES).itertuples())
-        why = f" Left out: {reasons}, for example {examples}." if reasons else ""
-        if not count:
-            why = " Its folder is empty: remove it if there is no such class."
-        faults.append(f"Class '{in_one_line(label)}' has {usable[label]} usable images of {count}.{why}")
-    if faults:
-        raise DataError(
-            f"Too few images: prepare.min_images_per_class in params.yaml asks for at least "
-            f"{prepare.min_images_per_class} usable ones in each class. Mend or add images, or lower it.\n"
-            + "\n".join(faults)
-        )
-
-
-def _check_splits(manifest: pd.DataFrame, records: list[Record], prepare: PrepareConfig) -> None:
-    counts = pd.crosstab(manifest["label"], manifest["split"])
-    for split in ("train", "test"):
-        absent = [label for label in counts.index if split not in counts or not counts.loc[label, split]]
-        if not absent:
-            continue
-        if split == "train" or any(record.split == "test" for record in records):
-            cause = (
-                "The source's own splits leave none that can be used: add images there, or take its test split away, "
-                "and one is drawn"
-            )
-        else:
-            cause = (
-                "All images of the class form one group, of near duplicates or by the source's column group. If they "
-                f"are not alike, lower prepare.near_duplicate_bits (now {prepare.near_duplicate_bits}) in params.yaml; "
-                "null looks for none"
-            )
-        raise DataError(
-            f"No {split} images for the class(es) {', '.join(map(in_one_line, absent))}. Every class needs some in "
-            f"train and in test. {cause}."
-        )
 
 
 def _card(

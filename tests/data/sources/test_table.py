@@ -44,6 +44,7 @@ def images(folder: Path, text: str) -> list[str]:
         PLAIN.replace("image,label", '" Image ",LABEL'),
         PLAIN.replace("cat", " cat ").replace("a.png", " a.png "),
         PLAIN.encode("utf-8-sig"),
+        ("\ufeff" + PLAIN).encode("utf-8-sig"),
         PLAIN.encode("utf-16"),
         b"\xfe\xff" + PLAIN.encode("utf-16-be"),
         PLAIN.replace(",", "\t").encode("utf-16"),

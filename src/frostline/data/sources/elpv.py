@@ -40,8 +40,9 @@ class ElpvSource:
         return self.read().records
 
     def state(self) -> str:
-        """Fingerprint of the package's version and the threshold."""
-        return fingerprint(["elpv-dataset", self.version, self.threshold])
+        """Fingerprint of the package's version, the threshold, and each cell's label."""
+        labels = [[record.image, record.label] for record in self.records()]
+        return fingerprint(["elpv-dataset", self.version, self.threshold, labels])
 
     def _record(self, image: str, probability: str, cell_type: str) -> Record:
         label = "defective" if float(probability) >= self.threshold else "functional"

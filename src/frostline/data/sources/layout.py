@@ -2,11 +2,11 @@
 
 import mimetypes
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from frostline.data.sources.folder_names import are_folds, is_annotations, is_pictures
-from frostline.data.sources.record import as_word, in_one_line
+from frostline.data.sources.record import as_word, listed
 from frostline.data.sources.split_names import UNLABELLED, SplitName, parse, settle
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
@@ -54,17 +54,15 @@ class Layout:
 
     def _divided(self, classes: list[ClassFolder]) -> list[ClassFolder]:
         """`classes`, or the splits in them if that is all that each of them holds, as in cat/train/ and cat/test/."""
-        children = [(folder, one.label) for one in classes for folder in self.walk.folders(one.path)]
-        names = [parse(folder.name) for folder, _ in children]
-        given = {name.split for name in names}
-        if any(name.rest or name.split in (None, UNLABELLED) for name in names) or not all(
-            self.walk.folders(one.path) and not _has_pictures(self.walk.files(one.path)) for one in classes
-        ):
-            return classes
-        return [
-            ClassFolder(folder, label, settle(str(name.split), given))
-            for (folder, label), name in zip(children, names, strict=True)
-        ]
+        found = []
+        for one in classes:
+            splits = {folder: parse(folder.name) for folder in self.walk.folders(one.path)}
+            all_splits = all(name.split not in (None, UNLABELLED) and not name.rest for name in splits.values())
+            if not splits or not all_splits or _has_pictures(self.walk.files(one.path)):
+                return classes
+            found += [ClassFolder(folder, one.label, name.split) for folder, name in splits.items()]
+        given = {folder.split for folder in found}
+        return [replace(folder, split=settle(str(folder.split), given)) for folder in found]
 
     def _classes(self, folder: Path, split: str | None) -> list[ClassFolder]:
         children = self._children(folder)
@@ -137,7 +135,7 @@ class Layout:
         return not is_split and bool(self.walk.folders(folder)) and not _has_pictures(self.walk.files(folder))
 
     def _names(self, folders: Iterable[Path]) -> str:
-        return ", ".join(in_one_line(folder.relative_to(self.root).as_posix()) + "/" for folder in folders)
+        return listed(folder.relative_to(self.root).as_posix() + "/" for folder in folders)
 
     def _error(self, found: str) -> DataError:
         return DataError(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from frostline.fingerprint import fingerprint
 
-__all__ = ["Reading", "Record", "Source", "as_word", "in_one_line", "printable", "state_of"]
+__all__ = ["Reading", "Record", "Source", "as_word", "in_one_line", "listed", "printable", "state_of"]
 
 _SHOWN = 12
 
@@ -54,15 +54,15 @@ class Reading:
         reasons: dict[str, list[str]] = {}
         for name, why in self.left_out.items():
             reasons.setdefault(why, []).append(name)
-        left_out = [f"{_listed(names)} ({why})" for why, names in reasons.items()]
+        left_out = [f"{listed(names)} ({why})" for why, names in reasons.items()]
         one = len(classes) == 1
         return [
-            f"{len(classes)} class{'' if one else 'es'}: {_listed(classes)}",
+            f"{len(classes)} class{'' if one else 'es'}: {listed(classes)}",
             f"left out: {'; '.join(left_out) or 'nothing'}",
         ]
 
     def _places(self, label: str) -> str:
-        return f" in {_listed(self.folders[label])}" if label in self.folders else ""
+        return f" in {listed(self.folders[label])}" if label in self.folders else ""
 
 
 class Source(Protocol):
@@ -100,6 +100,13 @@ def in_one_line(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in printable(text))
 
 
+def listed(names: Iterable[str]) -> str:
+    """`names` for a line of a message: the first dozen, and how many more there are."""
+    shown = [in_one_line(name) for name in names]
+    more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more
+
+
 def state_of(root: Path, reading: Reading) -> str:
     """Fingerprint of the classes, and of every record with its file's size and modification time; opens no file."""
     return fingerprint([sorted(reading.folders), sorted(_record_state(root, record) for record in reading.records)])
@@ -113,12 +120,6 @@ def _record_state(root: Path, record: Record) -> list[Any]:
         size, time = -1, -1
     extra = sorted(record.extra.items())
     return [printable(record.image), record.label, record.split or "", record.group or "", extra, size, time]
-
-
-def _listed(names: Iterable[str]) -> str:
-    shown = [in_one_line(name) for name in names]
-    more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(shown[:_SHOWN]) + more
 
 
 def _files(count: int) -> str:

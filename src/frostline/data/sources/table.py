@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.data.sources.locate import Files, foreign
-from frostline.data.sources.record import Reading, Record, as_word, in_one_line, state_of
+from frostline.data.sources.record import Reading, Record, as_word, in_one_line, listed, state_of
 from frostline.data.sources.split_names import UNLABELLED, parse, settle
 from frostline.data.sources.table_text import Row, read_rows
 from frostline.errors import DataError
@@ -101,7 +101,7 @@ class _Columns:
     @classmethod
     def of(cls, rows: list[Row], table: str) -> "_Columns":
         header = rows[0].cells if rows else []
-        received = ", ".join(in_one_line(name) for name in header) or "an empty file"
+        received = listed(header) or "an empty file"
         own = {name: places[0] for name in _OWN if (places := _places(header, name))}
         if missing := [name for name in _NEEDED if name not in own]:
             raise DataError(
@@ -120,7 +120,7 @@ class _Columns:
         twice += [name for name in own if len(_places(header, name)) > 1]
         if twice:
             raise DataError(
-                f"{table} has more than one column {', '.join(map(in_one_line, twice))} (received {received}). Each "
+                f"{table} has more than one column {listed(twice)} (received {received}). Each "
                 "must have its own name: rename or remove them."
             )
         filled = {place for row in rows[1:] for place, cell in enumerate(row.cells) if cell.strip()}

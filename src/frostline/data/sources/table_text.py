@@ -75,7 +75,7 @@ def _decode(data: bytes) -> str:
             f"line {line} has a zero character, which no name can have. It may be UTF-16 without a byte order mark: "
             "save it as CSV in UTF-8"
         )
-    return text
+    return text.removeprefix("\ufeff")  # some tools write the mark twice
 
 
 def _separator(text: str, columns: Collection[str]) -> str:
