@@ -73,6 +73,12 @@ BOTH = {"a": "train test", "b": "train test"}
         ([*classes("set"), "set/README.md", "LICENSE"], {"a": "None", "b": "None"}),
         (["a/in/1.jpg", "a/out/1.jpg", "b/in/1.jpg", "b/out/1.jpg"], {"a": "None", "b": "None"}),
         (["train/1.jpg", "bus/1.jpg", "test/1.jpg"], {"bus": "None", "test": "None", "train": "None"}),
+        (
+            ["train/test_tube/1.jpg", "train/vial/1.jpg", "test/test_tube/2.jpg"],
+            {"test_tube": "train test", "vial": "train"},
+        ),
+        (classes("train/seg_train", "test/seg_test"), BOTH),
+        ([f"{NFC}/x/1.jpg", f"{NFD}/x/2.jpg", "tea/x/3.jpg"], {NFC: "None", "tea": "None"}),
         (["bullet_train/1.jpg", "crash_test/1.jpg"], {"bullet_train": "None", "crash_test": "None"}),
         (["on/train/red/1.jpg", "on/bus/1.jpg", "off/x/1.jpg"], {"off": "None", "on": "None"}),
         (["mask/1.jpg", "no_mask/1.jpg"], {"mask": "None", "no_mask": "None"}),

@@ -41,7 +41,7 @@ class Layout:
         splits = self._splits(top)
         if not splits:
             return self._divided(self._classes(top, None))
-        inner = self._unwrapped([self._repeated(folder, folder) for folder in splits])
+        inner = self._unwrapped([self._repeated(folder, parse(folder.name)) for folder in splits])
         found = [self._classes(folder, split) for folder, split in zip(inner, splits.values(), strict=True)]
         flat = [folder for folder, classes in zip(splits, found, strict=True) if not classes]
         if not any(classes and classes[0].split == "train" for classes in found):
@@ -78,6 +78,8 @@ class Layout:
         """The folders of `top` that are splits, and which; none where its folders are classes."""
         names = {folder: parse(folder.name) for folder in self._children(top)}
         frames = _frames(names)
+        if not frames:
+            return {}
         splits = [folder for frame in frames.values() for folder in frame]
         aside = {folder: why for folder in names if folder not in splits and (why := self._why_aside(folder, frames))}
         unknown = [folder for folder in names if folder not in splits and folder not in aside]
@@ -90,7 +92,7 @@ class Layout:
             )
         if len(frames) > 1:
             raise self._error(f"the splits of more than one thing: {self._names(splits)}")
-        self.left_out.update(aside if splits else {})
+        self.left_out.update(aside)
         given = {names[folder].split for folder in splits}
         return {folder: settle(str(names[folder].split), given) for folder in splits}
 
@@ -107,17 +109,19 @@ class Layout:
         """For each of `folders` the one in it that holds the classes. One class in all of them is none: it wraps."""
         children = [self._children(folder) for folder in folders]
         names = {as_word(child.name) for found in children for child in found}
-        if len(names) != 1 or not any(self._wraps(child) for found in children for child in found):
+        one_each = len(names) == 1 and all(len(found) <= 1 for found in children)
+        if not one_each or not any(self._wraps(child) for found in children for child in found):
             return folders
         return self._unwrapped([found[0] if found else folder for folder, found in zip(folders, children, strict=True)])
 
-    def _repeated(self, folder: Path, split: Path) -> Path:
-        """`folder`, or the only folder in it if that repeats the name of `split`, as in seg_train/seg_train/."""
+    def _repeated(self, folder: Path, split: SplitName) -> Path:
+        """`folder`, or the only folder in it if that repeats the name of the split, as in seg_train/seg_train/."""
         children = self.walk.folders(folder)
-        if len(children) != 1:
+        name = parse(children[0].name) if len(children) == 1 else None
+        if name is None or name.split != split.split:
             return folder
-        same_split = parse(children[0].name).split == parse(split.name).split
-        return self._repeated(children[0], split) if same_split else folder
+        repeats = name.rest in ((), split.rest) or self._wraps(children[0])
+        return self._repeated(children[0], split) if repeats else folder
 
     def _children(self, folder: Path) -> list[Path]:
         """The folders in `folder`; of pictures in class folders and their annotations only the former."""
