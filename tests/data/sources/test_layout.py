@@ -3,8 +3,11 @@
 import re
 import unicodedata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.record import Reading
@@ -158,3 +161,24 @@ def test_names_that_do_not_print_are_escaped_in_messages(tmp_path: Path) -> None
     reading = read(tmp_path / "root", "a\nb/1.jpg", "c\x1b[31m/1.jpg")
     assert set(reading.counts()) == {"a\nb", "c\x1b[31m"}
     assert all(line.isprintable() for line in reading.lines())
+
+
+SPLITS = ("train", "test", "val", "eval", "seg_train", "seg_test", "unlabelled")
+WORDS = st.sampled_from((*SPLITS, "a", "b", "images", "labels", "masks", "data", "@eaDir"))
+FILES = st.lists(WORDS, max_size=4).map(lambda folders: "/".join([*folders, "1.jpg"]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(FILES, min_size=1, max_size=8))
+def test_every_file_is_a_picture_or_told_to_be_left_out(names: set[str]) -> None:
+    with TemporaryDirectory() as root:
+        try:
+            reading = read(Path(root), *names)
+        except DataError:
+            return
+    taken = {record.image for record in reading.records}
+    assert len(taken) == len(reading.records)
+    for name in names - taken:
+        folders = [parent.as_posix() for parent in Path(name).parents]
+        own = "1 file" if folders[0] == "." else f"1 file in {folders[0]}"
+        assert own in reading.left_out or "@eaDir" in name or reading.left_out.keys() & set(folders), name
