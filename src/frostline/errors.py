@@ -3,6 +3,8 @@
 The command line prints them without a traceback and exits with 1; anything else that reaches a user is a defect.
 """
 
+from frostline.words import visible
+
 __all__ = [
     "BackboneError",
     "CacheError",
@@ -18,7 +20,10 @@ __all__ = [
 
 
 class FrostlineError(Exception):
-    """Base of every error that frostline raises on purpose."""
+    """Base of every error that frostline raises on purpose. What a user's words in it hide is written out."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__(), keep="\n")
 
 
 class ConfigError(FrostlineError):
