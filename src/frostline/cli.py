@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from frostline import __version__
+from frostline import __version__, terminal
 from frostline.errors import FrostlineError
 from frostline.runtime import set_defaults
 
@@ -224,6 +224,7 @@ def cache_prune(
 
 def main() -> None:
     """Entry point: errors that a user can mend are printed without a traceback, and exit with 1."""
+    terminal.set_up()
     set_defaults()
     try:
         app()

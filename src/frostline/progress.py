@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from frostline.words import visible
+
 __all__ = ["say", "track"]
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -14,7 +16,7 @@ T = TypeVar("T")
 
 def say(message: str) -> None:
     """Print one line for the user on standard error, which a pipe or DVC passes on at once."""
-    print(message, file=sys.stderr, flush=True)
+    print(visible(message, keep="\n"), file=sys.stderr, flush=True)
 
 
 def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
@@ -24,9 +26,10 @@ def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
     """
     if sys.stderr.isatty():
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import track as bar
 
-        yield from bar(items, description=what, total=total, console=Console(stderr=True))
+        yield from bar(items, description=escape(what), total=total, console=Console(stderr=True))
         return
     last = started = time.monotonic()
     done = 0

@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import yaml
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from frostline.atomic import atomic_file
 from frostline.backbones.catalogue import resolve_image_size
@@ -18,6 +17,7 @@ from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
 from frostline.regimes.profile import CellProfile, Profile
+from frostline.terminal import console, is_unicode, plain
 from frostline.training.precision import resolve_precision
 
 __all__ = ["run"]
@@ -40,16 +40,16 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     cell = profile_cell(comparison, measured, sample.labels, sample.groups, sample.counts, thresholds, _SEED)
     name = folder.resolve().name
     profile = make_profile(name, backbone, comparison, {_CELL: cell}, thresholds)
-    console = Console(width=None if Console().is_terminal else 120)
-    console.print(_evidence(profile, cell, sample))
+    screen = console(120)
+    screen.print(_evidence(profile, cell, sample))
     for note in _notes(profile, cell, sample, prepare):
-        console.print(f"[bold]Note[/bold]  {escape(note)}")
+        screen.print(Text.assemble(("Note", "bold"), "  ", plain(note)))
     if len(sample.classes) > 1:
-        console.print("\nTo try it, let params.yaml say this, and run [bold]dvc repro[/bold]:\n")
-        console.print(_lines(folder, backbone, weights, profile, cell, sample), markup=False, highlight=False)
+        screen.print("\nTo try it, let params.yaml say this, and run [bold]dvc repro[/bold]:\n")
+        print(_lines(folder, backbone, weights, profile, cell, sample))  # Rich would wrap them
     with atomic_file(picture) as path:
         profile_figure(profile).savefig(path, format="png")
-    console.print(f"The picture is {escape(str(picture))}.")
+    screen.print(Text.assemble("The picture is ", plain(str(picture)), "."))
 
 
 def _evidence(profile: Profile, cell: CellProfile, sample: Sample) -> Table:
@@ -58,7 +58,7 @@ def _evidence(profile: Profile, cell: CellProfile, sample: Sample) -> Table:
     table.add_column()
     left_out = ", ".join(f"{count} {reason}" for reason, count in sample.left_out.items())
     seen = f"{sample.opened} of {sample.files} files opened" + (f", not used: {left_out}" if left_out else "")
-    table.add_row("Images", escape(f"{_classes(sample)}; {seen}"))
+    table.add_row("Images", plain(f"{_classes(sample)}; {seen}"))
     table.add_row("Network", f"{profile.application} at {profile.image_size} pixels")
     table.add_row("Size", _size(profile, cell, sample))
     table.add_row("Similarity", _similarity(profile, cell))
@@ -152,5 +152,5 @@ def _lines(folder: Path, backbone: str, weights: str, profile: Profile, cell: Ce
         "backbones": {backbone: {"weights": weights, "image_size": profile.image_size}},
     }
     order = yaml.safe_dump(list(cell.order), default_flow_style=True, width=200).strip()
-    lines = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
+    lines = yaml.safe_dump(sections, sort_keys=False, allow_unicode=is_unicode())
     return f"{lines}search:                        # beside the other keys of this section\n  strategies: {order}\n"

@@ -4,12 +4,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from frostline.params import load_config
 from frostline.progress import say
+from frostline.terminal import console, plain
 from frostline.training.cachefolder import CacheFolder, Entry
 
 __all__ = ["prune", "show"]
@@ -28,7 +27,7 @@ def show() -> None:
     for held in sorted(groups.values(), key=_last_used):
         about = _UNKNOWN | held[0].identity
         table.add_row(
-            escape(about["application"]),
+            plain(about["application"]),
             str(about["image_size"]),
             about["precision"],
             about["view"],
@@ -37,7 +36,7 @@ def show() -> None:
             f"{_gigabytes(held):.3f}",
             time.strftime("%Y-%m-%d %H:%M", time.localtime(_last_used(held))),
         )
-    Console().print(table)
+    console().print(table)
     say(f"{_gigabytes(entries):.3f} GB of {stores.cache_gigabytes:g} GB in {stores.cache} (stores in params.yaml).")
 
 

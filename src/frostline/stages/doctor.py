@@ -6,13 +6,12 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from frostline.config import Config
 from frostline.errors import FrostlineError, WeightsError
 from frostline.params import load_config
+from frostline.terminal import console, plain
 
 __all__ = ["run"]
 
@@ -38,11 +37,11 @@ def run() -> bool:
     healthy = True
     for name, check in checks:
         try:
-            table.add_row("[green]ok[/green]", name, escape(check()))
+            table.add_row("[green]ok[/green]", name, plain(check()))
         except FrostlineError as error:
             healthy = False
-            table.add_row("[red]missing[/red]", name, escape(str(error)))
-    Console().print(table)
+            table.add_row("[red]missing[/red]", name, plain(str(error), keep="\n"))
+    console().print(table)
     return healthy
 
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from frostline.data.held_out import read_held_out
@@ -16,11 +14,14 @@ from frostline.registry.gate import Verdict
 from frostline.registry.history import Author
 from frostline.registry.models import registered
 from frostline.registry.promotion import promote, rollback
+from frostline.terminal import console, plain
 from frostline.tracking.lineage import lineage_tags, user
 from frostline.tracking.runs import Tracker
+from frostline.words import encodable
 
 __all__ = ["history", "roll_back", "run"]
 
+_WIDTH = 165
 _LONGEST_REMARK = 1000  # MLflow's stores cut or refuse tags of more than 5,000
 
 
@@ -83,25 +84,21 @@ def history(dataset: str) -> None:
         by = "\n".join(f"{check}: {reason}" for check, reason in record.checks.items()) or "by hand"
         version = f"{record.version}, serving" if record.version == aliases.get("champion") else record.version
         cells = (moment, record.author.who, record.action, version, record.before or "-", by, record.author.why or "-")
-        table.add_row(*map(escape, cells))
-    _console().print(table)
+        table.add_row(*(plain(words, keep="\n") for words in cells))
+    console(_WIDTH).print(table)
 
 
 def _show(verdict: Verdict, title: str) -> None:
-    table = Table(title=escape(title), header_style="bold")
+    table = Table(title=plain(title), header_style="bold")
     for heading in ("check", "", "found; asked for"):
         table.add_column(heading)
     for check in verdict.checks:
         sign = "[green]passed[/green]" if check.passed else "[red]refused[/red]"
-        table.add_row(escape(check.name), sign, escape(check.reason))
-    _console().print(table)
+        table.add_row(plain(check.name), sign, plain(check.reason))
+    console(_WIDTH).print(table)
 
 
 def _author(why: str) -> Author:
     if len(why) > _LONGEST_REMARK:
         raise ConfigError(f"--why may hold {_LONGEST_REMARK} characters, but it holds {len(why)}: say it in fewer.")
-    return Author(who=user(), why=why, lineage=lineage_tags())
-
-
-def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 165)
+    return Author(who=encodable(user()), why=encodable(why), lineage=lineage_tags())

@@ -1,10 +1,10 @@
 """`frostline summary`: one table of what the last run found, and where to look further."""
 
-from rich.console import Console
 from rich.table import Table
 
 from frostline.params import load_config
 from frostline.report.results import CellResult, read_results
+from frostline.terminal import console
 
 __all__ = ["run"]
 
@@ -30,15 +30,15 @@ def run() -> None:
     for result in results:
         table.add_row(*_row(result))
         guide.add_row(*_guide_row(result))
-    console = Console(width=None if Console().is_terminal else 190)
-    console.print(table)
-    console.print(guide)
-    console.print(
+    screen = console(190)
+    screen.print(table)
+    screen.print(guide)
+    screen.print(
         "Compare runs and models:      [bold]make ui[/bold], then http://127.0.0.1:5000/#/experiments"
         f"/{results[-1].record.experiment_id}?workflowType=machine_learning",
         soft_wrap=True,
     )
-    console.print("Look into the Optuna studies: [bold]make dashboard[/bold]")
+    screen.print("Look into the Optuna studies: [bold]make dashboard[/bold]")
 
 
 def _row(result: CellResult) -> list[str]:
