@@ -220,3 +220,13 @@ def test_a_study_with_another_winner_gets_a_new_parent_and_the_old_one_keeps_its
     assert "state" not in new.data.tags
     assert stored(tracker, trial).data.tags["mlflow.parentRunId"] == other.id
     assert tracker.study_run("cells-small", "another winner", 3, {}) == other
+
+
+def test_a_table_of_more_columns_than_mlflow_lists_is_an_input_all_the_same(tracker):
+    with tracker.stage_run("prepare", {}) as run:
+        run.log_input(
+            pd.DataFrame({f"{n:05}" + "x" * 200: ["a"] for n in range(5000)}), "cells", "here", "d", "prepared"
+        )
+    (found,) = stored(tracker, run).inputs.dataset_inputs
+    assert found.dataset.name == "cells"
+    assert json.loads(found.dataset.profile)["num_rows"] == 1

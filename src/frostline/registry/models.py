@@ -22,6 +22,7 @@ from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
 from frostline.registry.package import write_served_model
 from frostline.training.record import TrainRecord, read_training_images
+from frostline.words import encodable
 
 __all__ = [
     "LoadedVersion",
@@ -128,7 +129,7 @@ def predict(model: Any, paths: Sequence[Path]) -> pd.DataFrame:
     contents = [_content(path) for path in paths]
     answer: pd.DataFrame = model.predict(pd.DataFrame({"image": [data for data, _ in contents]}))
     answer["error"] = [error or seen for (_, error), seen in zip(contents, answer["error"], strict=True)]
-    answer.insert(0, "image", [str(path) for path in paths])
+    answer.insert(0, "image", [encodable(str(path)) for path in paths])
     return answer
 
 

@@ -1,7 +1,6 @@
 """Stage `evaluate`: score a trained network on the test split, which neither training nor search has seen."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,8 @@ from frostline.params import load_config
 from frostline.progress import say, track
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
 from frostline.registry.package import open_unregistered
+from frostline.spreadsheet import csv_text
+from frostline.tracking.keys import keys
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 from frostline.training.record import TrainRecord
@@ -34,7 +35,6 @@ from frostline.training.record import TrainRecord
 __all__ = ["run"]
 
 _BATCH = 32
-_NOT_IN_NAMES = r"[^\w. -]"
 _SHOWN = 12
 _TIMED = 32
 _LOOKED_AT = 4
@@ -84,7 +84,8 @@ def run(dataset: str, size: str, backbone: str) -> None:
         with atomic_folder(folder) as new:
             for kind, numbers in (("metrics", metrics), ("evidence", evidence)):
                 (new / f"{kind}.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-            predictions(test, labels, probabilities, packed.classes).to_csv(new / "predictions.csv", index=False)
+            table = csv_text(predictions(test, labels, probabilities, packed.classes), for_people=False)  # DVC reads it
+            (new / "predictions.csv").write_bytes(table.encode())
             for picture, figure in _figures(network, packed, rows, probabilities, record, evidence).items():
                 figure.savefig(new / picture)
         headline = {f"test_{metric}": metrics[metric] for metric in METRICS if metrics[metric] is not None}
@@ -173,9 +174,10 @@ def _figures(
 
 
 def _per_class(per_class: dict[str, dict[str, float]]) -> dict[str, float]:
-    """MLflow metrics `test_recall/<class>` and `test_precision/<class>`; names may hold few punctuation marks."""
+    """MLflow metrics `test_recall/<class>` and `test_precision/<class>`, with classes as MLflow takes them."""
+    names = keys(per_class)
     return {
-        f"test_{metric}/{re.sub(_NOT_IN_NAMES, '_', name)}": values[metric]
+        f"test_{metric}/{names[name]}": values[metric]
         for name, values in per_class.items()
         for metric in ("precision", "recall")
     }

@@ -1,5 +1,6 @@
 """`frostline predict`: label images with the champion."""
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
@@ -7,8 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from frostline.data.sources.ignored import is_ignored
@@ -17,6 +16,8 @@ from frostline.errors import DataError
 from frostline.params import load_config
 from frostline.progress import track
 from frostline.registry.models import load_champion, predict
+from frostline.spreadsheet import csv_text
+from frostline.terminal import console, plain
 from frostline.tracking.runs import Tracker
 
 __all__ = ["Format", "run"]
@@ -28,8 +29,10 @@ _AT_ONCE = 64
 def run(places: Sequence[Path], dataset: str | None, form: Format) -> bool:
     """Print a row per image of `places` (files, folders and patterns); True if every image could be labelled.
 
-    A table holds path, label and probability; CSV and JSON the probabilities of all classes as well. Raises ConfigError
-    if `dataset` is needed, DataError if there is no image, RegistryError if there is no champion.
+    A table holds path, label and probability; CSV and JSON the probabilities of all classes as well. CSV is for people:
+    what a spreadsheet would run as a formula has an apostrophe before it. JSON is for programs, and ASCII alone.
+
+    Raises ConfigError if `dataset` is needed, DataError if there is no image, RegistryError if there is no champion.
     """
     config = load_config()
     name = config.dataset_name(dataset)
@@ -44,10 +47,10 @@ def run(places: Sequence[Path], dataset: str | None, form: Format) -> bool:
     parts = (predict(model, files[start : start + _AT_ONCE]) for start in starts)
     answers = pd.concat(track(parts, "Labelling, by batches", len(starts)), ignore_index=True)
     if form == "csv":
-        answers.to_csv(sys.stdout, index=False)
+        sys.stdout.write(csv_text(answers, for_people=True))
     elif form == "json":
-        answers.to_json(sys.stdout, orient="records", indent=2)
-        print()
+        rows = answers.astype(object).where(answers.notna(), None).to_dict("records")  # JSON has no NaN
+        print(json.dumps(rows, indent=2))
     else:
         _print_table(answers)
     return not answers["error"].astype(bool).any()
@@ -70,8 +73,9 @@ def _print_table(answers: pd.DataFrame) -> None:
     for heading in ("image", "label", "probability"):
         table.add_column(heading, overflow="fold")
     for answer in answers.to_dict("records"):
+        image = plain(answer["image"])
         if answer["error"]:
-            table.add_row(escape(answer["image"]), "[red]error[/red]", escape(answer["error"]))
+            table.add_row(image, "[red]error[/red]", plain(answer["error"]))
         else:
-            table.add_row(escape(answer["image"]), escape(answer["label"]), f"{answer['probability']:.3f}")
-    Console().print(table)
+            table.add_row(image, plain(answer["label"]), f"{answer['probability']:.3f}")
+    console().print(table)

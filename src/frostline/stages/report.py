@@ -10,6 +10,7 @@ from frostline.progress import say
 from frostline.report.health import read_health
 from frostline.report.page import render
 from frostline.report.results import read_results, regime_table
+from frostline.spreadsheet import csv_text
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 
@@ -41,7 +42,7 @@ def run() -> None:
     with atomic_file(_PAGE) as path:
         path.write_text(page, encoding="utf-8")
     with atomic_file(_TABLE) as path:
-        regime_table(results).to_csv(path, index=False)
+        path.write_bytes(csv_text(regime_table(results), for_people=True).encode())
     for dataset in datasets:
         with Tracker.open(config.stores, dataset).stage_run("report", lineage) as log:
             log.log_file(_PAGE)

@@ -16,6 +16,7 @@ import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from frostline.config import StoresConfig
+from frostline.tracking.keys import PARAM_LENGTH, SCHEMA_LENGTH, TAG_LENGTH, stored
 from frostline.tracking.lineage import user
 from frostline.tracking.store import Store, or_none
 
@@ -36,7 +37,8 @@ class Run:
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log parameters. MLflow keeps a parameter's first value for good and raises on another."""
-        self.client.log_batch(self.id, params=[Param(key, str(value)) for key, value in params.items()])
+        values = {key: stored(str(value), PARAM_LENGTH) for key, value in params.items()}
+        self.client.log_batch(self.id, params=[Param(key, value) for key, value in values.items()])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics, at `step` or at 0."""
@@ -75,24 +77,26 @@ class Run:
     def log_input(self, frame: pd.DataFrame, name: str, source: str, digest: str, context: str) -> None:
         """Log a data set as an input: its columns, number of rows, where it is from, and its content's digest.
 
-        `context` says what it was used for, such as training or test. MLflow cuts digests at 36 characters.
+        `context` says what it was used for, such as training or test. MLflow cuts digests at 36 characters, and refuses
+        a list of columns of more than a megabyte: then it has none.
         """
         columns = [
             {"type": str(dtype), "name": str(column), "required": True} for column, dtype in frame.dtypes.items()
         ]
+        schema = json.dumps({"mlflow_colspec": columns})
         dataset = Dataset(
             name,
             digest[:36],
             source_type="local",
             source=json.dumps({"uri": source}),
-            schema=json.dumps({"mlflow_colspec": columns}),
+            schema=schema if len(schema) <= SCHEMA_LENGTH else None,
             profile=json.dumps({"num_rows": len(frame), "num_elements": int(frame.size)}),
         )
         self.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; an earlier value is replaced."""
-        self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in tags.items()])
+        self.client.log_batch(self.id, tags=[RunTag(key, stored(value, TAG_LENGTH)) for key, value in tags.items()])
 
     def end(self, status: str = "FINISHED") -> None:
         """End the run: FINISHED, FAILED or KILLED."""
@@ -173,7 +177,8 @@ class Tracker:
 
     def _create(self, name: str, tags: Mapping[str, str]) -> Run:
         origin = {"mlflow.user": user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}
-        run = self.client.create_run(self.experiment_id, tags=origin | dict(tags), run_name=name)
+        known = {key: stored(value, TAG_LENGTH) for key, value in (origin | dict(tags)).items()}
+        run = self.client.create_run(self.experiment_id, tags=known, run_name=name)
         return Run(run.info.run_id, self.client)
 
     def _move_trials(self, old: str, new: Run) -> None:
