@@ -3,11 +3,13 @@
 Colours are Okabe and Ito's (2008), which people with any colour vision can tell apart; markers differ as well.
 """
 
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["DPI", "INK", "PALETTE", "chart", "legend", "style"]
+__all__ = ["DPI", "FONT", "INK", "PALETTE", "chart", "legend", "style"]
 
+FONT = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic, symbols
 INK = "#333333"
 DPI = 120
 PALETTE = {
@@ -20,6 +22,9 @@ PALETTE = {
     "black": "#000000",
     "grey": "#999999",
 }
+
+# No text of ours is mathematics or, whatever a user's matplotlibrc says, TeX: `$` in the name of a class is a dollar.
+rcParams.update({"font.family": [FONT], "text.parse_math": False, "text.usetex": False})
 
 
 def chart(width: float, height: float, title: str) -> tuple[Figure, Axes]:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from frostline.charts import DPI, INK, PALETTE, chart, legend, style
 from frostline.evaluation.calibration import calibration_error, reliability
 from frostline.evaluation.metrics import Floats, Labels
+from frostline.lettering import lettered
 
 __all__ = ["reliability_figure", "threshold_figure"]
 
@@ -23,6 +24,7 @@ def threshold_figure(labels: Labels, probabilities: Floats, classes: Sequence[st
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
+    names = lettered(classes)
     figure = Figure(figsize=(10.5, 4.6), dpi=DPI, layout="constrained")
     left, right = figure.subplots(1, 2)
     style(left, "ROC")
@@ -33,10 +35,10 @@ def threshold_figure(labels: Labels, probabilities: Floats, classes: Sequence[st
         colour, scores = _COLOURS[number], probabilities[:, name]
         if len(classes) > 2 or name == min(present):
             wrong, found, _ = roc_curve(labels == name, scores)
-            left.plot(wrong, found, color=colour, label=f"{classes[name]}: {areas[name]:.3f}")
+            left.plot(wrong, found, color=colour, label=f"{names[name]}: {areas[name]:.3f}")
         precision, recall, _ = precision_recall_curve(labels == name, scores)
         area = float(average_precision_score(labels == name, scores))
-        right.step(recall, precision, where="post", color=colour, label=f"{classes[name]}: {area:.3f}")
+        right.step(recall, precision, where="post", color=colour, label=f"{names[name]}: {area:.3f}")
     left.plot([0, 1], [0, 1], color=PALETTE["grey"], linestyle=":", linewidth=1)
     _unit(left, "share of the others called it", "share of its images found")
     _unit(right, "recall: share of its images found", "precision: share of those called it that are")

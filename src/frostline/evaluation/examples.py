@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frostline.evaluation.metrics import Floats, Labels
+from frostline.lettering import lettered
 
 __all__ = ["captions", "most_confident", "predictions"]
 
@@ -32,10 +33,11 @@ def most_confident(labels: Labels, probabilities: Floats, *, right: bool) -> NDA
 
 
 def captions(labels: Labels, probabilities: Floats, classes: Sequence[str], rows: NDArray[np.int64]) -> list[str]:
-    """For each of `rows`: what was said, how surely, and what it is where that differs."""
+    """For each of `rows`, as figures show it: what was said, how surely, and what it is where that differs."""
+    names = lettered(classes)
     lines = []
     for row in rows.tolist():
         said, actual = int(probabilities[row].argmax()), int(labels[row])
-        line = f"{classes[said]} {probabilities[row, said]:.0%}"
-        lines.append(line if said == actual else f"{line}\nis {classes[actual]}")
+        line = f"{names[said]} {probabilities[row, said]:.0%}"
+        lines.append(line if said == actual else f"{line}\nis {names[actual]}")
     return lines

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from frostline.charts import INK, PALETTE, chart, legend
+from frostline.lettering import lettered
 
 __all__ = [
     "confusion_figure",
@@ -37,12 +38,19 @@ def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
     """Counts [C, C] with actual classes in rows and predicted ones in columns; shading is the share of the row."""
     counts = np.asarray(matrix)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = lettered(classes)
+    room = 0.09 * max(map(len, names), default=0)  # inches beside the plot, so that long names do not squeeze it
     side = min(3.0 + 0.75 * len(classes), 14.0)
-    figure, axes = chart(side + 2.0, side, "Test images by class")
+    slanted = len(classes) > 3 or room > 1
+    figure, axes = chart(side + 1.5 + room, side + (0.7 * room if slanted else 0), "Test images by class")
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04, label="share of the actual class")
-    axes.set_xticks(range(len(classes)), classes, rotation=0 if len(classes) <= 3 else 45, ha="center")
-    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), names)
+    if slanted:
+        axes.tick_params("x", rotation=45)
+        for tick in axes.get_xticklabels():
+            tick.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(classes)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("actual")
     axes.grid(visible=False)

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from frostline.charts import DPI, INK, PALETTE, legend, style
+from frostline.lettering import lettered
 from frostline.regimes.profile import CellProfile, Profile
 
 __all__ = ["profile_figure"]
@@ -17,12 +18,13 @@ _NAMED_BLOCKS = 8
 
 def profile_figure(profile: Profile) -> Figure:
     """One colour a cell. Above: each layer's shift, over its block. Below: the probe's balanced accuracy per block."""
+    sizes, (dataset,) = lettered(list(profile.cells)), lettered([profile.dataset], most=40)
     figure = Figure(figsize=(9.5, 7.0), dpi=DPI, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    title = f"{profile.dataset} as {profile.application} sees it at {profile.image_size} pixels"
+    title = f"{dataset} as {profile.application} sees it at {profile.image_size} pixels"
     style(above, title)
     style(below, "What a linear probe reads from each block")
-    for number, (size, cell) in enumerate(profile.cells.items()):
+    for number, (size, cell) in enumerate(zip(sizes, profile.cells.values(), strict=True)):
         look = (_COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)])
         offset = (number - (len(profile.cells) - 1) / 2) * 0.12
         _shift(above, cell, size, look)
