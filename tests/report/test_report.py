@@ -154,3 +154,20 @@ def test_a_divided_group_is_told(result):
     text = re.sub(r"\s+", " ", " ".join(Reader(page(result, divided)).text))
     assert "1 of the groups is divided between splits" in text
     assert "Set aside: nothing" in text
+
+
+def test_no_word_of_the_data_hides_breaks_out_or_looks_like_another(result):
+    one = EVIDENCE["slices"]["cell_type"]["mono"]
+    column = 'a"><script>alert(1)</script>\x00\u202e'
+    names = ["20240101", "20240102", "'\" onload=x", "\udce9", "{{ 7 * 7 }}"]
+    evidence = EVIDENCE | {
+        "slices": {column: dict.fromkeys(names, one), "share": dict.fromkeys(["0.333333", "1.0"], one)}
+    }
+    text = page(CellResult(result.record, METRICS, evidence))
+    text.encode()
+    reader = Reader(text)
+    assert not reader.found.get("script")
+    assert not {"\x00", "\u202e"} & set(text)
+    shown = r'a"><script>alert(1)</script>\x00\u202e'
+    assert {cell["data-name"] for cell in reader.found["td"] if "data-name" in cell} >= {shown, "share"}
+    assert {f"By {shown}", *names[:3], r"\udce9", names[4], "0.333", "1"} <= set(reader.text)

@@ -17,6 +17,7 @@ from frostline.registry.gate import Evidence, Verdict, judge
 from frostline.registry.history import Author, Promotion, append, read
 from frostline.registry.latency import seconds_per_picture
 from frostline.registry.models import LoadedVersion, Tracking, load_version, predict, registered
+from frostline.words import markdown
 
 __all__ = ["Outcome", "promote", "rollback"]
 
@@ -127,11 +128,12 @@ def _move(tracker: Tracking, dataset: str, seen: Mapping[str, str], record: Prom
 def _description(dataset: str, record: Promotion) -> str:
     """What MLflow's UI says on the model's page."""
     lines = [f"- {name}: {reason}" for name, reason in record.checks.items()]
-    why = f" ({record.author.why})" if record.author.why else ""
+    who = markdown(record.author.who)
+    why = f" ({markdown(record.author.why)})" if record.author.why else ""
     return "\n".join(
         [
             f"Classifies images like those of {dataset}. Version {record.version} is champion: {record.action} by "
-            f"{record.author.who} on {record.when:%Y-%m-%d}{why}, in place of {record.before or 'none'}. Its source "
+            f"{who} on {record.when:%Y-%m-%d}{why}, in place of {record.before or 'none'}. Its source "
             "run holds the study and its test metrics.",
             "",
             *lines,

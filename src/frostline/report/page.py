@@ -1,7 +1,7 @@
 """The report: one HTML file with everything in it, for a phone or a desktop, light or dark."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frostline.report.health import Health
 from frostline.report.results import CellResult
+from frostline.words import visible
 
 __all__ = ["render"]
 
@@ -25,11 +26,12 @@ def render(
     environment = Environment(
         loader=PackageLoader("frostline.report", ""),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"points": _points, "picture": _picture, "short": _short}
+    environment.filters |= {"points": _points, "picture": _picture, "shortened": _shortened}
     return environment.get_template("page.html").render(
         results=results,
         health=health,
@@ -44,12 +46,19 @@ def _points(share: float) -> str:
     return f"{100 * share:+.1f}"
 
 
-def _short(value: str) -> str:
-    """A number to three digits, anything else as it is."""
+def _shown(value: object) -> object:
+    """Whatever the page prints: words with nothing hidden in them, before they are escaped for HTML."""
+    return visible(value) if isinstance(value, str) else value
+
+
+def _shortened(values: Iterable[str]) -> dict[str, str]:
+    """For each of `values`, itself; or, where all are numbers that differ so too, its fractions to three digits."""
+    values = list(values)
     try:
-        return f"{float(value):.3g}"
+        short = {value: f"{float(value):.3g}" if "." in value else value for value in values}
     except ValueError:
-        return value
+        short = {}
+    return short if len(set(short.values())) == len(values) else {value: value for value in values}
 
 
 def _picture(path: Path) -> str:

@@ -62,7 +62,10 @@ def read_results(config: Config) -> list[CellResult]:
     found = [
         CellResult(
             TrainRecord.read(_MODELS / name),
-            *(json.loads((_EVALUATIONS / name / f"{part}.json").read_text()) for part in ("metrics", "evidence")),
+            *(
+                json.loads((_EVALUATIONS / name / f"{part}.json").read_text(encoding="utf-8"))
+                for part in ("metrics", "evidence")
+            ),
         )
         for name in names
         if (_MODELS / name / "train.json").exists() and (_EVALUATIONS / name / "evidence.json").exists()
