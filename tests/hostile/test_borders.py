@@ -126,7 +126,11 @@ def test_pictures_whose_names_no_table_takes_are_labelled_beside_the_others(
     assert len(rows) == 5
     assert {row["label"] for row in rows} <= set(CLASSES)
     assert {f"probability_{name}" for name in CLASSES} | {"image", "label", "probability", "error"} == set(rows[0])
-    assert {row["image"] for row in rows} >= {r"new/caf\udce9.png", "new/[red] :smile: ü 漢字.png", "new/a\nb\x1b[2J.png"}
+    assert {row["image"] for row in rows} >= {
+        r"new/caf\udce9.png",
+        "new/[red] :smile: ü 漢字.png",
+        "new/a\nb\x1b[2J.png",
+    }
     table = pd.read_csv(io.StringIO(printed["csv"]), keep_default_na=False)
     assert len(table) == 5
     assert {r"new/[red] :smile: \xfc \u6f22\u5b57.png", "'=1+1.png"} <= set(table["image"])

@@ -44,7 +44,8 @@ def threshold_figure(labels: Labels, probabilities: Floats, classes: Sequence[st
     _unit(right, "recall: share of its images found", "precision: share of those called it that are")
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="lower left" if axes is right else "lower right", frameon=False, title="area")
+            place = "lower left" if axes is right else "lower right"
+            axes.legend(loc=place, title="area", framealpha=0.8, edgecolor="none")
     return figure
 
 
