@@ -93,7 +93,7 @@ def test_the_report_shows_every_name_as_text(project: Path) -> None:
             self.text: list[str] = []
             self.feed(page)
 
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        def handle_starttag(self, tag: str, _: list[tuple[str, str | None]]) -> None:
             self.tags.add(tag)
 
         def handle_data(self, data: str) -> None:
