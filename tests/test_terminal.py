@@ -46,3 +46,21 @@ def test_any_terminal_shows_every_name_in_a_straight_table(encoding: str) -> Non
     if encoding == "ascii":
         assert len({len(line) for line in out[1:-2]}) == 1
         assert text.isascii()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no ASCII file names")
+def test_file_names_are_utf_8_where_python_takes_them_for_ascii(tmp_path) -> None:
+    script = tmp_path / "names.py"
+    script.write_text(
+        "import os, sys\nfrom frostline import terminal\nterminal.set_up()\n"
+        "print(sys.getfilesystemencoding(), sys.argv[1:], sorted(os.listdir('pictures')))"
+    )
+    (tmp_path / "pictures" / "ü 漢").mkdir(parents=True)
+    answer = subprocess.run(
+        [sys.executable, str(script), "漢"],
+        cwd=tmp_path,
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=True,
+    )
+    assert answer.stdout.decode("ascii") == "utf-8 ['\\u6f22'] ['\\xfc \\u6f22']\n"

@@ -1,5 +1,6 @@
 """What goes to the user's terminal: it may know ASCII alone, and obeys escape codes, also those in a file name."""
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
@@ -12,9 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = ["console", "is_unicode", "plain", "set_up"]
 
+_UTF8_MODE = ["-X", "utf8"]
+
 
 def set_up() -> None:
-    r"""Let standard output and error write what their encoding lacks as `\uXXXX`, instead of raising."""
+    r"""Let standard output and error write what their encoding lacks as `\uXXXX`, instead of raising.
+
+    Where Python takes file names for ASCII (the locale C without Python's UTF-8 mode), the process first starts itself
+    again with that mode on: names on disk are bytes, and UTF-8 nearly everywhere.
+    """
+    if sys.getfilesystemencoding() == "ascii" and sys.orig_argv[1:3] != _UTF8_MODE:
+        os.environ["PYTHONIOENCODING"] = _encoding()
+        os.execv(sys.executable, [sys.executable, *_UTF8_MODE, *sys.orig_argv[1:]])  # noqa: S606  # it is this one
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
