@@ -23,3 +23,8 @@ def test_predictions_are_a_row_per_image():
     assert frame.columns.tolist() == ["image", "actual", "predicted", "probability_intact", "probability_cracked"]
     assert frame.iloc[2].tolist()[:3] == ["c", "cracked", "intact"]
     assert frame.notna().all(axis=None)
+
+
+def test_captions_are_short_and_hide_nothing():
+    lines = captions(LABELS, PROBABILITIES, ("w" * 240, "two\nlines"), np.array([2]))
+    assert lines == ["w" * 16 + "…" + "w" * 7 + " 95%\nis two\\nlines"]

@@ -95,3 +95,16 @@ def test_many_classes_are_shaded_without_numbers():
     figure = confusion_figure(np.eye(40, dtype=int), [f"class {number}" for number in range(40)])
     assert texts(figure) == set()
     assert rendered(figure).shape[0] < 2000
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_long_names_of_any_script_do_not_squeeze_the_matrix(count):
+    names = [f"{number}漢$العربية$_x\n" + "w" * 240 for number in range(count)]
+    figure = confusion_figure(np.eye(count, dtype=int), names)
+    figure.draw_without_rendering()
+    place = figure.axes[0].get_position()
+    assert min(place.width, place.height) > 0.35
+    assert len({tick.get_text() for tick in figure.axes[0].get_yticklabels()}) == count
+    frame = figure.get_tightbbox()
+    assert frame.x0 >= -0.05
+    assert frame.y0 >= -0.05

@@ -82,3 +82,17 @@ def test_reliability_names_both_errors(classes):
     assert before.startswith("as trained: error 0.")
     assert after.startswith("calibrated: error 0.")
     assert rendered(figure).size
+
+
+def test_the_curves_of_every_class_are_in_the_legends_whatever_it_is_called():
+    labels, probabilities = answers(4)
+    figure = threshold_figure(labels, probabilities, ("_x", "$a$b$", "w" * 240, "_y"))
+    assert rendered(figure).size
+    for axes in figure.axes:
+        shown = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert {entry.rpartition(":")[0].lstrip("\u200b") for entry in shown} == {
+            "_x",
+            "$a$b$",
+            "w" * 16 + "…" + "w" * 7,
+            "_y",
+        }

@@ -80,3 +80,10 @@ def test_networks_of_any_depth_fit(depth: int) -> None:
     figure = profile_figure(profile(depth, small=cell(depth)))
     assert "small: best at block" in " ".join(drawn(figure))
     assert figure.axes[0].get_xlim() == (0.4, depth + 0.6)
+
+
+def test_a_folder_of_any_name_and_a_size_with_an_underscore_are_named() -> None:
+    named = profile(5, _small=cell(5)).model_copy(update={"dataset": "$a$b\n" + "w" * 240})
+    words = drawn(profile_figure(named))
+    assert "$a$b\\n" + "w" * 20 + "…" + "w" * 13 + " as VGG16 sees it at 96 pixels" in words
+    assert "\u200b_small: best at block 5" in words
