@@ -54,8 +54,9 @@ def _find_fonts(needed: set[int]) -> frozenset[int]:
 def _families() -> list[str]:
     """What is installed beside matplotlib's own fonts, those without serifs first."""
     own = get_data_path()
-    names = {font.name for font in fontManager.ttflist if not font.fname.startswith(own) and font.name[0] != "."}
-    return sorted(names - {FONT}, key=lambda name: ("Serif" in name or "Mono" in name, "Sans" not in name, name))
+    names = {font.name for font in fontManager.ttflist if not font.fname.startswith(own)} - {FONT}
+    shown = [name for name in names if not name.startswith(".")]  # macOS's own, whose last resort is boxes
+    return sorted(shown, key=lambda name: ("Serif" in name or "Mono" in name, "Sans" not in name, name))
 
 
 @cache
