@@ -14,7 +14,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 @given(st.lists(WORDS, min_size=1, max_size=4))
 @example(["a\rb", "a\r\nb", "a\nb", '"a"', "a,b", "=1", "NA", " a ", ""])
 def test_every_string_is_read_back_as_it_was(words: list[str]) -> None:
-    text = csv_text(pd.DataFrame({"words": words, "number": 1.5}), for_people=False)
+    text = csv_text(pd.DataFrame({"words": words, "number": 1.5}))
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [row["words"] for row in rows] == words
     again = pd.read_csv(io.BytesIO(text.encode()), dtype=str, keep_default_na=False)

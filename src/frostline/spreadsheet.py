@@ -12,7 +12,7 @@ __all__ = ["csv_text"]
 _BEFORE_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def csv_text(table: "pd.DataFrame", *, for_people: bool) -> str:
+def csv_text(table: "pd.DataFrame", *, for_people: bool = False) -> str:
     """`table` without its index, a line per row; a cell that holds an end of line of any kind is quoted.
 
     A program reads every string back as it was. With `for_people`, strings that a spreadsheet would run as a formula

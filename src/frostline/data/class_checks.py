@@ -6,8 +6,9 @@ import pandas as pd
 
 from frostline.config import PrepareConfig
 from frostline.data.sources import Record
-from frostline.data.sources.record import in_one_line, listed
+from frostline.data.sources.record import listed
 from frostline.errors import DataError
+from frostline.words import visible
 
 __all__ = ["check_counts", "check_splits"]
 
@@ -29,11 +30,11 @@ def check_counts(
             continue
         rejected = quarantine[quarantine["label"] == label]
         reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(Counter(rejected["reason"]).items()))
-        examples = "; ".join(in_one_line(f"{row.image}: {row.detail}") for row in rejected.head(_EXAMPLES).itertuples())
+        examples = "; ".join(visible(f"{row.image}: {row.detail}") for row in rejected.head(_EXAMPLES).itertuples())
         why = f" Left out: {reasons}, for example {examples}." if reasons else ""
         if not count:
             why = " Its folder holds no pictures: remove it if there is no such class."
-        faults.append(f"Class '{in_one_line(label)}' has {usable[label]} usable images of {count}.{why}")
+        faults.append(f"Class '{visible(label)}' has {usable[label]} usable images of {count}.{why}")
     if faults:
         raise DataError(
             f"Too few images: prepare.min_images_per_class in params.yaml asks for at least "

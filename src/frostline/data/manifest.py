@@ -1,7 +1,6 @@
 """What a data set really has, as three files: the manifest, the quarantine, and a card that sums both up."""
 
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -17,12 +16,14 @@ from frostline.data.class_checks import check_counts, check_splits
 from frostline.data.inspection import Inspection, inspect_records, manifest_row
 from frostline.data.selection import select
 from frostline.data.sources import Record, Source
-from frostline.data.sources.record import listed, printable
+from frostline.data.sources.record import listed
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
 from frostline.progress import say
+from frostline.spreadsheet import csv_text
+from frostline.words import encodable
 
-__all__ = ["COLUMNS", "Prepared", "build", "csv_bytes", "other_columns", "read_manifest", "write_prepared"]
+__all__ = ["COLUMNS", "Prepared", "build", "other_columns", "read_manifest", "write_prepared"]
 
 COLUMNS = ("image", "label", "split", "group", "width", "height", "sha256")
 _APART = "source."
@@ -63,7 +64,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
         if isinstance(result, Inspection)
     ]
     unusable = [
-        (printable(record.image), result.reason, result.detail)
+        (encodable(record.image), result.reason, result.detail)
         for record, result in found
         if isinstance(result, ImageError)
     ]
@@ -74,7 +75,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
     else:
         images = pd.DataFrame(columns=[*COLUMNS, "row"])
     quarantine = quarantine.sort_values(["image", "reason", "detail"], ignore_index=True)
-    label_of = {printable(record.image): record.label for record in records}
+    label_of = {encodable(record.image): record.label for record in records}
     check_counts(labels, images, quarantine.assign(label=quarantine["image"].map(label_of)), prepare)
     splits = assign_splits(
         images["label"].tolist(),
@@ -93,8 +94,8 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
 def write_prepared(folder: Path, prepared: Prepared) -> None:
     """Write `manifest.csv`, `quarantine.csv` and `card.json` to `folder`, all or none."""
     with atomic_folder(folder) as temporary:
-        (temporary / "manifest.csv").write_bytes(csv_bytes(prepared.manifest))
-        (temporary / "quarantine.csv").write_bytes(csv_bytes(prepared.quarantine))
+        (temporary / "manifest.csv").write_bytes(csv_text(prepared.manifest).encode())
+        (temporary / "quarantine.csv").write_bytes(csv_text(prepared.quarantine).encode())
         card = json.dumps(prepared.card, indent=2, ensure_ascii=False) + "\n"
         (temporary / "card.json").write_bytes(card.encode())
 
@@ -107,14 +108,6 @@ def read_manifest(file: Path) -> pd.DataFrame:
     types: dict[str, type] = {column: int if column in ("width", "height") else str for column in columns}
     # "NA" and "null" are labels like any other.
     return pd.read_csv(file, dtype=types, keep_default_na=False, encoding="utf-8")
-
-
-def csv_bytes(table: pd.DataFrame) -> bytes:
-    """`table` as CSV in UTF-8 that `read_manifest` reads as it was, whatever characters its cells hold."""
-    buffer = io.BytesIO()
-    # Cells with a character of the line's end are quoted: with "\n" alone, a carriage return in a name would end a row.
-    table.to_csv(buffer, index=False, lineterminator="\r\n", encoding="utf-8")
-    return buffer.getvalue()
 
 
 def other_columns(manifest: pd.DataFrame) -> dict[str, str]:
@@ -166,7 +159,7 @@ def _card(
         "groups": {"count": len(shared), "images": int(shared.sum()), "largest": int(group_sizes.max())},
         "width": _spread(manifest["width"]),
         "height": _spread(manifest["height"]),
-        "fingerprint": hashlib.sha256(csv_bytes(manifest)).hexdigest(),
+        "fingerprint": hashlib.sha256(csv_text(manifest).encode()).hexdigest(),
     }
 
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from frostline.atomic import atomic_folder
 from frostline.config import PrepareConfig
 from frostline.data.images import DECODER_VERSION, Resize, load_square, read_bytes
-from frostline.data.manifest import csv_bytes, read_manifest
+from frostline.data.manifest import read_manifest
 from frostline.data.parallel import map_files
 from frostline.errors import DataError, ImageError
 from frostline.fingerprint import fingerprint
+from frostline.spreadsheet import csv_text
 
 __all__ = ["PackedImages", "read_packed", "write_packed"]
 
@@ -72,7 +73,7 @@ def write_packed(
             pass
         images.flush()
         np.save(temporary / "labels.npy", np.searchsorted(classes, manifest["label"].tolist()).astype(np.int64))
-        (temporary / "index.csv").write_bytes(csv_bytes(manifest))
+        (temporary / "index.csv").write_bytes(csv_text(manifest).encode())
         identity = {
             "sha256": manifest["sha256"].tolist(),
             "labels": manifest["label"].tolist(),

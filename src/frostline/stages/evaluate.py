@@ -84,7 +84,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
         with atomic_folder(folder) as new:
             for kind, numbers in (("metrics", metrics), ("evidence", evidence)):
                 (new / f"{kind}.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-            table = csv_text(predictions(test, labels, probabilities, packed.classes), for_people=False)  # DVC reads it
+            table = csv_text(predictions(test, labels, probabilities, packed.classes))  # DVC reads it
             (new / "predictions.csv").write_bytes(table.encode())
             for picture, figure in _figures(network, packed, rows, probabilities, record, evidence).items():
                 figure.savefig(new / picture)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.data.sources.layout import ClassFolder, Layout
-from frostline.data.sources.record import Reading, Record, printable, state_of
+from frostline.data.sources.record import Reading, Record, state_of
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
+from frostline.words import encodable
 
 __all__ = ["FolderSource"]
 
@@ -41,7 +42,7 @@ class FolderSource:
             )
         folders: dict[str, list[str]] = {}
         for folder in classes:
-            folders.setdefault(folder.label, []).append(printable(self._name(folder.path)))
+            folders.setdefault(folder.label, []).append(encodable(self._name(folder.path)))
         return Reading(records, folders, self._left_out(layout, classes))
 
     def records(self) -> list[Record]:
@@ -57,13 +58,13 @@ class FolderSource:
         return state_of(self.root, self.read())
 
     def _left_out(self, layout: Layout, classes: list[ClassFolder]) -> dict[str, str]:
-        reasons = {printable(self._name(folder)): why for folder, why in layout.left_out.items()}
+        reasons = {encodable(self._name(folder)): why for folder, why in layout.left_out.items()}
         above = {parent for folder in classes for parent in folder.path.parents if parent.is_relative_to(self.root)}
         for folder in sorted(above):
             if count := len(layout.walk.files(folder)):
-                place = "" if folder == self.root else f" in {printable(self._name(folder))}"
+                place = "" if folder == self.root else f" in {encodable(self._name(folder))}"
                 reasons[f"{count} file{'' if count == 1 else 's'}{place}"] = "in no class folder"
-        ignored = sorted({printable(folder.name) for folder in layout.walk.ignored})
+        ignored = sorted({encodable(folder.name) for folder in layout.walk.ignored})
         return reasons | dict.fromkeys(ignored, "hidden, or a system's own")
 
     def _name(self, path: Path) -> str:

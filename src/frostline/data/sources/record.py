@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from frostline.fingerprint import fingerprint
+from frostline.words import encodable, visible
 
-__all__ = ["Reading", "Record", "Source", "as_word", "in_one_line", "listed", "printable", "state_of"]
+__all__ = ["Reading", "Record", "Source", "as_word", "listed", "state_of"]
 
 _SHOWN = 12
 
@@ -87,22 +88,12 @@ def as_word(text: str) -> str:
 
     That is Unicode's form C, without spaces at its ends, and with bytes that are no text escaped.
     """
-    return unicodedata.normalize("NFC", printable(text)).strip()
-
-
-def printable(text: str) -> str:
-    """`text` with bytes that are not UTF-8 (lone surrogates, as `os.fsdecode` makes them) escaped."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def in_one_line(text: str) -> str:
-    """`text` for a line of a message: what does not print is escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in printable(text))
+    return unicodedata.normalize("NFC", encodable(text)).strip()
 
 
 def listed(names: Iterable[str]) -> str:
     """`names` for a line of a message: the first dozen, and how many more there are."""
-    shown = [in_one_line(name) for name in names]
+    shown = [visible(name) for name in names]
     more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     return ", ".join(shown[:_SHOWN]) + more
 
@@ -119,7 +110,7 @@ def _record_state(root: Path, record: Record) -> list[Any]:
     except OSError:  # a broken or looping link, or a file that a table names but nobody has
         size, time = -1, -1
     extra = sorted(record.extra.items())
-    return [printable(record.image), record.label, record.split or "", record.group or "", extra, size, time]
+    return [encodable(record.image), record.label, record.split or "", record.group or "", extra, size, time]
 
 
 def _files(count: int) -> str:

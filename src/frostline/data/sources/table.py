@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.data.sources.locate import Files, foreign
-from frostline.data.sources.record import Reading, Record, as_word, in_one_line, listed, state_of
+from frostline.data.sources.record import Reading, Record, as_word, listed, state_of
 from frostline.data.sources.split_names import UNLABELLED, parse, settle
 from frostline.data.sources.table_text import Row, read_rows
 from frostline.errors import DataError
+from frostline.words import visible
 
 __all__ = ["CsvSource"]
 
@@ -68,7 +69,7 @@ class CsvSource:
         if what := foreign(cell.strip()):
             raise self._error(
                 row,
-                f"has the image {in_one_line(cell.strip())}, which is {what}. Expected the path of a file on this "
+                f"has the image {visible(cell.strip())}, which is {what}. Expected the path of a file on this "
                 f"machine, best relative to the table's folder {self.root}",
             )
         return files.relative(cell.strip())
@@ -83,7 +84,7 @@ class CsvSource:
         if not cell.strip():
             return None
         if name.split in (None, UNLABELLED) or name.rest:
-            raise self._error(row, f"has split '{in_one_line(cell)}'. Expected one of train, val, test, or nothing")
+            raise self._error(row, f"has split '{visible(cell)}'. Expected one of train, val, test, or nothing")
         return name.split
 
     def _error(self, row: Row, fault: str) -> DataError:
