@@ -160,12 +160,13 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
     megabytes: Annotated[float, typer.Option(min=0.001, help="Largest request.")] = 32,
     images: Annotated[int, typer.Option(min=1, help="Most pictures in a request.")] = 64,
+    seconds: Annotated[float, typer.Option(min=0.001, help="Longest time from a request to its answer.")] = 60,
 ) -> None:
     """Serve the champion over HTTP, in MLflow's JSON."""
-    from frostline.registry.server import ServingLimits
+    from frostline.registry.limits import ServingLimits
     from frostline.stages import serve as stage
 
-    stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images))
+    stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images, seconds=seconds))
 
 
 @app.command(rich_help_panel=MODELS)

@@ -3,6 +3,7 @@
 import base64
 import gc
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,9 @@ import uvicorn
 from PIL import Image
 
 from frostline.registry.models import load_champion, register_challenger
-from frostline.registry.server import ServingLimits, create_app
+from frostline.registry.connections import server_config
+from frostline.registry.limits import ServingLimits
+from frostline.registry.server import create_app
 from frostline.tracking.runs import Tracker
 
 LIMITS = ServingLimits(megabytes=1, images=8)
@@ -35,14 +38,13 @@ def champion(stores, tmp_path_factory, limits, make_network, make_record):
 
 @pytest.fixture(scope="module")
 def address(champion) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(create_app(champion, LIMITS), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    server = uvicorn.Server(server_config(create_app(champion, LIMITS), LIMITS))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 def post(address: str, body: bytes, kind: str | None = "application/json") -> tuple[int, dict]:

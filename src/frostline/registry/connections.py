@@ -1,0 +1,82 @@
+"""HTTP/1.1 as uvicorn speaks it, with a bound on connections and on how long a client keeps one waiting."""
+
+import asyncio
+import json
+from typing import ClassVar
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from frostline.registry.limits import ServingLimits
+
+__all__ = ["server_config"]
+
+_GRACE = 5  # seconds after SIGTERM or Ctrl-C in which requests are still answered
+
+
+def server_config(app: FastAPI, limits: ServingLimits) -> uvicorn.Config:
+    """The settings of a uvicorn server for `app`, under `limits`; it stops within seconds whatever its clients do."""
+    protocol = type("_Protocol", (_PatientProtocol,), {"limits": limits})
+    return uvicorn.Config(app, http=protocol, ws="none", log_level="warning", timeout_graceful_shutdown=_GRACE)
+
+
+class _PatientProtocol(H11Protocol):
+    """One connection. uvicorn itself waits for ever for the rest of a head, and for a client to take its answer."""
+
+    limits: ClassVar[ServingLimits]
+    _clock: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self._end(503, f"{self.limits.connections} connections are open already: ask again in a moment.")
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_clock()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn where the bytes are not HTTP."""
+        self._end(400, msg)
+
+    def _watch(self) -> None:
+        """Run the clock while it is the client's turn. What it sends then does not stop it: the turn is one."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_clock()  # the application has its own bounds
+        elif self._clock is None:
+            self._clock = self.loop.call_later(self.limits.patience, self._give_up)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _give_up(self) -> None:
+        if self.conn.trailing_data[0] and not self.transport.is_closing():  # a part of a head
+            self._end(408, f"No whole request came within {self.limits.patience:g} s.")
+        self.transport.abort()
+
+    def _end(self, status: int, reason: str) -> None:
+        """Answer, unless an answer has begun, and close."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            body = json.dumps({"error": reason}).encode()
+            headers = [
+                ("content-type", "application/json"),
+                ("content-length", str(len(body))),
+                ("connection", "close"),
+            ]
+            head = h11.Response(status_code=status, headers=headers)
+            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()

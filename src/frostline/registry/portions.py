@@ -1,0 +1,49 @@
+"""Pictures of a request, and how many of them are one turn's work."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image
+
+__all__ = ["Picture", "decoding_bytes", "portions"]
+
+_MOST_PICTURES = 32  # as many as the network takes at once
+_MOST_BYTES = 128_000_000
+_NETWORK = 4_000_000  # bytes that are decoded in about the time of a picture's way through the network
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture's file and the bytes that `decoding` it takes; or, in `error`, why there is none."""
+
+    content: bytes
+    decoding: int
+    error: str = ""
+
+    @property
+    def cost(self) -> int:
+        """Its work, as the bytes that are decoded in the same time."""
+        return self.decoding + _NETWORK
+
+
+def portions(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
+    """`pictures` in order, in lists that are one turn's work each: short, and none is empty."""
+    portion: list[Picture] = []
+    for picture in pictures:
+        full = sum(each.decoding for each in portion) + picture.decoding > _MOST_BYTES
+        if portion and (full or len(portion) == _MOST_PICTURES):
+            yield portion
+            portion = []
+        portion.append(picture)
+    if portion:
+        yield portion
+
+
+def decoding_bytes(picture: bytes) -> int:
+    """What decoding takes, by the picture's header; 0 for what is no picture."""
+    try:
+        with Image.open(BytesIO(picture)) as image:
+            return image.width * image.height * 8  # Pillow's 4 bytes a pixel, as they are stored and as RGB
+    except Exception:  # it is refused, or gives its reason, when it is decoded
+        return 0
