@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import ClassVar
 
 import h11
@@ -76,7 +77,7 @@ class _PatientProtocol(H11Protocol):
                 ("content-length", str(len(body))),
                 ("connection", "close"),
             ]
-            head = h11.Response(status_code=status, headers=headers)
+            head = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
             for event in (head, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()

@@ -45,5 +45,5 @@ class Refused(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """503 says when to ask again."""
-        return {"Retry-After": "1"} if self.status == 503 else {}
+        """When to ask again after 503; after 408 there is nothing more to say."""
+        return {503: {"Retry-After": "1"}, 408: {"Connection": "close"}}.get(self.status, {})

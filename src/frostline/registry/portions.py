@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image
 
-__all__ = ["Picture", "decoding_bytes", "portions"]
+__all__ = ["Picture", "decoding_work", "portions"]
 
 _MOST_PICTURES = 32  # as many as the network takes at once
 _MOST_BYTES = 128_000_000
@@ -15,7 +15,7 @@ _NETWORK = 4_000_000  # bytes that are decoded in about the time of a picture's 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture's file and the bytes that `decoding` it takes; or, in `error`, why there is none."""
+    """A picture's file and the work of `decoding` it, in bytes; or, in `error`, why there is none."""
 
     content: bytes
     decoding: int
@@ -23,7 +23,7 @@ class Picture:
 
     @property
     def cost(self) -> int:
-        """Its work, as the bytes that are decoded in the same time."""
+        """All of its work, as the bytes that are decoded in the same time."""
         return self.decoding + _NETWORK
 
 
@@ -40,8 +40,16 @@ def portions(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
         yield portion
 
 
-def decoding_bytes(picture: bytes) -> int:
-    """What decoding takes, by the picture's header; 0 for what is no picture."""
+def decoding_work(picture: bytes) -> int:
+    """The bytes that decoding writes, as the picture's header tells; 0 for what is no picture.
+
+    A JPEG counts once for every ten scans: its decoder goes over the whole picture for each, and 40 bytes make a scan.
+    """
+    scans = picture.count(b"\xff\xda") if picture.startswith(b"\xff\xd8") else 0
+    return _decoded_bytes(picture) * max(1, scans // 10)
+
+
+def _decoded_bytes(picture: bytes) -> int:
     try:
         with Image.open(BytesIO(picture)) as image:
             return image.width * image.height * 8  # Pillow's 4 bytes a pixel, as they are stored and as RGB

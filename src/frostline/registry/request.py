@@ -6,7 +6,7 @@ from typing import Any
 from frostline.errors import ImageError
 from frostline.registry.encoded import picture_bytes
 from frostline.registry.limits import Refused, ServingLimits
-from frostline.registry.portions import Picture, decoding_bytes
+from frostline.registry.portions import Picture, decoding_work
 
 __all__ = ["read_pictures"]
 
@@ -91,7 +91,7 @@ def _picture(value: Any) -> Picture:
         content = picture_bytes(_unwrapped(value))
     except ImageError as error:
         return Picture(b"", 0, str(error))
-    return Picture(content, decoding_bytes(content))
+    return Picture(content, decoding_work(content))
 
 
 def _unwrapped(value: Any) -> Any:

@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 
 class Turns:
-    """One piece of work at a time, of all that wait the one that would be done first if they were done side by side.
+    """One piece of work at a time: of those that wait, the one that would be done first if all were done side by side.
 
-    Self-clocked fair queueing (Golestani 1994): a piece of work is tagged, as it comes, with the tag of the piece being
-    done plus its own cost, and the lowest tag is next. So a request that hands in its pieces one after the other holds
-    up another by no more work than that one asks for itself, plus the one piece that is being done.
+    Fair queueing (Demers, Keshav and Shenker 1989): `_shared` is the work that each request would have got of what was
+    done, and a piece is tagged with that, as it comes, plus its own cost; the lowest tag is next. So the pieces of one
+    request hold up another's by no more work than the other asks for, plus the one piece that is being done.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._busy = False
-        self._tag = 0.0
+        self._shared = 0.0
         self._numbers = itertools.count()
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
 
@@ -36,6 +36,7 @@ class Turns:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
         finally:
+            self._shared += cost / (1 + len(self._waiting))
             self._pass_on()
 
     async def _turn(self, cost: float) -> None:
@@ -43,7 +44,7 @@ class Turns:
             self._busy = True
             return
         turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (self._tag + cost, next(self._numbers), turn))
+        heapq.heappush(self._waiting, (self._shared + cost, next(self._numbers), turn))
         try:
             await turn
         except asyncio.CancelledError:
@@ -53,7 +54,7 @@ class Turns:
 
     def _pass_on(self) -> None:
         while self._waiting:
-            self._tag, _, turn = heapq.heappop(self._waiting)
+            _, _, turn = heapq.heappop(self._waiting)
             if not turn.done():
                 turn.set_result(None)
                 return

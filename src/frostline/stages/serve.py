@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 
+from frostline.data.images import quiet_pillow
 from frostline.errors import FrostlineError
 from frostline.params import load_config
 from frostline.progress import say
@@ -22,7 +23,7 @@ _MENDS = {
 
 
 def run(dataset: str | None, host: str, port: int, limits: ServingLimits) -> None:
-    """Serve until interrupted. Raises RegistryError if there is no champion, FrostlineError if the port is taken."""
+    """Serve until interrupted, which ends the process. Raises RegistryError if there is no champion, FrostlineError if the port is taken."""
     import uvicorn
 
     config = load_config()
@@ -33,10 +34,11 @@ def run(dataset: str | None, host: str, port: int, limits: ServingLimits) -> Non
         place = f"http://{shown}:{listener.getsockname()[1]}"
         say(f"Serving {version.name} version {version.number} at {place}/invocations; stop with Ctrl-C.")
         try:
-            uvicorn.Server(server_config(create_app(version, limits), limits)).run(sockets=[listener])
+            with quiet_pillow():
+                uvicorn.Server(server_config(create_app(version, limits), limits)).run(sockets=[listener])
         except KeyboardInterrupt:
             say("Stopped serving.")
-            raise SystemExit(130) from None
+            os._exit(130)  # at once, as SIGTERM does: an exit would wait for the picture that is being decoded
 
 
 def _listener(host: str, port: int) -> socket.socket:
