@@ -15,9 +15,9 @@ import requests
 import uvicorn
 from PIL import Image
 
-from frostline.registry.models import load_champion, register_challenger
 from frostline.registry.connections import server_config
 from frostline.registry.limits import ServingLimits
+from frostline.registry.models import load_champion, register_challenger
 from frostline.registry.server import create_app
 from frostline.tracking.runs import Tracker
 

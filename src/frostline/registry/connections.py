@@ -43,6 +43,14 @@ class _PatientProtocol(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stop_clock()
@@ -52,8 +60,9 @@ class _PatientProtocol(H11Protocol):
         self._end(400, msg)
 
     def _watch(self) -> None:
-        """Run the clock while it is the client's turn. What it sends then does not stop it: the turn is one."""
-        if self.cycle is not None and not self.cycle.response_complete:
+        """Run the clock while it is the client's turn. Its sending a little does not set the clock back."""
+        working = self.cycle is not None and not self.cycle.response_complete
+        if working and not self.flow.write_paused:
             self._stop_clock()  # the application has its own bounds
         elif self._clock is None:
             self._clock = self.loop.call_later(self.limits.patience, self._give_up)

@@ -79,10 +79,10 @@ def _column(split: Any) -> list[Any] | None:
         return None
     columns, rows = split.get("columns", ["image"]), split.get("data")
     if not isinstance(columns, list) or columns.count("image") != 1 or not isinstance(rows, list):
-        raise Refused(400, 'dataframe_split needs "columns" that name \'image\' once, and "data" with a row a picture.')
+        raise Refused(400, "dataframe_split needs columns of which one is 'image', and data with a row per picture.")
     position = columns.index("image")
     if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
-        raise Refused(400, f'A row of dataframe_split\'s "data" does not have {len(columns)} values, one a column.')
+        raise Refused(400, f"Each row of dataframe_split's data needs {len(columns)} values, one per column.")
     return [row[position] for row in rows]
 
 
@@ -98,8 +98,6 @@ def _unwrapped(value: Any) -> Any:
     """A picture without {"image": ...}, TensorFlow Serving's {"b64": ...}, or the brackets of a row."""
     if isinstance(value, dict) and "image" in value:
         value = value["image"]
-    if isinstance(value, dict) and "b64" in value:
-        value = value["b64"]
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str | dict):
-        return _unwrapped(value[0])
-    return value
+        value = value[0]
+    return value["b64"] if isinstance(value, dict) and "b64" in value else value

@@ -23,7 +23,12 @@ _MENDS = {
 
 
 def run(dataset: str | None, host: str, port: int, limits: ServingLimits) -> None:
-    """Serve until interrupted, which ends the process. Raises RegistryError if there is no champion, FrostlineError if the port is taken."""
+    """Serve until interrupted, which ends the process.
+
+    Raises:
+        RegistryError: there is no champion.
+        FrostlineError: nobody can listen at `host` and `port`.
+    """
     import uvicorn
 
     config = load_config()
@@ -46,7 +51,7 @@ def _listener(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-        return socket.create_server(address[:2], family=family)
+        return socket.create_server(address, family=family)
     except UnicodeError:
         why = "that is no host's name. Choose another --host."
     except socket.gaierror as error:
