@@ -1,7 +1,10 @@
 """HTTP/1.1 as uvicorn speaks it, with a bound on connections and on how long a client keeps one waiting."""
 
 import asyncio
+import errno
 import json
+import os
+import socket
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -10,17 +13,49 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from frostline.data.images import quiet_pillow
+from frostline.errors import FrostlineError
+from frostline.progress import say
 from frostline.registry.limits import ServingLimits
 
-__all__ = ["server_config"]
+__all__ = ["listen", "serve", "server_config"]
 
-_GRACE = 5  # seconds after SIGTERM or Ctrl-C in which requests are still answered
+_MENDS = {
+    errno.EADDRNOTAVAIL: "Choose a --host of this machine.",
+    errno.EACCES: "Ports below 1024 belong to the system: choose another --port.",
+}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens at `host` (a name, or an address of IPv4 or IPv6). Raises FrostlineError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+        return socket.create_server(address, family=family)
+    except UnicodeError:
+        why = "that is no host's name. Choose another --host."
+    except socket.gaierror as error:
+        why = f"{error.strerror}. Choose another --host."
+    except OSError as error:
+        number = error.errno or 0
+        why = f"{os.strerror(number)}. {_MENDS.get(number, 'Choose another --port.')}"
+    raise FrostlineError(f"Cannot listen on {host}:{port}: {why}")
+
+
+def serve(app: FastAPI, limits: ServingLimits, listener: socket.socket) -> None:
+    """Answer at `listener` until SIGTERM or Ctrl-C, which end the process in about `limits.grace` seconds at most."""
+    try:
+        with quiet_pillow():
+            uvicorn.Server(server_config(app, limits)).run(sockets=[listener])
+    except KeyboardInterrupt:
+        say("Stopped serving.")
+        os._exit(130)  # at once, as SIGTERM does: an exit would wait for the picture that is being decoded
 
 
 def server_config(app: FastAPI, limits: ServingLimits) -> uvicorn.Config:
-    """The settings of a uvicorn server for `app`, under `limits`; it stops within seconds whatever its clients do."""
+    """The settings of a uvicorn server for `app`, under `limits`."""
     protocol = type("_Protocol", (_PatientProtocol,), {"limits": limits})
-    return uvicorn.Config(app, http=protocol, ws="none", log_level="warning", timeout_graceful_shutdown=_GRACE)
+    return uvicorn.Config(app, http=protocol, ws="none", log_level="warning", timeout_graceful_shutdown=limits.grace)
 
 
 class _PatientProtocol(H11Protocol):

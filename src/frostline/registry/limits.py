@@ -24,6 +24,8 @@ class ServingLimits(BaseModel):
     """Read to the end and not yet answered."""
     connections: int = Field(default=256, ge=1)
     """Open at once."""
+    grace: int = Field(default=5, ge=1)
+    """Seconds after SIGTERM or Ctrl-C in which requests are still answered."""
 
     @property
     def body(self) -> int:
