@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import requests
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from frostline.registry.connections import server_config
 from frostline.registry.limits import ServingLimits
@@ -172,6 +173,21 @@ def test_a_body_without_end_is_refused_where_it_is_too_large(place):
         send_for_ever(connection, b"10000\r\n" + b" " * 65536 + b"\r\n")
     length = send(place, JSON + b"Expect: 100-continue\r\nContent-Length: 99999999999\r\n\r\n")
     assert length.recv(65536).startswith(b"HTTP/1.1 413")
+
+
+def test_no_client_keeps_the_server_with_much_that_is_read_at_once(place, monkeypatch):
+    sizes = []
+
+    def received(self, data: bytes) -> None:
+        sizes.append(len(data))
+        receive(self, data)
+
+    receive = H11Protocol.data_received
+    monkeypatch.setattr(H11Protocol, "data_received", received)
+    chunks = b"1\r\n \r\n" * 30_000 + b"0\r\n\r\n"
+    connection = send(place, JSON + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert b"The body is not JSON" in rest(connection)
+    assert max(sizes) <= 16_384
 
 
 def test_all_requests_together_hold_no_more_than_eight_bodies():
