@@ -1,10 +1,12 @@
-"""Where a server can listen, and where it cannot."""
+"""Where a server can listen, and where it cannot; and bounds that are none."""
 
 import re
 import socket
 
 import pytest
+from typer.testing import CliRunner
 
+from frostline.cli import app
 from frostline.errors import FrostlineError
 from frostline.registry.connections import listen
 
@@ -37,3 +39,11 @@ def test_names_and_addresses_are_listened_on(host):
         pytest.skip("this machine has no IPv6")
     with listen(host, 0) as listener:
         socket.create_connection((host, listener.getsockname()[1])).close()
+
+
+@pytest.mark.parametrize("option", ["--megabytes", "--seconds"])
+@pytest.mark.parametrize("value", ["inf", "nan", "0"])
+def test_a_bound_that_bounds_nothing_is_refused(option, value):
+    answer = CliRunner().invoke(app, ["serve", option, value])
+    assert answer.exit_code == 2
+    assert f"Invalid value for '{option}'" in answer.output

@@ -43,8 +43,9 @@ def test_every_form_of_one_picture_is_read(body):
     assert contents(body) == [b"hi"]
 
 
-def test_a_byte_order_mark_is_no_mistake():
-    assert [each.content for each in read_pictures(b'\xef\xbb\xbf{"inputs": ["aGk="]}', LIMITS)] == [b"hi"]
+@pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"inputs": ["aGk="]}', b'{"inputs": ["aG\nk=\n"]}'])
+def test_a_byte_order_mark_and_lines_as_a_shell_writes_them_are_no_mistake(body):
+    assert [picture.content for picture in read_pictures(body, LIMITS)] == [b"hi"]
 
 
 def test_a_picture_that_is_not_there_harms_no_other():

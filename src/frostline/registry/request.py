@@ -42,7 +42,8 @@ def read_pictures(body: bytes | bytearray, limits: ServingLimits) -> list[Pictur
 
 def _parsed(body: bytes | bytearray) -> Any:
     try:
-        return json.loads(body, object_pairs_hook=_unambiguous)
+        # Not strict: a shell puts the lines that `base64` prints into a string as they are.
+        return json.loads(body, object_pairs_hook=_unambiguous, strict=False)
     except (ValueError, RecursionError) as error:
         raise Refused(400, f"The body is not JSON ({error}): {_SHAPES}.") from None
 
