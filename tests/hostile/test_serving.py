@@ -35,6 +35,7 @@ class Model:
     """Answers as a served model does, at a speed and with failures that a test chooses by the bytes of a picture."""
 
     def __init__(self) -> None:
+        self.begun = threading.Event()
         self.go_on = threading.Event()
 
     def predict(self, asked: pd.DataFrame) -> pd.DataFrame:
@@ -42,6 +43,7 @@ class Model:
             if content == b"fail":
                 raise RuntimeError("out of memory on \N{SNOWMAN} device\nand more lines")
             if content == b"wait":
+                self.begun.set()
                 self.go_on.wait(60)
         return pd.DataFrame({"label": [content.decode("latin-1") for content in asked["image"]], "error": ""})
 
@@ -49,7 +51,7 @@ class Model:
 @contextmanager
 def serving(model: Model | None = None, **changes: float) -> Iterator[tuple[str, int]]:
     """The place of a server that runs inside the block, of little patience."""
-    limits = ServingLimits(**{"megabytes": 1, "patience": 0.5, **changes})
+    limits = ServingLimits(**{"megabytes": 1, "patience": 1, **changes})
     app = create_app(LoadedVersion("frostline-cells", "1", model or Model(), Path()), limits)
     server = uvicorn.Server(server_config(app, limits))
     listener = socket.create_server(("127.0.0.1", 0))
@@ -95,6 +97,16 @@ def post(place: tuple[str, int], *contents: bytes) -> requests.Response:
     return requests.post(f"http://{place[0]}:{place[1]}/invocations", json=asked(*contents), timeout=60)
 
 
+def post_until(status: int, place: tuple[str, int], *contents: bytes) -> requests.Response:
+    """The answer of that status, for which clients before this one may still have to come or go."""
+    for _ in range(100):
+        answer = post(place, *contents)
+        if answer.status_code == status:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"The answer is always {answer.status_code}.")
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG of which the head alone is there."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
@@ -124,9 +136,9 @@ def test_a_small_request_is_answered_before_a_large_one_that_came_earlier():
 
     with serving(model) as place, ThreadPoolExecutor(2) as clients:
         large = clients.submit(ask, place, b"wait", *[bomb(4000, 4000)] * 8)
-        time.sleep(0.2)
+        assert model.begun.wait(60)
         small = clients.submit(ask, place, b"a")
-        time.sleep(0.2)
+        time.sleep(0.5)
         model.go_on.set()
         large.result()
         small.result()
@@ -149,7 +161,7 @@ def test_what_is_sent_by_half_is_not_waited_for(place, sent, status):
     for connection in connections:
         answer = rest(connection)
         assert status in answer
-        assert not status or b'{"error": "No' in answer.replace(b'{"error":"No', b'{"error": "No')
+        assert (b'{"error":' in answer) == bool(status)
 
 
 def test_a_head_that_comes_letter_by_letter_is_not_waited_for(place):
@@ -191,22 +203,22 @@ def test_no_client_keeps_the_server_with_much_that_is_read_at_once(place, monkey
 
 
 def test_all_requests_together_hold_no_more_than_eight_bodies():
-    with serving(megabytes=0.1, patience=5) as place:
+    with serving(megabytes=0.1, patience=10) as place:
         held = [send(place, JSON + b"Content-Length: 99000\r\n\r\n" + b" " * 98_000) for _ in range(8)]
-        time.sleep(0.2)
-        answer = requests.post(f"http://127.0.0.1:{place[1]}/invocations", json={"inputs": ["a" * 90_000]}, timeout=60)
+        for _ in range(30):  # the server reads a little of each, and answers
+            requests.get(f"http://127.0.0.1:{place[1]}/ping", timeout=60)
+        answer = post(place, bytes(60_000))
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         for connection in held:
             connection.close()
-        time.sleep(0.2)
-        assert post(place, b"a").status_code == 200
+        post_until(200, place, b"a")
 
 
 def test_more_requests_than_may_wait_are_sent_away():
     model = Model()
     with serving(model, requests=1) as place, ThreadPoolExecutor(1) as clients:
         first = clients.submit(post, place, b"wait")
-        time.sleep(0.3)
+        assert model.begun.wait(60)
         answer = post(place, b"a")
         model.go_on.set()
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
@@ -215,13 +227,12 @@ def test_more_requests_than_may_wait_are_sent_away():
 
 
 def test_more_connections_than_may_be_open_are_closed_at_once():
-    with serving(connections=5, patience=2) as place:
+    with serving(connections=5, patience=10) as place:
         held = [send(place, b"") for _ in range(5)]
         assert b"503 Service Unavailable" in rest(send(place, b""))
         for connection in held:
             connection.close()
-        time.sleep(0.2)
-        assert post(place, b"a").status_code == 200
+        post_until(200, place, b"a")
 
 
 def test_an_answer_that_takes_too_long_is_an_error_and_others_are_answered():
@@ -229,10 +240,8 @@ def test_an_answer_that_takes_too_long_is_an_error_and_others_are_answered():
     with serving(model, seconds=0.5) as place:
         late = post(place, b"wait")
         model.go_on.set()
-        assert (late.status_code, late.json()["error"]) == (
-            504,
-            "No answer within 0.5 s: send fewer pictures at once, or later.",
-        )
+        assert late.status_code == 504
+        assert late.json()["error"] == "No answer within 0.5 s: send fewer pictures at once, or later."
         assert post(place, b"a").status_code == 200
 
 
@@ -251,8 +260,9 @@ def test_clients_that_leave_are_forgotten_without_a_word(caplog):
     with serving(model) as place:
         send(place, JSON + b"Content-Length: 100\r\n\r\n{").close()
         body = json.dumps(asked(b"wait", *[bomb(4000, 4000)] * 3)).encode()
-        send(place, JSON + f"Content-Length: {len(body)}\r\n\r\n".encode() + body).close()
-        time.sleep(0.2)
+        leaves = send(place, JSON + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert model.begun.wait(60)
+        leaves.close()
         model.go_on.set()
         assert post(place, b"a").status_code == 200
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -317,7 +327,7 @@ def test_a_signal_stops_the_server_whatever_its_clients_do(servers, number, sent
     body = json.dumps(asked(b"a")).encode()
     busy = send(place, JSON + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
     half = [send(place, data) for data in (b"", b"POST /inv", JSON + b"Content-Length: 100\r\n\r\n{")]
-    time.sleep(0.2)
+    assert requests.get(f"http://127.0.0.1:{place[1]}/ping", timeout=60).status_code == 200
     server.send_signal(sent)
     _, said = server.communicate(timeout=30)
     assert server.returncode == code
