@@ -158,14 +158,15 @@ def serve(
     dataset: OfDataset = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
-    megabytes: Annotated[float, typer.Option(min=0.001, help="Largest request.")] = 32,
+    megabytes: Annotated[float, typer.Option(min=0.001, max=1000, help="Largest request.")] = 32,
     images: Annotated[int, typer.Option(min=1, help="Most pictures in a request.")] = 64,
+    seconds: Annotated[float, typer.Option(min=0.001, max=86400, help="Longest wait for an answer.")] = 60,
 ) -> None:
     """Serve the champion over HTTP, in MLflow's JSON."""
-    from frostline.registry.server import ServingLimits
+    from frostline.registry.limits import ServingLimits
     from frostline.stages import serve as stage
 
-    stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images))
+    stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images, seconds=seconds))
 
 
 @app.command(rich_help_panel=MODELS)

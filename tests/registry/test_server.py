@@ -3,19 +3,24 @@
 import base64
 import gc
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
+import pandas as pd
 import psutil
 import pytest
 import requests
 import uvicorn
 from PIL import Image
 
+from frostline.data.images import load_square
+from frostline.registry.connections import server_config
+from frostline.registry.limits import ServingLimits
 from frostline.registry.models import load_champion, register_challenger
-from frostline.registry.server import ServingLimits, create_app
+from frostline.registry.server import create_app
 from frostline.tracking.runs import Tracker
 
 LIMITS = ServingLimits(megabytes=1, images=8)
@@ -35,14 +40,13 @@ def champion(stores, tmp_path_factory, limits, make_network, make_record):
 
 @pytest.fixture(scope="module")
 def address(champion) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(create_app(champion, LIMITS), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    server = uvicorn.Server(server_config(create_app(champion, LIMITS), LIMITS))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 def post(address: str, body: bytes, kind: str | None = "application/json") -> tuple[int, dict]:
@@ -78,14 +82,66 @@ def test_every_way_of_sending_a_picture_gives_the_same_answer(address, cells):
     assert row["probability"] == max(row["probability_defective"], row["probability_functional"])
 
 
-def test_mlflows_own_server_gives_the_same_answer(address, champion, cells):
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda text: {"dataframe_records": [{"image": text}]},
+        lambda text: {"dataframe_records": [{"id": 7, "image": text}], "params": {"a": 1}},
+        lambda text: {"dataframe_split": {"columns": ["image"], "data": [[text]]}},
+        lambda text: {"dataframe_split": {"index": [3], "columns": ["id", "image"], "data": [[7, text]]}},
+    ],
+)
+def test_mlflows_own_server_gives_the_same_answer(address, champion, cells, form, encode):
     from mlflow.pyfunc.scoring_server import invocations
 
-    body = json.dumps({"dataframe_records": [{"image": encoded(cells[0].read_bytes())}]})
+    body = json.dumps(form(encode(cells[0].read_bytes()).decode()))
     schema = champion.model.metadata.get_input_schema()
     theirs = json.loads(invocations(body, "application/json", champion.model, schema).response)["predictions"]
     _, ours = post(address, body.encode())
     assert ours["predictions"] == theirs
+    assert theirs[0]["error"] == ""
+
+
+@pytest.fixture
+def decoder(champion, monkeypatch):
+    """`decoder(function)`: what the served model decodes with from now on."""
+    served = champion.model.unwrap_python_model()
+    return lambda function: monkeypatch.setitem(type(served)._square.__globals__, "load_square", function)
+
+
+def test_threads_of_mlflows_server_decode_one_picture_at_a_time(champion, cells, decoder):
+    contents = [cell.read_bytes() for cell in cells[:8]] * 4
+    expected = champion.model.predict(pd.DataFrame({"image": contents}))
+    decoding, most = [], []
+
+    def counted(*arguments, **limits):
+        decoding.append(1)
+        most.append(len(decoding))
+        try:
+            return load_square(*arguments, **limits)
+        finally:
+            decoding.pop()
+
+    decoder(counted)
+    with ThreadPoolExecutor(8) as threads:
+        asked = [pd.DataFrame({"image": [content]}) for content in contents]
+        answers = pd.concat(threads.map(champion.model.predict, asked), ignore_index=True)
+    pd.testing.assert_frame_equal(answers, expected, atol=1e-5)
+    assert set(most) == {1}
+
+
+def test_a_picture_for_which_there_is_too_little_memory_harms_no_other(address, cells, decoder):
+    small, large = cells[0].read_bytes(), cells[1].read_bytes()
+
+    def decode(content: bytes, *arguments, **limits):
+        if content == large:
+            raise MemoryError
+        return load_square(content, *arguments, **limits)
+
+    decoder(decode)
+    _, answer = post(address, asked(encoded(large), encoded(small)))
+    assert [row["error"] for row in answer["predictions"]] == ["no_memory: there is too little to decode it", ""]
 
 
 def test_a_bad_picture_is_an_error_of_its_own(address, cells):
@@ -131,9 +187,44 @@ def test_a_request_that_cannot_be_read_is_refused_with_the_reason(address, body,
     assert reason in answer["error"]
 
 
-def test_other_places_and_methods_are_no_server_errors(address):
-    for path, status in (("/ping", 200), ("/version", 200), ("/invocations", 405), ("/nothing", 404)):
-        assert requests.get(f"{address}{path}", timeout=60).status_code == status
+def test_other_places_and_methods_are_answered_with_what_there_is(address):
+    for method, path, status in (
+        ("GET", "/ping", 200),
+        ("HEAD", "/ping", 200),
+        ("GET", "/health", 200),
+        ("GET", "/version", 200),
+        ("GET", "/invocations", 405),
+        ("OPTIONS", "/invocations", 405),
+        ("POST", "/ping", 405),
+        ("GET", "/nothing", 404),
+        ("GET", "/ping/", 404),
+        ("GET", "/docs", 404),
+    ):
+        answer = requests.request(method, f"{address}{path}", timeout=60, allow_redirects=False)
+        assert answer.status_code == status, (method, path)
+        if status >= 400:
+            assert "POST /invocations, GET /ping and GET /version are served" in answer.json()["error"]
+    assert requests.get(f"{address}/invocations", timeout=60).headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "reason"),
+    [
+        ({"Content-Type": "application/json; charset=UTF-8"}, 200, None),
+        ({"Content-Type": 'Application/JSON;charset="utf-8"'}, 200, None),
+        ({"Content-Type": "application/json; charset=latin-1"}, 415, "is read as UTF-8, but the charset is 'latin-1'"),
+        ({"Content-Type": "text/csv"}, 415, "must be application/json, but it is 'text/csv'"),
+        (
+            {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+            415,
+            "encoding 'gzip' is not read: send the",
+        ),
+    ],
+)
+def test_the_head_says_what_the_body_is(address, cells, headers, status, reason):
+    answer = requests.post(f"{address}/invocations", asked(encoded(cells[0].read_bytes())), headers=headers, timeout=60)
+    assert answer.status_code == status
+    assert reason is None or reason in answer.json()["error"]
 
 
 def test_a_thousand_mixed_requests_of_eight_clients_are_all_answered_rightly(address, cells):

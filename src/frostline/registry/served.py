@@ -3,6 +3,7 @@
 Pictures are decoded by the function that `preprocess` uses, so what is served sees what was trained on.
 """
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from mlflow.pyfunc import PythonModel
 
 from frostline.data.images import load_square, quiet_pillow
 from frostline.errors import ImageError
+from frostline.registry.encoded import picture_bytes
 
 __all__ = ["ServedClassifier"]
 
@@ -19,7 +21,11 @@ _BATCH = 32
 
 
 class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no types
-    """Encoded pictures in, labels out; `model_config` holds classes, image_size, resize, min_side and max_pixels."""
+    """Encoded pictures in, labels out; `model_config` holds classes, image_size, resize, min_side and max_pixels.
+
+    Threads may call it at once, as MLflow's server does: they take turns, so that one picture is decoded and one batch
+    predicted at a time, whatever they ask for.
+    """
 
     def load_context(self, context: Any) -> None:
         """Load the network; called once."""
@@ -27,9 +33,10 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
 
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
         self._config = context.model_config
+        self._turn = threading.Lock()
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
-        """A row per row of `model_input`, whose column `image` holds the bytes of image files (JSON: in base64).
+        """A row per row of `model_input`, whose column `image` holds the bytes of image files, or their base64.
 
         Columns: `label` (the likeliest class), `probability` (of that class), `error`, and for each class
         `probability_<class>` (in [0, 1], of sum 1). A picture that cannot be used has a reason in `error`, an empty
@@ -51,26 +58,33 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
         answer.insert(2, "error", errors)
         return answer
 
-    def _batch(self, images: list[bytes]) -> list[tuple[np.ndarray[Any, Any], str]]:
+    def _batch(self, images: list[Any]) -> list[tuple[np.ndarray[Any, Any], str]]:
         """(probabilities [C], error) for each of a few pictures."""
         config = self._config
         squares = np.zeros((len(images), config["image_size"], config["image_size"], 3), dtype=np.uint8)
         errors = [""] * len(images)
-        with quiet_pillow():
-            for position, image in enumerate(images):
-                try:
-                    squares[position] = load_square(
-                        bytes(image),
-                        config["image_size"],
-                        config["resize"],
-                        min_side=config["min_side"],
-                        max_pixels=config["max_pixels"],
-                    )
-                except ImageError as error:
-                    errors[position] = str(error)
-        probabilities = np.array(self._network.predict_on_batch(squares), dtype=np.float64)
+        for position, image in enumerate(images):
+            try:
+                squares[position] = self._square(image)
+            except ImageError as error:
+                errors[position] = str(error)
+            except MemoryError:
+                errors[position] = "no_memory: there is too little to decode it"
+        with self._turn:
+            probabilities = np.array(self._network.predict_on_batch(squares), dtype=np.float64)
         probabilities[[bool(error) for error in errors]] = np.nan
         return list(zip(probabilities, errors, strict=True))
+
+    def _square(self, image: Any) -> np.ndarray[Any, Any]:
+        config, content = self._config, picture_bytes(image)
+        with self._turn, quiet_pillow():
+            return load_square(
+                content,
+                config["image_size"],
+                config["resize"],
+                min_side=config["min_side"],
+                max_pixels=config["max_pixels"],
+            )
 
 
 set_model(ServedClassifier())

@@ -1,30 +1,28 @@
 """`frostline serve`: the champion behind HTTP."""
 
-from frostline.errors import FrostlineError
 from frostline.params import load_config
 from frostline.progress import say
+from frostline.registry.connections import listen, serve
+from frostline.registry.limits import ServingLimits
 from frostline.registry.models import load_champion
-from frostline.registry.server import ServingLimits, create_app
+from frostline.registry.server import create_app
 from frostline.tracking.runs import Tracker
 
 __all__ = ["run"]
 
 
 def run(dataset: str | None, host: str, port: int, limits: ServingLimits) -> None:
-    """Serve until interrupted. Raises RegistryError if there is no champion, FrostlineError if the port is taken."""
-    import socket
+    """Serve until interrupted, which ends the process.
 
-    import uvicorn
-
+    Raises:
+        RegistryError: there is no champion.
+        FrostlineError: nobody can listen at `host` and `port`.
+    """
     config = load_config()
     name = config.dataset_name(dataset)
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as error:
-        raise FrostlineError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another --port.") from error
-    with listener:
+    with listen(host, port) as listener:
         version = load_champion(Tracker.open(config.stores, name), name)
-        place = f"http://{host}:{listener.getsockname()[1]}"
+        shown = f"[{host}]" if ":" in host else host
+        place = f"http://{shown}:{listener.getsockname()[1]}"
         say(f"Serving {version.name} version {version.number} at {place}/invocations; stop with Ctrl-C.")
-        server = uvicorn.Server(uvicorn.Config(create_app(version, limits), log_level="warning"))
-        server.run(sockets=[listener])
+        serve(create_app(version, limits), limits, listener)

@@ -1,0 +1,57 @@
+"""Pictures of a request, and how many of them are one turn's work."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image
+
+__all__ = ["Picture", "decoding_work", "portions"]
+
+_MOST_PICTURES = 32  # as many as the network takes at once
+_MOST_BYTES = 128_000_000
+_NETWORK = 4_000_000  # bytes that are decoded in about the time of a picture's way through the network
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture's file and the work of `decoding` it, in bytes; or, in `error`, why there is none."""
+
+    content: bytes
+    decoding: int
+    error: str = ""
+
+    @property
+    def cost(self) -> int:
+        """All of its work, as the bytes that are decoded in the same time."""
+        return self.decoding + _NETWORK
+
+
+def portions(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
+    """`pictures` in order, in lists that are one turn's work each: short, and none is empty."""
+    portion: list[Picture] = []
+    for picture in pictures:
+        full = sum(each.decoding for each in portion) + picture.decoding > _MOST_BYTES
+        if portion and (full or len(portion) == _MOST_PICTURES):
+            yield portion
+            portion = []
+        portion.append(picture)
+    if portion:
+        yield portion
+
+
+def decoding_work(picture: bytes) -> int:
+    """The bytes that decoding writes, as the picture's header tells; 0 for what is no picture.
+
+    A JPEG counts once for every ten scans: its decoder goes over the whole picture for each, and 40 bytes make a scan.
+    """
+    scans = picture.count(b"\xff\xda") if picture.startswith(b"\xff\xd8") else 0
+    return _decoded_bytes(picture) * max(1, scans // 10)
+
+
+def _decoded_bytes(picture: bytes) -> int:
+    try:
+        with Image.open(BytesIO(picture)) as image:
+            return image.width * image.height * 8  # Pillow's 4 bytes a pixel, as they are stored and as RGB
+    except Exception:  # it is refused, or gives its reason, when it is decoded
+        return 0
