@@ -8,7 +8,7 @@ import typer
 
 from frostline import __version__
 from frostline.errors import FrostlineError
-from frostline.runtime import set_defaults
+from frostline.runtime import prepare_keras, set_defaults
 
 __all__ = ["app", "main"]
 
@@ -33,10 +33,15 @@ BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in param
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     if version:
         typer.echo(f"frostline {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand != "doctor":  # which says itself what is wrong
+        prepare_keras()
 
 
 @app.command(rich_help_panel=STAGES)
@@ -229,6 +234,9 @@ def main() -> None:
         app()
     except FrostlineError as error:
         typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except ImportError as error:  # of a package half installed, or of a version that another does not get on with
+        typer.echo(f"Error: a package cannot be imported: {error}. frostline doctor compares all of them.", err=True)
         sys.exit(1)
     except OSError as error:  # a full disk under a store, a connection that broke
         typer.echo(f"Error: the system refused: {error}. Mend that and run again; what was finished is kept.", err=True)

@@ -5,7 +5,6 @@ The order is such that nothing touches the network while a local source has the 
 
 import hashlib
 import importlib.util
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from frostline.backbones.catalogue import BackboneSpec, application
 from frostline.errors import WeightsError
+from frostline.runtime import keras_home
 
 __all__ = ["WeightsRecord", "copy_weights", "digest", "load_weights", "local_weights"]
 
@@ -176,7 +176,7 @@ def _wheel_file() -> Path | None:
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    return keras_home() / "models"
 
 
 def _three_ways(spec: BackboneSpec) -> str:
