@@ -1,4 +1,4 @@
-# `make repro` and `make test` need Python >= 3.11, git and make; everything else they install into .venv once.
+# `make repro` and `make test` need Python >= 3.11 and make; everything else they install into .venv once.
 
 # Byte code makes imports three times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,6 +23,8 @@ $(READY): requirements.txt pyproject.toml
 	touch $@
 
 repro: $(READY) ## Run the whole pipeline and show what it found
+	@# DVC looks for git unless it is told not to: a source archive has none (check-ignore gives 1 where git tracks).
+	@git check-ignore -q dvc.yaml 2>/dev/null; [ $$? -eq 1 ] || grep -qs no_scm .dvc/config.local || $(BIN)/dvc config --local core.no_scm true
 	$(BIN)/dvc repro
 	@$(BIN)/frostline summary
 
