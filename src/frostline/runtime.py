@@ -11,7 +11,7 @@ from typing import Any
 from frostline.errors import ConfigError
 from frostline.nearest import did_you_mean
 
-__all__ = ["keras_home", "prepare_keras", "set_defaults"]
+__all__ = ["expand_home", "keras_home", "prepare_keras", "set_defaults"]
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 _DEFAULTS = {
@@ -75,11 +75,15 @@ def prepare_keras() -> str:
 
 def keras_home() -> Path:
     """The folder of Keras's settings and downloads, by Keras's rule: KERAS_HOME, or .keras at home or else in /tmp."""
-    # os.path leaves a ~ that leads nowhere, as Keras does, where Path raises.
-    if home := os.environ.get("KERAS_HOME"):
-        return Path(os.path.expanduser(home))  # noqa: PTH111
-    home = os.path.expanduser("~")  # noqa: PTH111
-    return Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"  # noqa: S108
+    if chosen := os.environ.get("KERAS_HOME"):
+        return expand_home(chosen)
+    home = expand_home("~")
+    return (home if os.access(home, os.W_OK) else Path("/tmp")) / ".keras"  # noqa: S108
+
+
+def expand_home(path: str | Path) -> Path:
+    """`path` with a home folder for its ~; where nobody knows one the ~ stays, and no such file will be found."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # Path's own raises
 
 
 def _read_settings(file: Path) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """`frostline advise`: the profile of any folder of pictures, in words, with no configuration."""
 
 import re
+from io import StringIO
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from ruamel.yaml import YAML
 
 from frostline.atomic import atomic_file
 from frostline.backbones.catalogue import resolve_image_size
@@ -151,6 +152,10 @@ def _lines(folder: Path, backbone: str, weights: str, profile: Profile, cell: Ce
         "sizes": {_CELL: max(sample.counts)},
         "backbones": {backbone: {"weights": weights, "image_size": profile.image_size}},
     }
-    order = yaml.safe_dump(list(cell.order), default_flow_style=True, width=200).strip()
-    lines = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
-    return f"{lines}search:                        # beside the other keys of this section\n  strategies: {order}\n"
+    lines, writer = StringIO(), YAML()
+    writer.width = 10_000  # a long path stays in one line
+    writer.dump(sections, lines)
+    return (
+        f"{lines.getvalue()}search:                        # beside the other keys of this section\n"
+        f"  strategies: [{', '.join(cell.order)}]\n"
+    )

@@ -6,6 +6,7 @@ from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.keras_datasets import KerasSource
 from frostline.data.sources.record import Record, Source
 from frostline.data.sources.table import CsvSource
+from frostline.runtime import expand_home
 
 __all__ = ["Record", "Source", "open_source"]
 
@@ -17,9 +18,9 @@ def open_source(config: DatasetConfig) -> Source:
         DataError: the package that holds the pictures is not installed.
     """
     if isinstance(config, FolderConfig):
-        return FolderSource(config.path.expanduser())
+        return FolderSource(expand_home(config.path))
     if isinstance(config, CsvConfig):
-        return CsvSource(config.path.expanduser())
+        return CsvSource(expand_home(config.path))
     if isinstance(config, ElpvConfig):
         return ElpvSource.find(config.threshold)
     return KerasSource(config.name)
