@@ -20,6 +20,7 @@ from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
 from frostline.regimes.profile import CellProfile, Profile
 from frostline.training.precision import resolve_precision
+from frostline.words import counted, listed
 
 __all__ = ["run"]
 
@@ -30,7 +31,7 @@ _CELL = "all"
 def run(folder: Path, backbone: str, weights: str, image_size: int, images: int, picture: Path) -> None:
     """Print regime, evidence and recommendation for `folder`, and write the figure to `picture`.
 
-    At most `images` pictures are opened. Raises DataError if there is none to look at.
+    At most `images` pictures are looked at. Raises DataError if there is none to look at.
     """
     prepare, thresholds = PrepareConfig(), ProfileConfig(images=images)
     config = BackboneConfig(weights=weights, image_size=image_size)
@@ -58,7 +59,9 @@ def _evidence(profile: Profile, cell: CellProfile, sample: Sample) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     left_out = ", ".join(f"{count} {reason}" for reason, count in sample.left_out.items())
-    seen = f"{sample.opened} of {sample.files} files opened" + (f", not used: {left_out}" if left_out else "")
+    seen = f"{sample.opened} of {counted(sample.files, 'file')} opened" + (
+        f", not used: {left_out}" if left_out else ""
+    )
     table.add_row("Images", escape(f"{_classes(sample)}; {seen}"))
     table.add_row("Network", f"{profile.application} at {profile.image_size} pixels")
     table.add_row("Size", _size(profile, cell, sample))
@@ -81,9 +84,7 @@ def _classes(sample: Sample) -> str:
     if not sample.classes:
         return f"about {sum(sample.counts)}, unlabelled"
     shown = [f"{name} {count}" for name, count in zip(sample.classes, sample.counts, strict=True)]
-    more = f", ... ({len(shown) - 8} more)" if len(shown) > 8 else ""
-    one = len(shown) == 1
-    return f"{sum(sample.counts)} in {len(shown)} class{'' if one else 'es'} ({', '.join(shown[:8])}{more})"
+    return f"{sum(sample.counts)} in {counted(len(shown), 'class', 'classes')} ({listed(shown)})"
 
 
 def _size(profile: Profile, cell: CellProfile, sample: Sample) -> str:
@@ -128,15 +129,19 @@ def _notes(profile: Profile, cell: CellProfile, sample: Sample, prepare: Prepare
     else:
         few = {n: c for n, c in zip(sample.classes, sample.counts, strict=True) if c < prepare.min_images_per_class}
         if few:
-            listed = ", ".join(f"{name} ({count})" for name, count in few.items())
+            names = listed([f"{name} ({count})" for name, count in few.items()])
             notes.append(
-                f"Too few images to train and test on: {listed}. dvc repro asks for at least "
+                f"Too few images to train and test on: {names}. dvc repro asks for at least "
                 f"{prepare.min_images_per_class} in each class, and what the probe says rests on so few."
             )
     if sample.loose:
-        notes.append(f"{sample.loose} files beside the class folders are left out, because they have no label.")
+        files = counted(sample.loose, "file")
+        notes.append(
+            f"Beside the class folders {files} without a label {'is' if sample.loose == 1 else 'are'} left out."
+        )
     if cell.measured < MIN_IMAGES:
-        notes.append(f"{cell.measured} images cannot show whether they are similar: give at least {MIN_IMAGES}.")
+        seen = counted(cell.measured, "image")
+        notes.append(f"{seen} cannot show whether they are similar: give at least {MIN_IMAGES}.")
     if sample.side < profile.image_size:
         notes.append(
             f"The pictures' shorter side is {sample.side:.0f} pixels, but the network sees them enlarged to "
