@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from frostline.errors import ConfigError
-from frostline.runtime import keras_home, prepare_keras, set_defaults
+from frostline.runtime import expand_home, keras_home, prepare_keras, set_defaults
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +149,7 @@ def test_a_librarys_warning_ends_no_command_and_what_users_ignore_stays_ignored(
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         warnings.warn("ignored", FutureWarning, stacklevel=1)
     assert [str(warning.message) for warning in shown] == ["old"]
+
+
+def test_a_home_that_nobody_knows_stays_as_it_is_written() -> None:
+    assert expand_home("~nobody_at_all/images") == Path("~nobody_at_all/images")

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from frostline.backbones.catalogue import BackboneSpec, application
 from frostline.errors import WeightsError
-from frostline.runtime import expand_home, keras_home
+from frostline.project import in_project
+from frostline.runtime import keras_home
 
 __all__ = ["WeightsRecord", "copy_weights", "digest", "load_weights", "local_weights"]
 
@@ -42,7 +43,7 @@ def load_weights(network: Any, spec: BackboneSpec, weights: str | None) -> Weigh
     elif weights == "imagenet":
         source = _load_imagenet(network, spec)
     else:
-        source = _load_file(network, spec, expand_home(weights))
+        source = _load_file(network, spec, in_project(Path(weights)))
     return WeightsRecord(source, digest(network))
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from frostline.params import load_config
 from frostline.progress import say
+from frostline.stores import cache_folder
 from frostline.training.cachefolder import CacheFolder, Entry
 
 __all__ = ["prune", "show"]
@@ -20,7 +21,8 @@ _UNKNOWN = {"application": "unknown", "image_size": "", "precision": "", "view":
 def show() -> None:
     """Print what is cached, by network, data and view, the most recently used last, and the limit."""
     stores = load_config().stores
-    entries = CacheFolder(stores.cache).entries()
+    place = cache_folder(stores)
+    entries = CacheFolder(place).entries()
     table = Table("network", "image size", "precision", "view", "data", "contents", "GB", "last used")
     groups: dict[Path, list[Entry]] = {}
     for entry in entries:
@@ -38,14 +40,14 @@ def show() -> None:
             time.strftime("%Y-%m-%d %H:%M", time.localtime(_last_used(held))),
         )
     Console().print(table)
-    say(f"{_gigabytes(entries):.3f} GB of {stores.cache_gigabytes:g} GB in {stores.cache} (stores in params.yaml).")
+    say(f"{_gigabytes(entries):.3f} GB of {stores.cache_gigabytes:g} GB in {place} (stores in params.yaml).")
 
 
 def prune(gigabytes: float | None) -> None:
     """Delete the least recently used files until `gigabytes`, or else `stores.cache_gigabytes`, are met."""
     stores = load_config().stores
     limit = stores.cache_gigabytes if gigabytes is None else gigabytes
-    folder = CacheFolder(stores.cache)
+    folder = CacheFolder(cache_folder(stores))
     deleted = folder.prune(limit * 1e9)
     left = folder.entries()
     say(

@@ -13,6 +13,8 @@ from rich.table import Table
 from frostline.config import Config
 from frostline.errors import FrostlineError, WeightsError
 from frostline.params import load_config
+from frostline.project import in_project
+from frostline.stores import address_of, tracking_address
 
 __all__ = ["run"]
 
@@ -93,7 +95,7 @@ def _weights(config: Config, name: str) -> str:
 def _weights_file(path: str | None) -> str:
     if path is None:
         return "random"
-    if not Path(path).expanduser().is_file():
+    if not in_project(Path(path)).is_file():
         raise WeightsError(f"{path} does not exist")
     return path
 
@@ -101,11 +103,12 @@ def _weights_file(path: str | None) -> str:
 def _tracking(config: Config) -> str:
     from frostline.tracking.runs import Tracker
 
-    tracker = Tracker.open(config.stores, next(iter(config.datasets)))
-    return f"{tracker.uri}"
+    Tracker.open(config.stores, next(iter(config.datasets)))
+    return tracking_address(config.stores).shown
 
 
 def _studies(config: Config) -> str:
     from frostline.search.study import list_studies
 
-    return f"{config.stores.studies}: {len(list_studies(config.stores.studies))} studies"
+    studies = config.stores.studies
+    return f"{address_of(studies, 'stores.studies').shown}: {len(list_studies(studies))} studies"

@@ -1,6 +1,5 @@
 """Stage `report`: one page about everything that was found, and the regime table as CSV."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from frostline.progress import say
 from frostline.report.health import read_health
 from frostline.report.page import render
 from frostline.report.results import read_results, regime_table
+from frostline.stores import tracking_address
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 
@@ -29,7 +29,7 @@ def run() -> None:
     lineage = lineage_tags()
     datasets = list(dict.fromkeys(result.record.dataset for result in results))
     names = dict.fromkeys(f"{result.record.dataset}-{result.record.backbone}" for result in results)
-    tracking = os.environ.get("MLFLOW_TRACKING_URI") or config.stores.tracking
+    tracking = tracking_address(config.stores).shown
     page = render(
         results,
         [read_health(dataset) for dataset in datasets],

@@ -6,7 +6,7 @@ from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.keras_datasets import KerasSource
 from frostline.data.sources.record import Record, Source
 from frostline.data.sources.table import CsvSource
-from frostline.runtime import expand_home
+from frostline.project import in_project
 
 __all__ = ["Record", "Source", "open_source"]
 
@@ -18,9 +18,9 @@ def open_source(config: DatasetConfig) -> Source:
         DataError: the package that holds the pictures is not installed.
     """
     if isinstance(config, FolderConfig):
-        return FolderSource(expand_home(config.path))
+        return FolderSource(in_project(config.path))
     if isinstance(config, CsvConfig):
-        return CsvSource(expand_home(config.path))
+        return CsvSource(in_project(config.path))
     if isinstance(config, ElpvConfig):
         return ElpvSource.find(config.threshold)
     return KerasSource(config.name)
