@@ -11,6 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from frostline.config import BackboneConfig, Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.errors import ConfigError
 from frostline.nearest import did_you_mean
+from frostline.words import counted
 
 __all__ = ["load_config"]
 
@@ -38,9 +39,8 @@ def load_config(path: Path = Path("params.yaml")) -> Config:
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        count = error.error_count()
         faults = "\n".join(f"  {_fault(item)}" for item in error.errors())
-        raise ConfigError(f"{path} has {count} fault{'' if count == 1 else 's'}:\n{faults}") from None
+        raise ConfigError(f"{path} has {counted(error.error_count(), 'fault')}:\n{faults}") from None
 
 
 def _read(path: Path) -> Any:

@@ -13,6 +13,7 @@ from frostline.training.rates import measure_rates
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 from frostline.training.views import VIEW_SETS
+from frostline.words import counted
 
 __all__ = ["StudyEstimate", "estimate_study"]
 
@@ -33,8 +34,8 @@ class StudyEstimate:
     def report(self, trials: int) -> None:
         """Print it."""
         say(
-            f"Estimate: {trials} trials take {self.trials / 60:.1f} min, less what pruning and early stopping save; "
-            f"one pass over the images, unless cached, {self.filling / 60:.1f} min."
+            f"Estimate: {counted(trials, 'trial')} in {self.trials / 60:.1f} min, less what pruning and early stopping "
+            f"save; one pass over the images, unless cached, {self.filling / 60:.1f} min."
         )
         speeds = f"{self.rates.flops / 1e9:.0f} GFLOP/s, and reads {self.rates.read / 1e6:.0f} MB/s"
         if self.cuts:

@@ -12,6 +12,7 @@ from frostline.params import load_config
 from frostline.progress import say
 from frostline.stores import cache_folder
 from frostline.training.cachefolder import CacheFolder, Entry
+from frostline.words import counted
 
 __all__ = ["prune", "show"]
 
@@ -51,8 +52,8 @@ def prune(gigabytes: float | None) -> None:
     deleted = folder.prune(limit * 1e9)
     left = folder.entries()
     say(
-        f"Deleted {len(deleted)} files ({_gigabytes(deleted):.3f} GB); {len(left)} ({_gigabytes(left):.3f} GB) are "
-        "left. What is missed is computed again."
+        f"Deleted {counted(len(deleted), 'file')} ({_gigabytes(deleted):.3f} GB); "
+        f"{len(left)} ({_gigabytes(left):.3f} GB) are left. What is missed is computed again."
     )
 
 
@@ -63,9 +64,7 @@ def _contents(entries: Sequence[Entry]) -> str:
         kind, _, which = entry.name.partition("-")
         names.setdefault(kind, []).append(which)
     blocks = [f"{kind} {' '.join(sorted(names.pop(kind), key=int))}" for kind in ("pooled", "map") if names[kind]]
-    return ", ".join(
-        blocks + [f"{len(found)} {kind}{'s' * (len(found) > 1)}" for kind, found in names.items() if found]
-    )
+    return ", ".join(blocks + [counted(len(found), kind) for kind, found in names.items() if found])
 
 
 def _last_used(entries: Sequence[Entry]) -> float:

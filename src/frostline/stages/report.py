@@ -12,6 +12,7 @@ from frostline.report.results import read_results, regime_table
 from frostline.stores import tracking_address
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
+from frostline.words import counted
 
 __all__ = ["run"]
 
@@ -46,4 +47,4 @@ def run() -> None:
         with Tracker.open(config.stores, dataset).stage_run("report", lineage) as log:
             log.log_file(_PAGE)
             log.log_file(_TABLE)
-    say(f"{_PAGE}: {len(results)} cells, {len(page) / 1e6:.1f} MB; open it in a browser.")
+    say(f"{_PAGE}: {counted(len(results), 'cell')}, {len(page) / 1e6:.1f} MB; open it in a browser.")

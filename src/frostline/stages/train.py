@@ -168,7 +168,7 @@ def _refit(trainer: Trainer, trial: FrozenTrial, seed: int, what: str) -> Any:
     Its probabilities are calibrated on the images that validated the trial.
     """
     epochs, position = trial.user_attrs["epochs"], trial.user_attrs[POSITION]
-    say(f"{what}, trial {position + 1}, is refitted on all {len(trainer.cell.all_rows)} images for {epochs} epochs.")
+    say(f"{what}, trial {position + 1}, is refitted on all {len(trainer.cell.all_rows)} images; epochs: {epochs}.")
     network = trainer.refit(settings_of(trial), epochs, seed_at(seed, position))
     soften(network, trial.user_attrs["temperature"])
     return network

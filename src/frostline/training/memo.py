@@ -23,6 +23,7 @@ from frostline.progress import say
 from frostline.training.cachefolder import CacheFolder
 from frostline.training.devices import accelerators
 from frostline.training.setup import Setup
+from frostline.words import counted
 
 __all__ = ["Epoch", "Memo"]
 
@@ -67,7 +68,7 @@ class Memo:
         known = self._read("fold", what)
         before = list(zip(known[0].tolist(), known[1], strict=True)) if known else []
         if before:
-            say(f"Trained before in the same way, so read: {len(before)} of {wanted} epochs.")
+            say(f"Trained before in the same way, so read: {len(before)} of {counted(wanted, 'epoch')}.")
         yield from before
         if len(before) >= wanted:
             return
