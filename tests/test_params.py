@@ -40,6 +40,7 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
         ("datasets.solar_cells.treshold", 0.5, r"treshold: unknown key. Did you mean 'threshold'\?"),
         ("backbones.vgg16.size", 96, r"backbones.vgg16.size: unknown key. Did you mean 'image_size'\?|Known: app"),
         ("backbones.vgg16.image_size", 0, r"has 1 fault:\n.*image_size: must be native or a whole .*; received 0"),
+        ("backbones.vgg16.image_size", 5000, r"image_size: must be native or a whole .* to 4096; received 5000"),
         ("backbones.vgg16.image_size", "big", r"image_size: must be native or a whole .*; received 'big'"),
         ("datasets.mine", {"source": "folder"}, r"datasets.mine.folder.path: missing"),
         ("datasets.mine", {"source": "zip"}, r"datasets.mine: .*'zip'"),

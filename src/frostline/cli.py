@@ -198,7 +198,9 @@ def advise(
     folder: Annotated[Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled.")],
     backbone: Annotated[str, typer.Option(help="A Keras application.")] = "vgg16",
     weights: Annotated[str, typer.Option(help="imagenet, or a path to a weights file.")] = "imagenet",
-    image_size: Annotated[int, typer.Option(min=1, help="Pixels a side at which the network sees them.")] = 128,
+    image_size: Annotated[
+        int, typer.Option(min=1, max=4096, help="Pixels a side at which the network sees them.")
+    ] = 128,
     images: Annotated[int, typer.Option(min=20, help="Look at so many images at most.")] = 400,
     picture: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("advice.png"),
 ) -> None:

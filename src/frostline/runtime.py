@@ -21,10 +21,11 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-# These cut every training short, swap JAX's variables for Flax's, or put what frostline logs into another run.
+# These cut every training short, swap JAX's variables for Flax's, or put what frostline logs elsewhere or there later.
 _UNWANTED = (
     *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED"),
     *("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ACTIVE_MODEL_ID"),
+    *("MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ASYNC_LOGGING"),
 )
 # What networks are built, cached and served with. keras.json may hold other values, for a user's other work.
 _NEEDED = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "nnx_enabled": False}

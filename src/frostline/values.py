@@ -64,8 +64,8 @@ def _are_strategies(value: object) -> object:
 
 
 def _is_image_size(value: object) -> object:
-    if value != "native" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ValueError("must be native or a whole number of pixels from 1")
+    if value != "native" and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096):
+        raise ValueError("must be native or a whole number of pixels from 1 to 4096")
     return value
 
 
