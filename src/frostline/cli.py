@@ -212,7 +212,7 @@ def advise(
 
 @app.command(rich_help_panel=MODELS)
 def doctor() -> None:
-    """Check what is installed, devices, precision, weights and stores."""
+    """Check all that a run needs: packages, devices, data, weights, stores, room."""
     from frostline.stages import doctor as stage
 
     if not stage.run():

@@ -21,7 +21,7 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-# These cut every training short, swap JAX's variables for Flax's, or put what frostline logs elsewhere or there later.
+# These cut trainings short, swap JAX's variables for Flax's, or send what frostline logs elsewhere, or there later.
 _UNWANTED = (
     *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED"),
     *("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ACTIVE_MODEL_ID"),
@@ -33,7 +33,7 @@ _NEEDED = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_
 
 def set_defaults() -> None:
     """Set what is not set, and unset what must not be. It is fast and raises nothing: call it first."""
-    # Told to raise warnings (PYTHONWARNINGS=error), Python would end a command for a library's author to know.
+    # PYTHONWARNINGS=error would end a command for what only a library's authors can mend.
     warnings.filters[:] = [  # type: ignore[index]  # a list, whatever typeshed says
         ("default", *condition) if action == "error" else (action, *condition)
         for action, *condition in warnings.filters

@@ -33,10 +33,9 @@ class Sample:
 
     `images` is uint8 [N, S, S, 3]; `labels` int64 [N] are numbers into `classes`, which is empty where the folder has
     no class folders (then all are 0); `groups` [N] name near duplicates. `counts` estimates the usable images of each
-    class (of all, without classes) in the whole folder, from the `files` found and what became of those `opened`,
-    if only to see that they are no pictures.
-    `left_out` counts opened files by the reason why they are not used, `loose` the files beside class folders, which
-    have no label. `side` is the median shorter side in pixels.
+    class (of all, without classes) in the whole folder, from the `files` found and what became of those `opened`, some
+    only far enough to see that they are no pictures. `left_out` counts opened files by the reason why they are not
+    used, `loose` the files beside class folders, which have no label. `side` is the median shorter side in pixels.
     """
 
     images: NDArray[np.uint8]
