@@ -1,4 +1,4 @@
-# `make repro` and `make test` need Python >= 3.11, git and make; everything else they install into .venv once.
+# `make repro` and `make test` need Python >= 3.11 and make; everything else they install into .venv once.
 
 # Byte code makes imports three times faster.
 unexport PYTHONDONTWRITEBYTECODE
@@ -6,7 +6,10 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+# JAX comes with a list of its own, which leaves TensorFlow out.
+JAX := $(filter jax,$(KERAS_BACKEND))
+REQUIREMENTS := requirements$(JAX:%=-%).txt
+READY := $(VENV)/.ready$(JAX:%=-%)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -15,14 +18,16 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-$(READY): requirements.txt pyproject.toml
+$(READY): $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "frostline needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 repro")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(REQUIREMENTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 repro: $(READY) ## Run the whole pipeline and show what it found
+	@# DVC looks for git unless it is told not to: a source archive has none (check-ignore gives 1 where git tracks).
+	@git check-ignore -q dvc.yaml 2>/dev/null; [ $$? -eq 1 ] || grep -qs no_scm .dvc/config.local || $(BIN)/dvc config --local core.no_scm true
 	$(BIN)/dvc repro
 	@$(BIN)/frostline summary
 

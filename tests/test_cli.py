@@ -1,5 +1,6 @@
 """The command line starts fast because it imports late."""
 
+import os
 import subprocess
 import sys
 
@@ -42,3 +43,48 @@ def test_what_the_system_refuses_is_one_clear_error(monkeypatch, capsys) -> None
         "Error: the system refused: [Errno 28] No space left on device: 'optuna.db'. "
         "Mend that and run again; what was finished is kept.\n"
     )
+
+
+@pytest.mark.parametrize("arguments", [("serve", "--megabytes", "inf"), ("cache", "prune", "--to", "inf")])
+def test_a_bound_must_be_a_number(arguments: tuple[str, ...], monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["frostline", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "is not a finite number" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_package_that_cannot_be_imported_is_one_clear_error(monkeypatch, capsys) -> None:
+    def broken() -> None:
+        raise ImportError("libcudart.so.12: cannot open shared object file")
+
+    monkeypatch.setattr("frostline.cli.app", broken)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert capsys.readouterr().err == (
+        "Error: a package cannot be imported: libcudart.so.12: cannot open shared object file. "
+        "frostline doctor compares all of them.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"KERAS_BACKEND": "tensorflw"}, "Did you mean 'tensorflow'?"),
+        ({"KERAS_BACKEND": "", "KERAS_HOME": "/dev/null/absent", "HOME": "/absent"}, "params.yaml does not exist in"),
+        ({"LC_ALL": "C", "TMPDIR": "/absent", "OMP_NUM_THREADS": "many"}, "params.yaml does not exist in"),
+        ({"PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1"}, "params.yaml does not exist in"),
+    ],
+)
+def test_no_environment_makes_a_traceback(tmp_path, variables: dict[str, str], message: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "frostline", "summary"],
+        cwd=tmp_path,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Error: ")
+    assert message in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1

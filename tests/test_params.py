@@ -1,5 +1,7 @@
 """Whatever params.yaml holds is read, or refused in words that name the key."""
 
+import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,8 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
         ("serch", {}, r"serch: unknown key. Did you mean 'search'\?"),
         ("datasets.solar_cells.treshold", 0.5, r"treshold: unknown key. Did you mean 'threshold'\?"),
         ("backbones.vgg16.size", 96, r"backbones.vgg16.size: unknown key. Did you mean 'image_size'\?|Known: app"),
-        ("backbones.vgg16.image_size", 0, r"has 1 fault\(s\):\n.*image_size: must be native or a whole .*; received 0"),
+        ("backbones.vgg16.image_size", 0, r"has 1 fault:\n.*image_size: must be native or a whole .*; received 0"),
+        ("backbones.vgg16.image_size", 5000, r"image_size: must be native or a whole .* to 4096; received 5000"),
         ("backbones.vgg16.image_size", "big", r"image_size: must be native or a whole .*; received 'big'"),
         ("datasets.mine", {"source": "folder"}, r"datasets.mine.folder.path: missing"),
         ("datasets.mine", {"source": "zip"}, r"datasets.mine: .*'zip'"),
@@ -58,7 +61,7 @@ def test_faults_name_the_key_and_what_was_received(tmp_path: Path, key: str, val
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     file = changed(tmp_path, "stores", {"cache_gigabytes": 0})
-    with pytest.raises(ConfigError, match=r"has 4 fault\(s\)"):
+    with pytest.raises(ConfigError, match=r"has 4 faults:\n"):
         load_config(file)
 
 
@@ -66,10 +69,22 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "does not exist in .*change to it"),
-        (b"a: [", "is not valid YAML"),
-        (b"- a", "must hold sections such as 'datasets:', but it holds list"),
-        (b"", "but it holds NoneType"),
-        (b"\xff\xfe\xfa", "cannot be read"),
+        (b"a: [", "is not valid YAML in line 1, column 5: "),
+        (b"- a", "must hold sections such as 'datasets:', but it holds a list"),
+        (b"", "but it is empty"),
+        (b"# nothing", "but it is empty"),
+        (b"\xff\xfea\x00", r"is not in UTF-8: byte 0xff in line 1 .* Save the file as UTF-8"),
+        (b"a: 1\nb: caf\xe9\n", r"is not in UTF-8: byte 0xe9 in line 2"),
+        (b"a:\n\tb: 1", r"line 2, column 1: .*Indent with spaces, not with tabs"),
+        (b"a: 1\na: 2", r"line 2, column 1: found duplicate key .*Remove or rename one"),
+        (b'a: "C:\\Users"', r"expected escape sequence .* Use single quotes, or /"),
+        (b'a: "C:\\pictures"', r"unknown escape character .* Use single quotes, or /"),
+        (b"a: b: c", r"line 1, column 5: .*Put a value that holds a colon in quotes"),
+        (b"a: @b", r"cannot start any token\. Put the value in quotes"),
+        (b"a: 1\n---\nb: 2", r"found another document"),
+        (b"a: \x07", r"is not valid YAML: unacceptable character"),
+        (b"a: 2024-13-45", r"is not valid YAML: month must be in 1..12"),
+        (b"[" * 20_000, r"is not valid YAML"),
     ],
 )
 def test_file_that_is_no_configuration(tmp_path: Path, content: bytes | None, message: str) -> None:
@@ -80,7 +95,71 @@ def test_file_that_is_no_configuration(tmp_path: Path, content: bytes | None, me
         load_config(file)
 
 
+def test_a_folder_in_place_of_the_file_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read: .*Is a directory"):
+        load_config(tmp_path)
+
+
+def edited(tmp_path: Path, before: str, after: str) -> Path:
+    """The committed params.yaml with `before` replaced in its text."""
+    text = PARAMS.read_text()
+    assert before in text
+    file = tmp_path / "params.yaml"
+    file.write_text(text.replace(before, after), newline="")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("small: 50", "50: 50", r'sizes.50: a name must be text, .* 50 \(int\): put it in quotes, "50"'),
+        ("small: 50", "1_000: 50", r'put it in quotes, "1000"'),
+        ("small: 50", "true: 50", r'True \(bool\): put it in quotes, "true"'),
+        ("small: 50", "~: 50", r"None \(NoneType\): rename it, in letters, digits and underscores"),
+        ("small: 50", "1.5: 50", r"1.5 \(float\): rename it"),
+        ("small: 50", "2024-01-01: 50", r"\(date\): rename it"),
+        ("small: 50", "? [a, b]\n  : 50", r"\('a', 'b'\) \(tuple\): rename it"),
+        ("small: 50", "Large: 50", r"Large and large differ in letter case alone, .*: rename one"),
+        ("small: 50", "s" * 65 + ": 50", r"underscores only, 64 at most"),
+        ("small: 50", "small: .inf", r"sizes.small: .*finite number; received inf"),
+        ("small: 50", "small: 1e10", r"sizes.small: .*less than 2147483648"),
+        ("small: 50", "small: &x\n    a: *x", r"sizes.small: .*valid integer; received {'a'"),
+        ("folds: 5 ", "5: 5 ", r'profile.5: a name must be text, .*put it in quotes, "5"'),
+        ("budget: 200", "budget: .nan", r"train.budget: .*finite number; received nan"),
+        ("[0.0005, 0.005]", "[5e-4, .inf]", r"search.head_learning_rate.1: .*finite number; received inf"),
+        ("cache_gigabytes: 20", "cache_gigabytes: 1e400", r"stores.cache_gigabytes: .*finite number"),
+        ("balanced_accuracy: 0.6", "accuracy: .nan", r"promotion.floors.accuracy: .*finite number"),
+        ("similar_up_to: 0.25", "similar_up_to: -.inf", r"profile.similar_up_to: .*finite number"),
+        ("image_size: 96", "image_size: .inf", r"image_size: must be native or a whole number .*; received inf"),
+        ("  solar_cells:\n    source: elpv\n    threshold: 0.5", "  - cells", r"datasets: must hold indented lines"),
+        ("  solar_cells:\n    source: elpv\n    threshold: 0.5", "  cells:", r"datasets.cells: must hold indented"),
+        ("    source: elpv\n", "", r"datasets.solar_cells.source: missing"),
+        ("seed: 20", "seed: [" + "20, " * 1000 + "]", r"seed: .*; received \[20, 20, 20, 20, 20, 20, \.\.\.\]"),
+    ],
+)
+def test_what_yaml_makes_of_a_line_is_explained(tmp_path: Path, before: str, after: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(edited(tmp_path, before, after))
+
+
+@pytest.mark.parametrize("name", ["no", "on", "y", "'50'", "_"])
+def test_names_are_read_as_dvc_reads_them(tmp_path: Path, name: str) -> None:
+    assert load_config(edited(tmp_path, "small: 50", f"{name}: 50")).size(name.strip("'")) == 50
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("# Every", "\ufeff# Every"), ("\n", "\r\n"), ("large: 400", "large: 4e2"), ("large: 400", "large: 0400")],
+)
+def test_other_ways_to_write_the_same_are_the_same(tmp_path: Path, before: str, after: str) -> None:
+    assert load_config(edited(tmp_path, before, after)) == load_config(PARAMS)
+
+
 @pytest.mark.parametrize("value", ["auto", ["fine_tune", "retrain"]])
 def test_strategies_are_auto_or_a_list(tmp_path: Path, value: Any) -> None:
-    strategies = load_config(changed(tmp_path, "search.strategies", value)).search.strategies
-    assert strategies == (value if value == "auto" else tuple(value))
+    search = load_config(changed(tmp_path, "search.strategies", value)).search
+    assert search.strategies == (value if value == "auto" else tuple(value))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert search.model_dump(mode="json")["strategies"] == value
+        assert json.loads(search.model_dump_json())["strategies"] == value

@@ -1,5 +1,6 @@
 """The command line: parses arguments and calls stages. Whatever is heavy is imported by the command that needs it."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +9,7 @@ import typer
 
 from frostline import __version__, terminal
 from frostline.errors import FrostlineError
-from frostline.runtime import set_defaults
+from frostline.runtime import prepare_keras, set_defaults
 
 __all__ = ["app", "main"]
 
@@ -32,11 +33,23 @@ Why = Annotated[str, typer.Option(help="A remark for the history.")]
 BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in params.yaml.")]
 
 
+def _finite(number: float | None) -> float | None:
+    """A bound that is no number, or none at all, would bound nothing."""
+    if number is not None and not math.isfinite(number):
+        raise typer.BadParameter(f"{number} is not a finite number.")
+    return number
+
+
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     if version:
         typer.echo(f"frostline {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand != "doctor":  # which says itself what is wrong
+        prepare_keras()
 
 
 @app.command(rich_help_panel=STAGES)
@@ -158,7 +171,7 @@ def serve(
     dataset: OfDataset = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
-    megabytes: Annotated[float, typer.Option(min=0.001, max=1000, help="Largest request.")] = 32,
+    megabytes: Annotated[float, typer.Option(min=0.001, max=1000, callback=_finite, help="Largest request.")] = 32,
     images: Annotated[int, typer.Option(min=1, help="Most pictures in a request.")] = 64,
     seconds: Annotated[float, typer.Option(min=0.001, max=86400, help="Longest wait for an answer.")] = 60,
 ) -> None:
@@ -186,7 +199,9 @@ def advise(
     folder: Annotated[Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled.")],
     backbone: Annotated[str, typer.Option(help="A Keras application.")] = "vgg16",
     weights: Annotated[str, typer.Option(help="imagenet, or a path to a weights file.")] = "imagenet",
-    image_size: Annotated[int, typer.Option(min=1, help="Pixels a side at which the network sees them.")] = 128,
+    image_size: Annotated[
+        int, typer.Option(min=1, max=4096, help="Pixels a side at which the network sees them.")
+    ] = 128,
     images: Annotated[int, typer.Option(min=20, help="Look at so many images at most.")] = 400,
     picture: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("advice.png"),
 ) -> None:
@@ -198,7 +213,7 @@ def advise(
 
 @app.command(rich_help_panel=MODELS)
 def doctor() -> None:
-    """Check what is installed, devices, precision, weights and stores."""
+    """Check all that a run needs: packages, devices, data, weights, stores, room."""
     from frostline.stages import doctor as stage
 
     if not stage.run():
@@ -215,7 +230,9 @@ def cache_show() -> None:
 
 @cache.command("prune")
 def cache_prune(
-    to: Annotated[float | None, typer.Option(min=0, help="Gigabytes to keep; else stores.cache_gigabytes.")] = None,
+    to: Annotated[
+        float | None, typer.Option(min=0, callback=_finite, help="Gigabytes to keep; else stores.cache_gigabytes.")
+    ] = None,
 ) -> None:
     """Delete the least recently used activations."""
     from frostline.stages import cache as stage
@@ -231,6 +248,9 @@ def main() -> None:
         app()
     except FrostlineError as error:
         typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except ImportError as error:  # of a package half installed, or of a version that another does not get on with
+        typer.echo(f"Error: a package cannot be imported: {error}. frostline doctor compares all of them.", err=True)
         sys.exit(1)
     except OSError as error:  # a full disk under a store, a connection that broke
         typer.echo(f"Error: the system refused: {error}. Mend that and run again; what was finished is kept.", err=True)

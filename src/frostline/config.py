@@ -14,7 +14,7 @@ from frostline.values import (
     LinearRange,
     LogRange,
     MetricName,
-    Name,
+    Named,
     PromotionMetric,
     Strategies,
 )
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class FolderConfig(_Section):
@@ -170,9 +170,9 @@ class Config(_Section):
     """The whole of `params.yaml`."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    datasets: Annotated[dict[Name, DatasetConfig], Field(min_length=1)]
-    sizes: Annotated[dict[Name, Count], Field(min_length=1)]
-    backbones: Annotated[dict[Name, BackboneConfig], Field(min_length=1)]
+    datasets: Named[DatasetConfig]
+    sizes: Named[Count]
+    backbones: Named[BackboneConfig]
     prepare: PrepareConfig
     preprocess: PreprocessConfig
     profile: ProfileConfig

@@ -27,7 +27,7 @@ class FrostlineError(Exception):
 
 
 class ConfigError(FrostlineError):
-    """`params.yaml` is missing, is not YAML, or holds a key or value that is not allowed."""
+    """`params.yaml`, or the process environment, is missing something or holds what is not allowed."""
 
 
 class DataError(FrostlineError):

@@ -1,50 +1,97 @@
 """Read `params.yaml` once; DVC reads the same file for its matrix and its dependencies."""
 
+import reprlib
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from frostline.config import BackboneConfig, Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.errors import ConfigError
 from frostline.nearest import did_you_mean
+from frostline.phrases import counted
 
 __all__ = ["load_config"]
+
+_MENDS = {
+    "'\\t'": " Indent with spaces, not with tabs.",
+    "duplicate key": " Remove or rename one of the two.",
+    "escape": " Use single quotes, or / in place of \\.",
+    "mapping values are not allowed": " Put a value that holds a colon in quotes, or mend the indentation.",
+    "cannot start any token": " Put the value in quotes.",
+}
+_MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
+_NO_MAPPING = "must hold indented lines of the form 'name: value'"
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 
 def load_config(path: Path = Path("params.yaml")) -> Config:
     """Read and check `path`. Raises ConfigError with one line per fault, each with the nearest known key."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path} does not exist in {Path.cwd()}. frostline runs in the folder that holds params.yaml: change to it."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    document = _read(path)
     if not isinstance(document, dict):
-        raise ConfigError(f"{path} must hold sections such as 'datasets:', but it holds {type(document).__name__}.")
+        held = "is empty" if document is None else f"holds a {type(document).__name__}"
+        raise ConfigError(
+            f"{path} must hold sections such as 'datasets:', but it {held}. See the committed params.yaml."
+        )
     try:
         return Config.model_validate(document)
     except ValidationError as error:
         faults = "\n".join(f"  {_fault(item)}" for item in error.errors())
-        raise ConfigError(f"{path} has {error.error_count()} fault(s):\n{faults}") from None
+        raise ConfigError(f"{path} has {counted(error.error_count(), 'fault')}:\n{faults}") from None
+
+
+def _read(path: Path) -> Any:
+    """What `path` holds, by the reader and the rules (YAML 1.2) of DVC, so that both read the same."""
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path} does not exist in {Path.cwd()}. frostline runs in the folder that holds params.yaml: change to it."
+        ) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        raise ConfigError(
+            f"{path} is not in UTF-8: byte 0x{byte:02x} in line {line} is no character. Save the file as UTF-8."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from None
+    except MarkedYAMLError as error:
+        mark, problem = error.problem_mark, str(error.problem)
+        mend = next((words for sign, words in _MENDS.items() if sign in problem), "")
+        raise ConfigError(
+            f"{path} is not valid YAML in line {mark.line + 1}, column {mark.column + 1}: {problem}.{mend}"
+        ) from None
+    except (YAMLError, ValueError, RecursionError) as error:  # of a control character, a date that is none, [[[[...
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
 
 
 def _fault(item: Any) -> str:
-    location = [str(part) for part in item["loc"]]
-    where = ".".join(location)
+    *above, key = item["loc"]
+    where = ".".join(map(str, item["loc"]))
+    if item["type"] == "invalid_key" or (item["type"] == "string_type" and key == "[key]"):
+        return f"{where.removesuffix('.[key]')}: {_no_text(item['input'])}"
     if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key.{did_you_mean(location[-1], _known_keys(location[:-1]))}"
-    if item["type"] == "missing":
+        return f"{where}: unknown key.{did_you_mean(key, _known_keys(above))}"
+    if item["type"] in ("missing", "union_tag_not_found"):
+        where += ".source" if item["type"] == "union_tag_not_found" else ""
         return f"{where}: missing; README and the committed params.yaml explain it."
-    return f"{where}: {item['msg'].removeprefix('Value error, ')}; received {item['input']!r}."
+    rule = _NO_MAPPING if item["type"] in _MAPPINGS else item["msg"].removeprefix("Value error, ")
+    return f"{where}: {rule}; received {_SHORT.repr(item['input'])}."
 
 
-def _known_keys(location: list[str]) -> list[str]:
+def _no_text(key: object) -> str:
+    """What to do about a key that YAML takes for a number, a truth value, a date or nothing at all."""
+    text = str(key).lower() if isinstance(key, bool) else str(key)
+    plain = isinstance(key, int) and text.isalnum()
+    mend = f'put it in quotes, "{text}"' if plain else "rename it, in letters, digits and underscores"
+    return f"a name must be text, but YAML takes this one for {_SHORT.repr(key)} ({type(key).__name__}): {mend}."
+
+
+def _known_keys(location: list[Any]) -> list[str]:
     """The keys allowed at a place in the file; for a data set, pydantic puts its source after its name."""
     if not location:
         return list(Config.model_fields)

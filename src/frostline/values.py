@@ -1,9 +1,10 @@
 """Kinds of value that `params.yaml` may hold, each with the rule that it is checked by."""
 
 import re
-from typing import Annotated, Literal, get_args
+from collections import defaultdict
+from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 __all__ = [
     "Count",
@@ -12,17 +13,34 @@ __all__ = [
     "LinearRange",
     "LogRange",
     "MetricName",
-    "Name",
+    "Named",
     "PromotionMetric",
     "Strategies",
     "StrategyName",
 ]
 
+T = TypeVar("T")
+
 
 def _is_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-        raise ValueError("a name may hold letters, digits and underscores only, because it becomes part of file names")
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name):
+        raise ValueError(
+            "a name may hold letters, digits and underscores only, 64 at most, because it becomes part of file names"
+        )
     return name
+
+
+def _differ_in_more_than_case(named: dict[str, T]) -> dict[str, T]:
+    alike = defaultdict(list)
+    for name in named:
+        alike[name.lower()].append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            raise ValueError(
+                f"{' and '.join(names)} differ in letter case alone, and would share files on systems that do not tell "
+                "the two apart: rename one"
+            )
+    return named
 
 
 def _is_range(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -46,8 +64,8 @@ def _are_strategies(value: object) -> object:
 
 
 def _is_image_size(value: object) -> object:
-    if value != "native" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ValueError("must be native or a whole number of pixels from 1")
+    if value != "native" and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096):
+        raise ValueError("must be native or a whole number of pixels from 1 to 4096")
     return value
 
 
@@ -63,15 +81,17 @@ def _is_positive_range(bounds: tuple[float, float]) -> tuple[float, float]:
     return _is_range(bounds)
 
 
-Name = Annotated[str, AfterValidator(_is_name)]
+Named = Annotated[
+    dict[Annotated[str, AfterValidator(_is_name)], T], Field(min_length=1), AfterValidator(_differ_in_more_than_case)
+]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
 LogRange = Annotated[tuple[float, float], AfterValidator(_is_positive_range)]
 StrategyName = Literal["end_of_convnet", "start_of_convnet", "fine_tune", "retrain"]
 MetricName = Literal[
     "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss", "calibration_error"
 ]
 LinearRange = Annotated[tuple[float, float], AfterValidator(_is_range)]
-ImageSize = Annotated[int | Literal["native"], PlainValidator(_is_image_size)]
-Strategies = Annotated[Literal["auto"] | tuple[StrategyName, ...], PlainValidator(_are_strategies)]
+ImageSize = Annotated[int | Literal["native"], BeforeValidator(_is_image_size)]
+Strategies = Annotated[Literal["auto"] | tuple[StrategyName, ...], BeforeValidator(_are_strategies)]
 PromotionMetric = Annotated[MetricName, AfterValidator(_has_a_bootstrap)]

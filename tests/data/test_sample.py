@@ -1,5 +1,6 @@
 """A first look at a folder: labelled or not, whole or broken, always honest about how much was seen."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,52 @@ def test_unusable_files_are_counted_and_taken_off_the_estimate(folder: Path) -> 
     assert sample.counts == (30, 6)
 
 
+def test_files_are_drawn_until_enough_of_them_are_pictures(folder: Path) -> None:
+    for number in range(600):
+        (folder / ("a" if number % 2 else "b") / f"{number}.wav").write_bytes(b"RIFF....WAVE" + bytes(100))
+    sample = sample_folder(folder, 20, 32, PREPARE)
+    assert len(sample.images) == 20
+    assert 20 < sample.opened <= sample.files == 636
+    assert sample.left_out == {"unreadable": sample.opened - 20}
+    assert sum(sample.counts) == pytest.approx(36, abs=20)
+    whole = sample_folder(folder, 37, 32, PREPARE)
+    assert (whole.counts, whole.opened) == ((30, 6), 636)
+
+
+def test_a_class_that_no_image_was_drawn_from_is_estimated_by_the_others(
+    tmp_path: Path, solar_cells: list[Path]
+) -> None:
+    for number, cell in enumerate(solar_cells[:45]):
+        place = tmp_path / "set" / f"class{number // 3:02d}"
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(cell, place)
+        (place / f"{number}.txt").write_text("no picture")
+    sample = sample_folder(tmp_path / "set", 10, 32, PREPARE)
+    assert len(sample.images) == 10
+    assert len(sample.classes) == len(sample.counts) == 15
+    unseen = [count for number, count in enumerate(sample.counts) if number not in sample.labels]
+    assert unseen
+    assert all(0 <= count <= 6 for count in sample.counts)
+
+
+def test_copies_of_one_picture_end_the_draw(tmp_path: Path, solar_cells: list[Path]) -> None:
+    (tmp_path / "set").mkdir()
+    for number in range(100):
+        shutil.copy(solar_cells[0], tmp_path / "set" / f"{number}.png")
+    sample = sample_folder(tmp_path / "set", 20, 32, PREPARE)
+    assert (len(sample.images), sample.opened, sample.left_out) == (1, 60, {"duplicate": 59})
+    assert sample.counts == (2,)
+
+
+def test_what_cannot_be_opened_keeps_its_reason(folder: Path) -> None:
+    (folder / "a" / "nothing.png").touch()
+    (folder / "a" / "gone.png").symlink_to(folder / "absent.png")
+    os.mkfifo(folder.parent / "pipe")
+    (folder / "a" / "pipe.png").symlink_to(folder.parent / "pipe")
+    sample = sample_folder(folder, 1000, 32, PREPARE)
+    assert sample.left_out == {"empty": 1, "missing": 1, "unreadable": 1}
+
+
 def test_a_picture_twice_under_one_label_counts_once(folder: Path) -> None:
     picture = next((folder / "a").iterdir())
     shutil.copy(picture, folder / "a" / "copy.png")
@@ -81,7 +128,7 @@ def test_a_folder_with_nothing_to_see_is_one_clear_error(tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"empty is empty\. Put pictures into it"):
         sample_folder(tmp_path / "empty", 10, 32, PREPARE)
     (tmp_path / "empty" / "a" / "notes.txt").write_text("no picture")
-    with pytest.raises(DataError, match=r"holds no usable image: of 1 files, 1 were opened \(1 unreadable\)"):
+    with pytest.raises(DataError, match=r"holds no usable image: of 1 file, 1 was opened \(1 unreadable\)"):
         sample_folder(tmp_path / "empty", 10, 32, PREPARE)
     (tmp_path / "zero.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"zero.png is not a folder"):

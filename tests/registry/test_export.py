@@ -63,6 +63,12 @@ def test_what_onnx_needs_is_named(champion, cells, tmp_path, monkeypatch):
         export(champion, tmp_path / "out.onnx", "onnx", cells)
 
 
+def test_jax_says_how_onnx_is_reached(champion, cells, tmp_path, monkeypatch):
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    with pytest.raises(RegistryError, match=r"KERAS_BACKEND=tensorflow frostline export\. With --format keras any"):
+        export(champion, tmp_path / "out.onnx", "onnx", cells)
+
+
 @needs_onnx
 def test_preprocessing_is_exported_with_the_network(champion, cells, tmp_path):
     backbone = build_backbone("vgg16", BackboneConfig(weights=None, image_size=32), precision="float32", seed=1)

@@ -41,7 +41,7 @@ def test_cuts_are_kept_for_many_trials_and_what_they_take_is_said(packed_cells, 
     assert found.cached_bytes in (width * views * images * sum(values[cut] for cut in found.cuts) for width in (2, 4))
     found.report(200)
     said = capsys.readouterr().err
-    assert "Estimate: 200 trials take" in said
+    assert "Estimate: 200 trials in " in said
     assert "Feature maps are kept after block" in said
     assert "beats computing them in every epoch" in said
 

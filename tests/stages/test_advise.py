@@ -75,6 +75,18 @@ def test_unlabelled_pictures_give_similarity_alone(folder: Path) -> None:
     assert "datasets:" not in words
 
 
+def test_more_classes_than_images_to_look_at(tmp_path: Path, solar_cells: list[Path]) -> None:
+    for number, cell in enumerate(solar_cells[:25]):
+        (tmp_path / "all" / f"{number:02d}").mkdir(parents=True)
+        shutil.copy(cell, tmp_path / "all" / f"{number:02d}")
+    answer = advise(tmp_path / "all", "--images", "20")
+    assert answer.returncode == 0, answer.stderr
+    words = " ".join(answer.stdout.split())
+    assert "25 in 25 classes" in words
+    assert "20 of 25 files opened" in words
+    assert "00 (1), 01 (1), 02 (1), 03 (1), 04 (1), 05 (1), 06 (1), 07 (1), ... (17 more)" in words
+
+
 def test_too_few_pictures_leave_similarity_unclear(folder: Path) -> None:
     for label in ("odd", "even"):
         for picture in sorted((folder / label).iterdir())[5:]:
@@ -108,7 +120,7 @@ def test_a_picture_that_cannot_be_written_costs_none_of_the_words(folder: Path) 
     answer = advise(folder, "--picture", str(folder.parent))
     assert answer.returncode == 1
     assert "Regime small-different" in " ".join(answer.stdout.split())
-    assert "1 files beside the class folders are left out" in " ".join(answer.stdout.split())
+    assert "Beside the class folders 1 file without a label is left out." in " ".join(answer.stdout.split())
     assert answer.stderr.splitlines()[-1].startswith(f"Error: {folder.parent} cannot be written: ")
     assert "Traceback" not in answer.stderr
 

@@ -1,4 +1,4 @@
-"""JAX trains to the same parity, and on several devices to the same effect as on one."""
+"""JAX trains to the same parity, on several devices to the same effect as on one, and without TensorFlow."""
 
 import importlib.util
 import os
@@ -39,6 +39,13 @@ SCRIPT = textwrap.dedent(
     """
     import pickle, sys
     from pathlib import Path
+
+    class NoTensorFlow:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] == "tensorflow":
+                raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+    sys.meta_path.insert(0, NoTensorFlow())
     import keras, numpy as np
     from frostline.config import BackboneConfig
     from frostline.training.devices import divisible

@@ -5,7 +5,6 @@ The order is such that nothing touches the network while a local source has the 
 
 import hashlib
 import importlib.util
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 
 from frostline.backbones.catalogue import BackboneSpec, application
 from frostline.errors import WeightsError
+from frostline.project import in_project
+from frostline.runtime import keras_home
 
 __all__ = ["WeightsRecord", "copy_weights", "digest", "load_weights", "local_weights"]
 
@@ -42,7 +43,7 @@ def load_weights(network: Any, spec: BackboneSpec, weights: str | None) -> Weigh
     elif weights == "imagenet":
         source = _load_imagenet(network, spec)
     else:
-        source = _load_file(network, spec, Path(weights).expanduser())
+        source = _load_file(network, spec, in_project(Path(weights)))
     return WeightsRecord(source, digest(network))
 
 
@@ -176,7 +177,7 @@ def _wheel_file() -> Path | None:
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    return keras_home() / "models"
 
 
 def _three_ways(spec: BackboneSpec) -> str:

@@ -16,9 +16,9 @@ from frostline.data.class_checks import check_counts, check_splits
 from frostline.data.inspection import Inspection, inspect_records, manifest_row
 from frostline.data.selection import select
 from frostline.data.sources import Record, Source
-from frostline.data.sources.record import listed
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
+from frostline.phrases import listed
 from frostline.progress import say
 from frostline.spreadsheet import csv_text
 from frostline.words import encodable

@@ -1,23 +1,28 @@
 """Some images of a folder, looked at without preparing it: for a first opinion on a data set."""
 
 import hashlib
+import stat
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
 from frostline.config import PrepareConfig
-from frostline.data.images import load_square
+from frostline.data.images import load_square, quiet_pillow
 from frostline.data.inspection import Inspection, inspect_records, manifest_row
 from frostline.data.parallel import map_files
 from frostline.data.selection import select
 from frostline.data.sources import Record
 from frostline.data.sources.folder import FolderSource
 from frostline.errors import DataError
+from frostline.phrases import counted
 
 __all__ = ["Sample", "sample_folder"]
 
@@ -28,9 +33,9 @@ class Sample:
 
     `images` is uint8 [N, S, S, 3]; `labels` int64 [N] are numbers into `classes`, which is empty where the folder has
     no class folders (then all are 0); `groups` [N] name near duplicates. `counts` estimates the usable images of each
-    class (of all, without classes) in the whole folder, from the `files` found and what became of those `opened`.
-    `left_out` counts opened files by the reason why they are not used, `loose` the files beside class folders, which
-    have no label. `side` is the median shorter side in pixels.
+    class (of all, without classes) in the whole folder, from the `files` found and what became of those `opened`, some
+    only far enough to see that they are no pictures. `left_out` counts opened files by the reason why they are not
+    used, `loose` the files beside class folders, which have no label. `side` is the median shorter side in pixels.
     """
 
     images: NDArray[np.uint8]
@@ -48,38 +53,35 @@ class Sample:
 def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareConfig) -> Sample:
     """At most `limit` images of `folder`, drawn by a hash of their names, equally many of each class where there are.
 
-    A folder with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ only train/ is
-    looked at. Raises DataError if there is no folder, no file, or no usable image.
+    Files are drawn until there are so many usable images, or none is left, or three times as many were decoded: nearly
+    all of those are then copies of one another. Files that are no pictures cost a look at their first bytes. A folder
+    with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ only train/ is looked at.
+    Raises DataError if there is no folder, no file, or no usable image.
     """
     records, classes, loose = _records(folder)
     numbers = {label: number for number, label in enumerate(classes or [""])}
-    chosen = _draw(records, limit)
-    found = inspect_records(chosen, folder, prepare)
-    usable = [manifest_row(record, result) for record, result in found if isinstance(result, Inspection)]
-    reasons = Counter(result.reason for _, result in found if not isinstance(result, Inspection))
-    if usable:
-        table, aside = select(pd.DataFrame(usable), prepare.near_duplicate_bits)
-        reasons.update(aside["reason"])
-    if not usable or table.empty:
+    draw = _Draw(folder, records)
+    table, reasons = _usable(draw, limit, prepare)
+    looked_at = draw.looked_at.total()
+    if table.empty:
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        raise DataError(f"{folder} holds no usable image: of {len(records)} files, {len(chosen)} were opened ({why}).")
+        raise DataError(
+            f"{folder} holds no usable image: of {counted(len(records), 'file')}, {looked_at} "
+            f"{'was' if looked_at == 1 else 'were'} opened ({why})."
+        )
 
     def load(image: str) -> NDArray[np.uint8]:
         limits = {"min_side": prepare.min_side, "max_pixels": prepare.max_pixels}
         return load_square(folder / image, image_size, "stretch", **limits)
 
-    images = np.stack(list(map_files(load, table["image"].tolist(), "Reading images")))
-    files = Counter(record.label for record in records)
-    opened = Counter(record.label for record in chosen)
-    kept = Counter(table["label"])
     return Sample(
-        images=images,
+        images=np.stack(list(map_files(load, table["image"].tolist(), "Reading images"))),
         labels=np.array([numbers[label] for label in table["label"]], dtype=np.int64),
         classes=classes,
         groups=tuple(table["group"]),
-        counts=tuple(round(files[label] * kept[label] / opened[label]) for label in numbers),
+        counts=tuple(draw.estimate(label, Counter(table["label"])) for label in numbers),
         files=len(records),
-        opened=len(chosen),
+        opened=looked_at,
         left_out=dict(reasons.most_common()),
         loose=loose,
         side=float(table[["width", "height"]].min(axis=1).median()),
@@ -100,10 +102,74 @@ def _records(folder: Path) -> tuple[list[Record], tuple[str, ...], int]:
     return records, tuple(sorted({record.label for record in records})), len(loose)
 
 
-def _draw(records: list[Record], limit: int) -> list[Record]:
-    """Class by class in turn, each in the order of a hash."""
-    ranked: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda record: hashlib.sha256(record.image.encode(errors="replace")).digest()):
-        ranked.setdefault(record.label, []).append(record)
-    turns = chain.from_iterable(zip_longest(*(ranked[label] for label in sorted(ranked))))
-    return [record for record in turns if record is not None][:limit]
+class _Draw(Iterator[Record]):
+    """The files of a folder that may be pictures: class by class in turn, each in the order of a hash.
+
+    `looked_at` counts, by class, the files that were passed on the way; `no_pictures` those whose first bytes are those
+    of something else.
+    """
+
+    def __init__(self, folder: Path, records: list[Record]) -> None:
+        self.folder = folder
+        self.looked_at: Counter[str] = Counter()
+        self.no_pictures = 0
+        self._files = Counter(record.label for record in records)
+        ranked: dict[str, list[Record]] = {}
+        for record in sorted(
+            records, key=lambda record: hashlib.sha256(record.image.encode(errors="replace")).digest()
+        ):
+            ranked.setdefault(record.label, []).append(record)
+        self._turns = chain.from_iterable(zip_longest(*(ranked[label] for label in sorted(ranked))))
+
+    def __next__(self) -> Record:
+        for record in self._turns:
+            if record is None:  # its class has no more
+                continue
+            self.looked_at[record.label] += 1
+            if not _is_no_picture(self.folder / record.image):
+                return record
+            self.no_pictures += 1
+        raise StopIteration
+
+    def estimate(self, label: str, usable: Counter[str]) -> int:
+        """Images of the class in the folder: as many of its files as of those looked at, in all classes if none was."""
+        kept, seen = usable[label], self.looked_at[label]
+        if not seen:
+            kept, seen = usable.total(), self.looked_at.total()
+        return round(self._files[label] * kept / seen)
+
+
+def _usable(draw: _Draw, limit: int, prepare: PrepareConfig) -> tuple[pd.DataFrame, Counter[str]]:
+    """Up to `limit` rows for the images to use (none: empty), and why other files are not used, counted."""
+    rows: list[dict[str, Any]] = []
+    reasons: Counter[str] = Counter()
+    table = aside = pd.DataFrame()
+    decoded = 0
+    while wanted := min(limit - len(table), 3 * limit - decoded):
+        batch = list(islice(draw, wanted))
+        if not batch:
+            break
+        decoded += len(batch)
+        for record, result in inspect_records(batch, draw.folder, prepare):
+            if isinstance(result, Inspection):
+                rows.append(manifest_row(record, result))
+            else:
+                reasons[result.reason] += 1
+        if rows:
+            table, aside = select(pd.DataFrame(rows), prepare.near_duplicate_bits)
+    reasons += Counter({"unreadable": draw.no_pictures})
+    return table, reasons + Counter(aside.get("reason"))
+
+
+def _is_no_picture(file: Path) -> bool:
+    """Whether the first bytes of `file` are those of something else. What cannot be told is left to `decode`."""
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode) or not status.st_size:
+            return False
+        with quiet_pillow(), Image.open(file):
+            return False
+    except UnidentifiedImageError:
+        return True
+    except Exception:  # of the system, or of a format's reader: `decode` names the reason
+        return False

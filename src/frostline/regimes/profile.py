@@ -11,6 +11,7 @@ from frostline.atomic import atomic_file
 from frostline.config import ProfileConfig
 from frostline.errors import DataError
 from frostline.interval import Interval
+from frostline.phrases import counted
 from frostline.regimes.guide import Similarity, SizeClass
 
 __all__ = ["BlockProbe", "CellProfile", "LayerShift", "Profile"]
@@ -81,7 +82,8 @@ class Profile(_Record):
             raise DataError(f"{path} does not exist: run the stage profile first (`dvc repro` does).") from None
         except ValidationError as error:
             raise DataError(
-                f"{path} is not a profile of this version: run the stage profile again ({error.error_count()} faults)."
+                f"{path} is not a profile of this version: run the stage profile again "
+                f"({counted(error.error_count(), 'fault')})."
             ) from None
 
     def cell(self, size: str) -> CellProfile:

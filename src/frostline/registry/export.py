@@ -74,6 +74,13 @@ def _keras(version: LoadedVersion, _: Any, path: Path) -> Predict:
 
 
 def _onnx(_: LoadedVersion, network: Any, path: Path) -> Predict:
+    import keras
+
+    if keras.backend.backend() == "jax":
+        raise RegistryError(
+            "From JAX there is no way to ONNX but through TensorFlow: KERAS_BACKEND=tensorflow frostline export. "
+            "With --format keras any backend will do."
+        )
     missing = [package for package in _NEEDED if find_spec(package) is None]
     if missing:
         raise RegistryError(f"ONNX needs packages that are not installed: pip install {' '.join(missing)}")

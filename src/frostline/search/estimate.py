@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.config import SearchConfig
+from frostline.phrases import counted
 from frostline.progress import say
 from frostline.training.cachegroup import map_bytes, pooled_bytes
 from frostline.training.cuts import Rates, choose_cuts, deepest_cut
@@ -33,8 +34,8 @@ class StudyEstimate:
     def report(self, trials: int) -> None:
         """Print it."""
         say(
-            f"Estimate: {trials} trials take {self.trials / 60:.1f} min, less what pruning and early stopping save; "
-            f"one pass over the images, unless cached, {self.filling / 60:.1f} min."
+            f"Estimate: {counted(trials, 'trial')} in {self.trials / 60:.1f} min, less what pruning and early stopping "
+            f"save; one pass over the images, unless cached, {self.filling / 60:.1f} min."
         )
         speeds = f"{self.rates.flops / 1e9:.0f} GFLOP/s, and reads {self.rates.read / 1e6:.0f} MB/s"
         if self.cuts:

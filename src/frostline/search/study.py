@@ -5,11 +5,9 @@ Sampler and training are seeded by position, so that an interruption does not ch
 """
 
 import gc
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from frostline.config import SearchConfig
 from frostline.errors import SearchError
 from frostline.progress import say
 from frostline.search.space import as_point
+from frostline.stores import Address, address_of, redacted
 from frostline.training.settings import TrialSettings
 from frostline.training.standard_error import one_standard_error_below
 
@@ -58,15 +57,14 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
     Raises SearchError if another process holds it or the storage cannot be reached.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sqlite = re.fullmatch(r"sqlite:///(.+)", storage)
-    if sqlite is None:
-        yield _create(_server(storage), name, _pruner(config, folds))
+    address = address_of(storage, "stores.studies")
+    if address.file is None:
+        yield _create(_server(address), name, _pruner(config, folds))
         return
-    folder = Path(sqlite[1]).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = address.file.parent
     try:
         with FileLock(folder / f".{name}.lock", timeout=0):
-            study = _create(_journaled(_connect(storage)), name, _pruner(config, folds))
+            study = _create(_journaled(_connect(address)), name, _pruner(config, folds))
             _requeue_interrupted(study)
             yield study
     except Timeout:
@@ -76,15 +74,19 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
         ) from None
 
 
-def _connect(storage: str, **options: Any) -> optuna.storages.RDBStorage:
+def _connect(address: Address, **options: Any) -> optuna.storages.RDBStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        return optuna.storages.RDBStorage(storage, **options)
-    except (SQLAlchemyError, ImportError, RuntimeError) as error:
+        if address.file:
+            address.file.parent.mkdir(parents=True, exist_ok=True)
+        # Optuna takes braces in the address for a place to put its schema's version into.
+        return optuna.storages.RDBStorage(address.url.replace("{", "{{").replace("}", "}}"), **options)
+    except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
         raise SearchError(
-            f"The study storage {storage} (stores.studies in params.yaml) cannot be opened: {error}."
-        ) from error
+            f"The study storage {address.shown} (stores.studies in params.yaml) cannot be opened: "
+            f"{redacted(str(error), address)}."
+        ) from None  # the cause may hold a password
 
 
 def _journaled(storage: optuna.storages.RDBStorage) -> optuna.storages.RDBStorage:
@@ -103,9 +105,9 @@ def _journaled(storage: optuna.storages.RDBStorage) -> optuna.storages.RDBStorag
     return storage
 
 
-def _server(storage: str) -> optuna.storages.RDBStorage:
+def _server(address: Address) -> optuna.storages.RDBStorage:
     return _connect(
-        storage,
+        address,
         heartbeat_interval=_HEARTBEAT_SECONDS,
         grace_period=3 * _HEARTBEAT_SECONDS,
         heartbeat_stale_trial_callback=_queue_again,
@@ -226,6 +228,4 @@ def best_trial(study: optuna.Study, images: int, guide: FrozenTrial | None = Non
 
 def list_studies(storage: str) -> list[str]:
     """Names of the studies in `storage`. Raises SearchError if it cannot be opened."""
-    if sqlite := re.fullmatch(r"sqlite:///(.+)", storage):
-        Path(sqlite[1]).parent.mkdir(parents=True, exist_ok=True)
-    return optuna.get_all_study_names(_connect(storage))
+    return optuna.get_all_study_names(_connect(address_of(storage, "stores.studies")))

@@ -1,17 +1,19 @@
 """`frostline advise`: the profile of any folder of pictures, in words, with no configuration."""
 
 import re
+from io import StringIO
 from pathlib import Path
 
-import yaml
 from rich.table import Table
 from rich.text import Text
+from ruamel.yaml import YAML
 
 from frostline.atomic import atomic_file
 from frostline.backbones.catalogue import resolve_image_size
 from frostline.backbones.surgery import build_backbone
 from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
+from frostline.phrases import counted, listed
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure
@@ -29,7 +31,7 @@ _CELL = "all"
 def run(folder: Path, backbone: str, weights: str, image_size: int, images: int, picture: Path) -> None:
     """Print regime, evidence and recommendation for `folder`, and write the figure to `picture`.
 
-    At most `images` pictures are opened. Raises DataError if there is none to look at.
+    At most `images` pictures are looked at. Raises DataError if there is none to look at.
     """
     prepare, thresholds = PrepareConfig(), ProfileConfig(images=images)
     config = BackboneConfig(weights=weights, image_size=image_size)
@@ -57,7 +59,9 @@ def _evidence(profile: Profile, cell: CellProfile, sample: Sample) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     left_out = ", ".join(f"{count} {reason}" for reason, count in sample.left_out.items())
-    seen = f"{sample.opened} of {sample.files} files opened" + (f", not used: {left_out}" if left_out else "")
+    seen = f"{sample.opened} of {counted(sample.files, 'file')} opened" + (
+        f", not used: {left_out}" if left_out else ""
+    )
     table.add_row("Images", plain(f"{_classes(sample)}; {seen}"))
     table.add_row("Network", f"{profile.application} at {profile.image_size} pixels")
     table.add_row("Size", _size(profile, cell, sample))
@@ -80,9 +84,7 @@ def _classes(sample: Sample) -> str:
     if not sample.classes:
         return f"about {sum(sample.counts)}, unlabelled"
     shown = [f"{name} {count}" for name, count in zip(sample.classes, sample.counts, strict=True)]
-    more = f", ... ({len(shown) - 8} more)" if len(shown) > 8 else ""
-    one = len(shown) == 1
-    return f"{sum(sample.counts)} in {len(shown)} class{'' if one else 'es'} ({', '.join(shown[:8])}{more})"
+    return f"{sum(sample.counts)} in {counted(len(shown), 'class', 'classes')} ({listed(shown)})"
 
 
 def _size(profile: Profile, cell: CellProfile, sample: Sample) -> str:
@@ -127,15 +129,19 @@ def _notes(profile: Profile, cell: CellProfile, sample: Sample, prepare: Prepare
     else:
         few = {n: c for n, c in zip(sample.classes, sample.counts, strict=True) if c < prepare.min_images_per_class}
         if few:
-            listed = ", ".join(f"{name} ({count})" for name, count in few.items())
+            names = listed([f"{name} ({count})" for name, count in few.items()])
             notes.append(
-                f"Too few images to train and test on: {listed}. dvc repro asks for at least "
+                f"Too few images to train and test on: {names}. dvc repro asks for at least "
                 f"{prepare.min_images_per_class} in each class, and what the probe says rests on so few."
             )
     if sample.loose:
-        notes.append(f"{sample.loose} files beside the class folders are left out, because they have no label.")
+        files = counted(sample.loose, "file")
+        notes.append(
+            f"Beside the class folders {files} without a label {'is' if sample.loose == 1 else 'are'} left out."
+        )
     if cell.measured < MIN_IMAGES:
-        notes.append(f"{cell.measured} images cannot show whether they are similar: give at least {MIN_IMAGES}.")
+        seen = counted(cell.measured, "image")
+        notes.append(f"{seen} cannot show whether they are similar: give at least {MIN_IMAGES}.")
     if sample.side < profile.image_size:
         notes.append(
             f"The pictures' shorter side is {sample.side:.0f} pixels, but the network sees them enlarged to "
@@ -151,6 +157,11 @@ def _lines(folder: Path, backbone: str, weights: str, profile: Profile, cell: Ce
         "sizes": {_CELL: max(sample.counts)},
         "backbones": {backbone: {"weights": weights, "image_size": profile.image_size}},
     }
-    order = yaml.safe_dump(list(cell.order), default_flow_style=True, width=200).strip()
-    lines = yaml.safe_dump(sections, sort_keys=False, allow_unicode=is_unicode())
-    return f"{lines}search:                        # beside the other keys of this section\n  strategies: {order}\n"
+    lines, writer = StringIO(), YAML()
+    writer.width = 10_000  # a long path stays in one line
+    writer.allow_unicode = is_unicode()
+    writer.dump(sections, lines)
+    return (
+        f"{lines.getvalue()}search:                        # beside the other keys of this section\n"
+        f"  strategies: [{', '.join(cell.order)}]\n"
+    )

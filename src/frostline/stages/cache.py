@@ -7,7 +7,9 @@ from pathlib import Path
 from rich.table import Table
 
 from frostline.params import load_config
+from frostline.phrases import counted
 from frostline.progress import say
+from frostline.stores import cache_folder
 from frostline.terminal import console, plain
 from frostline.training.cachefolder import CacheFolder, Entry
 
@@ -19,7 +21,8 @@ _UNKNOWN = {"application": "unknown", "image_size": "", "precision": "", "view":
 def show() -> None:
     """Print what is cached, by network, data and view, the most recently used last, and the limit."""
     stores = load_config().stores
-    entries = CacheFolder(stores.cache).entries()
+    place = cache_folder(stores)
+    entries = CacheFolder(place).entries()
     table = Table("network", "image size", "precision", "view", "data", "contents", "GB", "last used")
     groups: dict[Path, list[Entry]] = {}
     for entry in entries:
@@ -37,19 +40,19 @@ def show() -> None:
             time.strftime("%Y-%m-%d %H:%M", time.localtime(_last_used(held))),
         )
     console().print(table)
-    say(f"{_gigabytes(entries):.3f} GB of {stores.cache_gigabytes:g} GB in {stores.cache} (stores in params.yaml).")
+    say(f"{_gigabytes(entries):.3f} GB of {stores.cache_gigabytes:g} GB in {place} (stores in params.yaml).")
 
 
 def prune(gigabytes: float | None) -> None:
     """Delete the least recently used files until `gigabytes`, or else `stores.cache_gigabytes`, are met."""
     stores = load_config().stores
     limit = stores.cache_gigabytes if gigabytes is None else gigabytes
-    folder = CacheFolder(stores.cache)
+    folder = CacheFolder(cache_folder(stores))
     deleted = folder.prune(limit * 1e9)
     left = folder.entries()
     say(
-        f"Deleted {len(deleted)} files ({_gigabytes(deleted):.3f} GB); {len(left)} ({_gigabytes(left):.3f} GB) are "
-        "left. What is missed is computed again."
+        f"Deleted {counted(len(deleted), 'file')} ({_gigabytes(deleted):.3f} GB); "
+        f"{len(left)} ({_gigabytes(left):.3f} GB) are left. What is missed is computed again."
     )
 
 
@@ -60,9 +63,7 @@ def _contents(entries: Sequence[Entry]) -> str:
         kind, _, which = entry.name.partition("-")
         names.setdefault(kind, []).append(which)
     blocks = [f"{kind} {' '.join(sorted(names.pop(kind), key=int))}" for kind in ("pooled", "map") if names[kind]]
-    return ", ".join(
-        blocks + [f"{len(found)} {kind}{'s' * (len(found) > 1)}" for kind, found in names.items() if found]
-    )
+    return ", ".join(blocks + [counted(len(found), kind) for kind, found in names.items() if found])
 
 
 def _last_used(entries: Sequence[Entry]) -> float:

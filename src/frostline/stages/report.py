@@ -1,16 +1,17 @@
 """Stage `report`: one page about everything that was found, and the regime table as CSV."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from frostline.atomic import atomic_file
 from frostline.params import load_config
+from frostline.phrases import counted
 from frostline.progress import say
 from frostline.report.health import read_health
 from frostline.report.page import render
 from frostline.report.results import read_results, regime_table
 from frostline.spreadsheet import csv_text
+from frostline.stores import tracking_address
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 
@@ -30,7 +31,7 @@ def run() -> None:
     lineage = lineage_tags()
     datasets = list(dict.fromkeys(result.record.dataset for result in results))
     names = dict.fromkeys(f"{result.record.dataset}-{result.record.backbone}" for result in results)
-    tracking = os.environ.get("MLFLOW_TRACKING_URI") or config.stores.tracking
+    tracking = tracking_address(config.stores).shown
     page = render(
         results,
         [read_health(dataset) for dataset in datasets],
@@ -47,4 +48,4 @@ def run() -> None:
         with Tracker.open(config.stores, dataset).stage_run("report", lineage) as log:
             log.log_file(_PAGE)
             log.log_file(_TABLE)
-    say(f"{_PAGE}: {len(results)} cells, {len(page) / 1e6:.1f} MB; open it in a browser.")
+    say(f"{_PAGE}: {counted(len(results), 'cell')}, {len(page) / 1e6:.1f} MB; open it in a browser.")

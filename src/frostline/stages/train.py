@@ -25,6 +25,7 @@ from frostline.search.objective import Objective
 from frostline.search.space import first_strategies, guide_settings
 from frostline.search.study import POSITION, best_trial, finished_trials, open_study, run_study, seed_at
 from frostline.search.trials import best_of_first, importances, settings_of, trial_table
+from frostline.stores import cache_folder
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell
@@ -64,7 +65,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     profile = Profile.read(Path("results/profile") / f"{dataset}-{backbone}.json").cell(size)
     keras.utils.set_random_seed(config.seed)
     cell = make_cell(packed, per_class, config.train, config.seed)
-    cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
+    cache = PrefixCache(cache_folder(config.stores), int(config.stores.cache_gigabytes * 1e9))
     distribute()
     trainer = _trainer(cell, backbone, config, cache)
     strategies = first_strategies(config.search, profile.order)
@@ -167,7 +168,7 @@ def _refit(trainer: Trainer, trial: FrozenTrial, seed: int, what: str) -> Any:
     Its probabilities are calibrated on the images that validated the trial.
     """
     epochs, position = trial.user_attrs["epochs"], trial.user_attrs[POSITION]
-    say(f"{what}, trial {position + 1}, is refitted on all {len(trainer.cell.all_rows)} images for {epochs} epochs.")
+    say(f"{what}, trial {position + 1}, is refitted on all {len(trainer.cell.all_rows)} images; epochs: {epochs}.")
     network = trainer.refit(settings_of(trial), epochs, seed_at(seed, position))
     soften(network, trial.user_attrs["temperature"])
     return network

@@ -105,7 +105,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Tracker:
-    """Starts runs in one data set's experiment, `frostline-<data set>`."""
+    """Starts runs in one data set's experiment, `frostline-<data set>`. `uri` may hold a password."""
 
     client: Any
     experiment_id: str
@@ -115,7 +115,7 @@ class Tracker:
     def open(cls, stores: StoresConfig, dataset: str) -> "Tracker":
         """The tracker of `dataset` at MLFLOW_TRACKING_URI, or else `stores.tracking`. Raises ConfigError."""
         store = Store.open(stores)
-        return cls(store.client, store.experiment(f"frostline-{dataset}"), store.uri)
+        return cls(store.client, store.experiment(f"frostline-{dataset}"), store.address.url)
 
     @contextmanager
     def stage_run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:

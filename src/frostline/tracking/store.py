@@ -1,22 +1,22 @@
 """Open the MLflow store and a data set's experiment in it."""
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from frostline.config import StoresConfig
 from frostline.errors import ConfigError
 from frostline.progress import say
+from frostline.stores import Address, redacted, tracking_address
+from frostline.tracking.home import artifacts_of, bring_home
 
 __all__ = ["Store", "or_none"]
 
-_SQLITE = "sqlite:///"
 T = TypeVar("T")
 
 for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration"):
@@ -25,38 +25,39 @@ for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration"):
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow store: its client, its URI, and where it keeps artifacts (None: the server decides)."""
+    """An MLflow store: its client, its address, and where it keeps artifacts (None: the server decides)."""
 
     client: Any
-    uri: str
+    address: Address
     artifacts: str | None
 
     @classmethod
     def open(cls, stores: StoresConfig) -> "Store":
         """The store at MLFLOW_TRACKING_URI if that is set, else at `stores.tracking`; an SQLite file is created.
 
+        An SQLite file that was moved or copied with its artifacts is at home where it lies now, from then on.
         Raises ConfigError if it cannot be opened.
         """
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or stores.tracking
-        artifacts = None
-        if uri.startswith(_SQLITE):
-            file = Path(uri.removeprefix(_SQLITE)).absolute()
-            uri, artifacts = f"{_SQLITE}{file}", (file.parent / "artifacts").as_uri()
-            if not file.exists():
-                say(f"Creating the MLflow store {file}.")
+        address = tracking_address(stores)
+        artifacts = artifacts_of(address.file) if address.file else None
         try:
-            if artifacts:
-                file.parent.mkdir(parents=True, exist_ok=True)
-            client = MlflowClient(tracking_uri=uri)
+            if address.file and artifacts and not address.file.exists():
+                say(f"Creating the MLflow store {address.file}.")
+                address.file.parent.mkdir(parents=True, exist_ok=True)
+                # Left to its client, MLflow would put the artifacts of its own experiment into the working folder.
+                SqlAlchemyStore(address.url, artifacts)
+            client = MlflowClient(tracking_uri=address.url)
             client.search_experiments(max_results=1)  # a server is not asked anything before
         except Exception as error:  # of drivers, of the network, of the file system: each store has its own
-            reason = str(error).strip().partition("\n")[0].rstrip(".")
+            reason = redacted(str(error).strip().partition("\n")[0].rstrip("."), address)
             raise ConfigError(
-                f"The MLflow store {uri} cannot be opened: {reason}. "
+                f"The MLflow store {address.shown} cannot be opened: {reason}. "
                 "Set stores.tracking in params.yaml, or MLFLOW_TRACKING_URI, to a store such as "
                 "sqlite:///mlruns/mlflow.db or https://mlflow.example.org."
-            ) from error
-        return cls(client, uri, artifacts)
+            ) from None  # the cause may hold a password
+        if address.file:
+            bring_home(address.file)
+        return cls(client, address, artifacts)
 
     def experiment(self, name: str) -> str:
         """The id of the experiment called `name`; created if absent, restored if it was deleted."""

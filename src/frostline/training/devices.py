@@ -3,6 +3,7 @@
 import os
 from functools import cache
 
+from frostline.errors import ConfigError
 from frostline.progress import say
 
 __all__ = ["accelerators", "compile_with_xla", "compute_capability", "distribute", "divisible"]
@@ -10,10 +11,20 @@ __all__ = ["accelerators", "compile_with_xla", "compute_capability", "distribute
 
 @cache
 def accelerators() -> tuple[str, ...]:
-    """Keras's names of the GPUs and TPUs that the backend sees, such as `gpu:0`; empty on a CPU alone."""
+    """Keras's names of the GPUs and TPUs that the backend sees, such as `gpu:0`; empty on a CPU alone.
+
+    Raises ConfigError if it sees nothing to run on, as where it was told to use what is not there.
+    """
     import keras
 
-    return tuple(device for device in keras.distribution.list_devices() if not device.startswith("cpu"))
+    try:
+        devices = keras.distribution.list_devices()
+    except Exception as error:  # each backend has its own, and JAX an assertion
+        raise ConfigError(
+            f"{keras.backend.backend()} finds no device to run on: {' '.join(str(error).split()) or repr(error)}. "
+            "Unset what chooses devices, such as JAX_PLATFORMS, or set it to cpu."
+        ) from error
+    return tuple(device for device in devices if not device.startswith("cpu"))
 
 
 def compute_capability() -> tuple[int, int] | None:

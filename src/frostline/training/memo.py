@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import frostline
 from frostline.atomic import atomic_file
 from frostline.fingerprint import fingerprint
+from frostline.phrases import counted
 from frostline.progress import say
 from frostline.training.cachefolder import CacheFolder
 from frostline.training.devices import accelerators
@@ -67,7 +68,7 @@ class Memo:
         known = self._read("fold", what)
         before = list(zip(known[0].tolist(), known[1], strict=True)) if known else []
         if before:
-            say(f"Trained before in the same way, so read: {len(before)} of {wanted} epochs.")
+            say(f"Trained before in the same way, so read: {len(before)} of {counted(wanted, 'epoch')}.")
         yield from before
         if len(before) >= wanted:
             return

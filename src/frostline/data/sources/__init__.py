@@ -6,6 +6,7 @@ from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.keras_datasets import KerasSource
 from frostline.data.sources.record import Reading, Record, Source
 from frostline.data.sources.table import CsvSource
+from frostline.project import in_project
 
 __all__ = ["Reading", "Record", "Source", "open_source"]
 
@@ -17,9 +18,9 @@ def open_source(config: DatasetConfig) -> Source:
         DataError: the package that holds the pictures is not installed.
     """
     if isinstance(config, FolderConfig):
-        return FolderSource(config.path.expanduser())
+        return FolderSource(in_project(config.path))
     if isinstance(config, CsvConfig):
-        return CsvSource(config.path.expanduser())
+        return CsvSource(in_project(config.path))
     if isinstance(config, ElpvConfig):
         return ElpvSource.find(config.threshold)
     return KerasSource(config.name)

@@ -7,6 +7,7 @@ from frostline.data.sources.layout import ClassFolder, Layout
 from frostline.data.sources.record import Reading, Record, state_of
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
+from frostline.phrases import counted
 from frostline.words import encodable
 
 __all__ = ["FolderSource"]
@@ -63,7 +64,7 @@ class FolderSource:
         for folder in sorted(above):
             if count := len(layout.walk.files(folder)):
                 place = "" if folder == self.root else f" in {encodable(self._name(folder))}"
-                reasons[f"{count} file{'' if count == 1 else 's'}{place}"] = "in no class folder"
+                reasons[f"{counted(count, 'file')}{place}"] = "in no class folder"
         ignored = sorted({encodable(folder.name) for folder in layout.walk.ignored})
         return reasons | dict.fromkeys(ignored, "hidden, or a system's own")
 

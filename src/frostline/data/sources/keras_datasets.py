@@ -12,6 +12,7 @@ from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
 from frostline.fingerprint import fingerprint
+from frostline.project import in_project
 
 __all__ = ["KerasSource"]
 
@@ -33,7 +34,7 @@ class KerasSource:
     @property
     def root(self) -> Path:
         """The folder of PNG files, which `records` makes."""
-        return Path("data/raw") / self.name
+        return in_project(Path("data/raw") / self.name)
 
     def read(self) -> Reading:
         """One record per picture; the first call downloads. Raises DataError if Keras cannot."""

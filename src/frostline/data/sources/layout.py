@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from frostline.data.sources.folder_names import are_folds, is_annotations, is_pictures
-from frostline.data.sources.record import as_word, listed
+from frostline.data.sources.record import as_word
 from frostline.data.sources.split_names import UNLABELLED, SplitName, parse, settle
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
+from frostline.phrases import listed
 
 __all__ = ["ClassFolder", "Layout"]
 

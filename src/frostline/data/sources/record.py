@@ -2,17 +2,15 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from frostline.fingerprint import fingerprint
-from frostline.words import encodable, visible
+from frostline.phrases import counted, listed
+from frostline.words import encodable
 
-__all__ = ["Reading", "Record", "Source", "as_word", "listed", "state_of"]
-
-_SHOWN = 12
+__all__ = ["Reading", "Record", "Source", "as_word", "state_of"]
 
 
 @dataclass(frozen=True)
@@ -51,14 +49,13 @@ class Reading:
     def lines(self) -> list[str]:
         """What became classes and what was left out, in words, a line each."""
         counts = self.counts()
-        classes = [f"{label} ({_files(count)}{self._places(label)})" for label, count in counts.items()]
+        classes = [f"{label} ({counted(count, 'file')}{self._places(label)})" for label, count in counts.items()]
         reasons: dict[str, list[str]] = {}
         for name, why in self.left_out.items():
             reasons.setdefault(why, []).append(name)
         left_out = [f"{listed(names)} ({why})" for why, names in reasons.items()]
-        one = len(classes) == 1
         return [
-            f"{len(classes)} class{'' if one else 'es'}: {listed(classes)}",
+            f"{counted(len(classes), 'class', 'classes')}: {listed(classes)}",
             f"left out: {'; '.join(left_out) or 'nothing'}",
         ]
 
@@ -91,13 +88,6 @@ def as_word(text: str) -> str:
     return unicodedata.normalize("NFC", encodable(text)).strip()
 
 
-def listed(names: Iterable[str]) -> str:
-    """`names` for a line of a message: the first dozen, and how many more there are."""
-    shown = [visible(name) for name in names]
-    more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(shown[:_SHOWN]) + more
-
-
 def state_of(root: Path, reading: Reading) -> str:
     """Fingerprint of the classes, and of every record with its file's size and modification time; opens no file."""
     return fingerprint([sorted(reading.folders), sorted(_record_state(root, record) for record in reading.records)])
@@ -111,7 +101,3 @@ def _record_state(root: Path, record: Record) -> list[Any]:
         size, time = -1, -1
     extra = sorted(record.extra.items())
     return [encodable(record.image), record.label, record.split or "", record.group or "", extra, size, time]
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'' if count == 1 else 's'}"

@@ -1,0 +1,19 @@
+"""Numbers with their nouns, and lists that come to an end, for messages."""
+
+from collections.abc import Iterable
+
+from frostline.words import visible
+
+__all__ = ["counted", "listed"]
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 image`, `2 images`; `plural` where an s does not make it."""
+    return f"{number:d} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """`a, b, c`, with nothing hidden in them; of more than `most` the first ones, and how many more there are."""
+    shown = [visible(name) for name in names]
+    more = f", and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more

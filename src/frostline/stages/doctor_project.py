@@ -1,0 +1,78 @@
+"""Rows of `frostline doctor` about what params.yaml names: data sources and stores. Nothing is made or downloaded."""
+
+import os
+from collections.abc import Iterator
+
+from frostline.config import Config, KerasConfig
+from frostline.errors import ConfigError, DataError
+from frostline.phrases import counted
+from frostline.stages.doctor_machine import existing
+from frostline.stages.examination import Remark, Row, examine
+from frostline.stores import Address, address_of, redacted, tracking_address
+
+__all__ = ["project_rows"]
+
+
+def project_rows(config: Config) -> Iterator[Row]:
+    """Rows about each data set and both stores."""
+    for name in config.datasets:
+        yield examine(f"data: {name}", _data, config, name)
+    yield examine("MLflow store", _runs, config)
+    yield examine("Optuna store", _studies, config)
+
+
+def _data(config: Config, name: str) -> str:
+    from frostline.data.sources import open_source
+
+    source = open_source(config.dataset(name))
+    if isinstance(config.dataset(name), KerasConfig) and not source.root.exists():
+        return Remark(f"not here yet: Keras will download it into {source.root}")
+    records = source.records()
+    first = source.root / records[0].image
+    if not os.access(first, os.R_OK):
+        raise DataError(f"{first} cannot be read: give yourself permission, or mend its path")
+    classes = counted(len({record.label for record in records}), "class", "classes")
+    return f"{counted(len(records), 'file')} of {classes} in {source.root}"
+
+
+def _runs(config: Config) -> str:
+    from frostline.tracking.store import Store
+
+    # An address that nobody answers at is asked once, for seconds; MLflow's own patience is for trainings.
+    os.environ |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+    address = tracking_address(config.stores)
+    if "://" in address.url and not address.url.startswith("http") and not _tables(address):
+        return Remark(f"{address.shown} will be made by the first run")
+    Store.open(config.stores)
+    return f"{address.shown} answers"
+
+
+def _studies(config: Config) -> str:
+    from frostline.search.study import list_studies
+
+    address = address_of(config.stores.studies, "stores.studies")
+    if not _tables(address):
+        return Remark(f"{address.shown} will be made by the first study")
+    return f"{address.shown}: {counted(len(list_studies(config.stores.studies)), 'study', 'studies')}"
+
+
+def _tables(address: Address) -> list[str]:
+    """The tables of a database; none where there is no file yet. Opening it otherwise would make them."""
+    from sqlalchemy import create_engine, inspect
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if address.file:
+        place = address.file if address.file.exists() else existing(address.file)
+        if not os.access(place, os.W_OK):
+            raise ConfigError(f"{address.file} cannot be written: the system refuses it in {place}")
+        if not address.file.exists():
+            return []
+    try:
+        engine = create_engine(address.url)
+        try:
+            return inspect(engine).get_table_names()
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, ImportError) as error:
+        reason = redacted(" ".join(str(error).split()), address)
+        raise ConfigError(f"{address.shown} cannot be opened: {reason}") from None
