@@ -11,8 +11,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from frostline.config import StoresConfig
-from frostline.errors import ConfigError
+from frostline.errors import ConfigError, StoreError
 from frostline.progress import say
+from frostline.sqlite import check, wait_aloud
 
 __all__ = ["Store", "or_none"]
 
@@ -35,7 +36,7 @@ class Store:
     def open(cls, stores: StoresConfig) -> "Store":
         """The store at MLFLOW_TRACKING_URI if that is set, else at `stores.tracking`; an SQLite file is created.
 
-        Raises ConfigError if it cannot be opened.
+        Raises StoreError if SQLite refuses, ConfigError if it cannot be opened otherwise.
         """
         uri = os.environ.get("MLFLOW_TRACKING_URI") or stores.tracking
         artifacts = None
@@ -47,8 +48,12 @@ class Store:
         try:
             if artifacts:
                 file.parent.mkdir(parents=True, exist_ok=True)
+                wait_aloud()
+                check(file)  # MLflow tries ten times to open what cannot be opened
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)  # a server is not asked anything before
+        except StoreError:
+            raise
         except Exception as error:  # of drivers, of the network, of the file system: each store has its own
             reason = str(error).strip().partition("\n")[0].rstrip(".")
             raise ConfigError(
