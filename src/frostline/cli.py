@@ -1,13 +1,13 @@
 """The command line: parses arguments and calls stages. Whatever is heavy is imported by the command that needs it."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from frostline import __version__
-from frostline.errors import FrostlineError
+from frostline.atomic import tidy
+from frostline.ending import ended, when_interrupted
 from frostline.runtime import set_defaults
 
 __all__ = ["app", "main"]
@@ -18,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_OUTPUTS = tuple(Path(place) for place in ("data/raw", "data/prepared", "data/packed", "models", "results/evaluation"))
 
 STAGES = "Stages (dvc repro runs them)"
 MODELS = "Models and results"
@@ -33,10 +35,12 @@ BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in param
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _begin(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
         typer.echo(f"frostline {__version__}")
         raise typer.Exit
+    for folder in _OUTPUTS:  # what a killed command left there is put right before anything reads it
+        tidy(folder)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -76,7 +80,8 @@ def train(dataset: Dataset, size: Size, backbone: BackboneName) -> None:
     """Search freezing depth and learning rates, and refit the winner."""
     from frostline.stages import train as stage
 
-    stage.run(dataset, size, backbone)
+    with when_interrupted("finished trials are kept, and the same command resumes"):
+        stage.run(dataset, size, backbone)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -165,7 +170,8 @@ def serve(
     from frostline.registry.server import ServingLimits
     from frostline.stages import serve as stage
 
-    stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images))
+    with when_interrupted("the server has stopped"):
+        stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images))
 
 
 @app.command(rich_help_panel=MODELS)
@@ -223,16 +229,7 @@ def cache_prune(
 
 
 def main() -> None:
-    """Entry point: errors that a user can mend are printed without a traceback, and exit with 1."""
+    """Entry point: what a user can mend, and an interrupt, is one line and an exit code."""
     set_defaults()
-    try:
+    with ended():
         app()
-    except FrostlineError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    except OSError as error:  # a full disk under a store, a connection that broke
-        typer.echo(f"Error: the system refused: {error}. Mend that and run again; what was finished is kept.", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("Interrupted; finished trials are kept, and the same command resumes.", err=True)
-        sys.exit(130)
