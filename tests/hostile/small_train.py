@@ -20,35 +20,30 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 NAME = "cells-small-vgg16"
-TRIALS = 5
+TRIALS = 3
+IMAGES = 12
 LOG, MODULES = "log.txt", "modules.txt"
 COMMAND = ["frostline", "train", "cells", "small", "vgg16"]
 
 
 def make_project(folder: Path) -> None:
-    """Twenty packed images in two classes, a profile that has the guide's order, and params.yaml."""
+    """Twelve packed images in two classes, a profile, and params.yaml: two of the guide's trials and one more."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
-    params["sizes"] = {"small": 10}
-    params["search"] |= {"trials": TRIALS, "startup_trials": 2}
+    params["sizes"] = {"small": IMAGES // 2}
+    params["search"] |= {"trials": TRIALS, "startup_trials": 1}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     packed = folder / "data/packed/cells-vgg16"
     packed.mkdir(parents=True)
-    np.save(packed / "images.npy", np.zeros((20, 4, 4, 3), dtype=np.uint8))
-    np.save(packed / "labels.npy", np.repeat([0, 1], 10))
-    rows = [f"{number}.png,{number // 10},train,{number},{number}" for number in range(20)]
+    np.save(packed / "images.npy", np.zeros((IMAGES, 4, 4, 3), dtype=np.uint8))
+    np.save(packed / "labels.npy", np.arange(IMAGES) % 2)
+    rows = [f"{number}.png,{number % 2},train,{number},{number}" for number in range(IMAGES)]
     (packed / "index.csv").write_text("\n".join(["image,label,split,group,sha256", *rows]))
     facts = {"classes": ["0", "1"], "image_size": 4, "resize": "stretch", "fingerprint": "images"}
     (packed / "packed.json").write_text(json.dumps(facts))
-    cell = {"images": 20, "per_class": 10, "measured": 20, "size": "small", "similarity": "different", "shift": None}
-    cell |= {
-        "regime": "small-different",
-        "strategies": ["start_of_convnet"],
-        "reason": "Few.",
-        "peak": None,
-        "cut": None,
-    }
-    cell |= {"order": ["start_of_convnet", "end_of_convnet", "fine_tune", "retrain"], "layers": [], "blocks": []}
+    cell = {"images": IMAGES, "per_class": IMAGES // 2, "measured": IMAGES, "size": "small", "similarity": "different"}
+    cell |= {"shift": None, "regime": "small-different", "strategies": ["start_of_convnet"], "reason": "Few."}
+    cell |= {"order": ["start_of_convnet", "retrain"], "peak": None, "cut": None, "layers": [], "blocks": []}
     profile = {"dataset": "cells", "backbone": "vgg16", "application": "VGG16", "image_size": 4, "reference": None}
     profile |= {"thresholds": params["profile"], "block_names": ["one", "two", "three"], "cells": {"small": cell}}
     (folder / "results/profile").mkdir(parents=True)

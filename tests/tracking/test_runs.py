@@ -1,5 +1,6 @@
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -146,6 +147,25 @@ def _interrupted(*_):
     raise KeyboardInterrupt
 
 
+def test_what_a_killed_process_left_running_is_ended_by_the_next_command_and_a_living_ones_is_not(tracker, store):
+    code = f"""
+import os
+from pathlib import Path
+from frostline.config import StoresConfig
+from frostline.tracking.runs import Tracker
+stores = StoresConfig(tracking="sqlite:///{store}/mlflow.db", studies="", cache=Path(), cache_gigabytes=1)
+run = Tracker.open(stores, "cells").stage_run("evaluate", {{}}).__enter__()
+print(run.id, flush=True)
+os._exit(1)
+"""
+    with tracker.stage_run("living", {}) as living:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        killed = tracker.find_run(done.stdout.strip())
+        with tracker.stage_run("next", {}):
+            assert stored(tracker, killed).info.status == "KILLED"
+            assert stored(tracker, living).info.status == "RUNNING"
+
+
 def test_a_run_is_found_by_its_id(tracker):
     with tracker.stage_run("there", {}) as run:
         assert tracker.find_run(run.id) == run
@@ -212,8 +232,6 @@ def test_a_user_without_a_name_is_no_obstacle(tracker, monkeypatch):
 
 
 def test_tracking_does_not_import_a_deep_learning_framework():
-    import subprocess
-
     code = "import frostline.tracking.runs, frostline.tracking.lineage, sys; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"keras", "tensorflow", "jax", "torch"} & set(modules)

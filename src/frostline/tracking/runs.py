@@ -5,6 +5,8 @@ MLFLOW_RUN_ID from the environment, so that a stage could write into another sta
 """
 
 import json
+import os
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
@@ -27,6 +30,7 @@ _STUDY = "frostline.study"
 _TRIALS = "frostline.trials"
 _TRIAL = "trial"
 _PARENT = "mlflow.parentRunId"
+_PROCESS = "frostline.process"
 _TABLES = "mlflow.loggedArtifacts"
 
 
@@ -124,6 +128,7 @@ class Tracker:
     @contextmanager
     def stage_run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
         """A run for the length of the block: FINISHED after it; see `Run.fail` for what the block raises."""
+        self._end_those_of_the_dead()
         run = self._create(name, tags)
         try:
             yield run
@@ -139,6 +144,7 @@ class Tracker:
         differ, and MLflow never changes a parameter that was logged. Trials that a killed process left running are set
         to KILLED, so two processes must not share a study.
         """
+        self._end_those_of_the_dead()
         found = self._search(f"tags.`{_STUDY}` = '{fingerprint}'")
         same = [run for run in found if self.client.get_run(run).data.tags.get(_TRIALS) == str(trials)]
         if same:
@@ -146,7 +152,7 @@ class Tracker:
             for each in replaced:  # killed while it replaced them
                 self._replace(each, run)
             self.client.update_run(run.id, status="RUNNING")
-            run.set_tags(tags)
+            run.set_tags({_PROCESS: _process()} | dict(tags))
         else:
             run = self._create(name, {_STUDY: fingerprint, _TRIALS: str(trials)} | dict(tags))
         for other in set(found) - {run.id}:
@@ -185,8 +191,16 @@ class Tracker:
 
     def _create(self, name: str, tags: Mapping[str, str]) -> Run:
         origin = {"mlflow.user": user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}
+        origin[_PROCESS] = _process()
         run = self.client.create_run(self.experiment_id, tags=origin | dict(tags), run_name=name)
         return Run(run.info.run_id, self.client)
+
+    def _end_those_of_the_dead(self) -> None:
+        """Set to KILLED what processes of this machine left running that are gone."""
+        for run in self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'"):
+            host, _, process = run.data.tags.get(_PROCESS, "").rpartition(" ")
+            if host == platform.node() and not psutil.pid_exists(int(process)):
+                Run(run.info.run_id, self.client).end("KILLED")
 
     def _replace(self, old: Run, new: Run) -> None:
         """Let `new` be the study's run. Repeated after a kill it does what is left to do: `old` is let go last."""
@@ -201,6 +215,10 @@ class Tracker:
 
     def _search(self, query: str) -> list[str]:
         return [run.info.run_id for run in self.client.search_runs([self.experiment_id], query)]
+
+
+def _process() -> str:
+    return f"{platform.node()} {os.getpid()}"
 
 
 def _metrics(values: Mapping[str, float], step: int) -> list[Metric]:
