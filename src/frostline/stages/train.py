@@ -116,9 +116,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
                 best=_best(best),
                 guide=_guide_trial(profile, guide),
                 validation=ValidationScore(balanced_accuracy=best.values[0], scheme=cell.scheme),
-                trials=TrialCounts(
-                    **{state: int((trials["state"] == state).sum()) for state in TrialCounts.model_fields}
-                ),
+                trials=TrialCounts(**{each: list(trials["state"]).count(each) for each in TrialCounts.model_fields}),
                 seconds=float(trials["seconds"].sum()) + time.perf_counter() - started,
                 run_id=parent.id,
                 experiment_id=tracker.experiment_id,
