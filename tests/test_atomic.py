@@ -1,9 +1,13 @@
 import errno
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from frostline.atomic import atomic_file, atomic_folder
+from frostline.atomic import atomic_file, atomic_folder, tidy
 from frostline.errors import WriteError
 
 
@@ -64,3 +68,94 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(tmp_path: Path, writer
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
+
+
+UNCHANGED = ("before mkdir", "after mkdir", "before rename", "after rename", "before rename 2")
+SWAPPED = ("nothing", "after rename 2", "before rmtree", "after rmtree")
+
+
+@pytest.mark.parametrize("step", [*UNCHANGED, *SWAPPED])
+def test_a_folder_is_whole_wherever_its_writer_is_killed(tmp_path: Path, step: str) -> None:
+    target = tmp_path / "folder"
+    _write(target, "old")
+    assert _killed(target, step, "new") == (0 if step == "nothing" else -signal.SIGKILL)
+    tidy(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+    assert _content(target) == (
+        "new" if step in ("nothing", "after rename 2", "before rmtree", "after rmtree") else "old"
+    )
+    _write(target, "newer")
+    assert _content(target) == "newer"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def test_the_next_writer_tidies_up_and_a_folder_that_somebody_removed_stays_away(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    _write(target, "old")
+    _killed(target, "after rename 2", "new")
+    shutil.rmtree(target)
+    with atomic_file(tmp_path / "file") as file:
+        file.touch()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_living_writer_holds_is_left_alone(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "slow") as slow:
+        _write(tmp_path / "quick", "quick")
+        tidy(tmp_path)
+        (slow / "text").write_text("slow")
+    assert [_content(tmp_path / name) for name in ("slow", "quick")] == ["slow", "quick"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_swap_that_the_system_refuses_puts_the_old_folder_back(tmp_path: Path, monkeypatch) -> None:
+    target = tmp_path / "folder"
+    _write(target, "old")
+    rename = Path.rename
+
+    def refuse(path: Path, to: Path) -> Path:
+        if to == target and "new" in path.parts:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(WriteError, match="folder cannot be written: Input/output error"):
+        _write(target, "new")
+    assert _content(target) == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def _write(target: Path, text: str) -> None:
+    with atomic_folder(target) as folder:
+        (folder / "text").write_text(text)
+
+
+def _content(target: Path) -> str:
+    return (target / "text").read_text()
+
+
+def _killed(target: Path, step: str, text: str) -> int:
+    """Write in a process that kills itself at a step, such as `before rename 2`; give how it ended."""
+    script = f"""
+import os, shutil, signal
+from pathlib import Path
+from frostline.atomic import atomic_folder
+left = {{{step!r}.rstrip(" 2"): 2 if {step!r}.endswith("2") else 1}}
+def reached(what):
+    if what in left:
+        left[what] -= 1
+        if not left[what]:
+            os.kill(os.getpid(), signal.SIGKILL)
+def watched(name, original):
+    def call(*arguments, **options):
+        reached("before " + name)
+        result = original(*arguments, **options)
+        reached("after " + name)
+        return result
+    return call
+for owner, name in ((Path, "mkdir"), (Path, "rename"), (shutil, "rmtree")):
+    setattr(owner, name, watched(name, getattr(owner, name)))
+with atomic_folder(Path({str(target)!r})) as folder:
+    (folder / "text").write_text({text!r})
+"""
+    return subprocess.run([sys.executable, "-c", script], check=False).returncode

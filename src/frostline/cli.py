@@ -1,14 +1,14 @@
 """The command line: parses arguments and calls stages. Whatever is heavy is imported by the command that needs it."""
 
 import math
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from frostline import __version__, terminal
-from frostline.errors import FrostlineError
+from frostline.atomic import tidy
+from frostline.ending import ended, when_interrupted
 from frostline.runtime import prepare_keras, set_defaults
 
 __all__ = ["app", "main"]
@@ -19,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_OUTPUTS = tuple(Path(place) for place in ("data/raw", "data/prepared", "data/packed", "models", "results/evaluation"))
 
 STAGES = "Stages (dvc repro runs them)"
 MODELS = "Models and results"
@@ -41,15 +43,18 @@ def _finite(number: float | None) -> float | None:
 
 
 @app.callback(invoke_without_command=True)
-def _start(
+def _begin(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
         typer.echo(f"frostline {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand != "doctor":  # which says itself what is wrong
-        prepare_keras()
+    if context.invoked_subcommand == "doctor":  # it says itself what is wrong, and changes nothing
+        return
+    for folder in _OUTPUTS:  # what a killed command left there is put right before anything reads it
+        tidy(folder)
+    prepare_keras()
 
 
 @app.command(rich_help_panel=STAGES)
@@ -89,7 +94,8 @@ def train(dataset: Dataset, size: Size, backbone: BackboneName) -> None:
     """Search freezing depth and learning rates, and refit the winner."""
     from frostline.stages import train as stage
 
-    stage.run(dataset, size, backbone)
+    with when_interrupted("finished trials are kept, and the same command resumes"):
+        stage.run(dataset, size, backbone)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -241,20 +247,8 @@ def cache_prune(
 
 
 def main() -> None:
-    """Entry point: errors that a user can mend are printed without a traceback, and exit with 1."""
+    """Entry point: what a user can mend, and an interrupt, is one line and an exit code."""
     terminal.set_up()
     set_defaults()
-    try:
+    with ended():
         app()
-    except FrostlineError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    except ImportError as error:  # of a package half installed, or of a version that another does not get on with
-        typer.echo(f"Error: a package cannot be imported: {error}. frostline doctor compares all of them.", err=True)
-        sys.exit(1)
-    except OSError as error:  # a full disk under a store, a connection that broke
-        typer.echo(f"Error: the system refused: {error}. Mend that and run again; what was finished is kept.", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("Interrupted; finished trials are kept, and the same command resumes.", err=True)
-        sys.exit(130)

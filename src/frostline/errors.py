@@ -14,6 +14,7 @@ __all__ = [
     "ImageError",
     "RegistryError",
     "SearchError",
+    "StoreError",
     "WeightsError",
     "WriteError",
 ]
@@ -57,6 +58,10 @@ class WeightsError(FrostlineError):
 
 class SearchError(FrostlineError):
     """A study cannot run or has no usable trial."""
+
+
+class StoreError(FrostlineError):
+    """A database of runs or studies is locked, full, read-only or damaged."""
 
 
 class RegistryError(FrostlineError):

@@ -30,7 +30,7 @@ def store(tmp_path_factory) -> tuple[Tracker, dict[str, str]]:
     parent = tracker.study_run("cells-small-vgg16", "f" * 64, 3, {"regime": "small-different"})
     ids = {"parent": parent.id, "experiment": tracker.experiment_id}
     for number, (strategy, depth) in enumerate([("start_of_convnet", 4), ("end_of_convnet", 5), ("fine_tune", 0)]):
-        trial = tracker.trial_run(parent, f"{number + 1:02d} {strategy}", {"strategy": strategy})
+        trial = tracker.trial_run(parent, number + 1, f"{number + 1:02d} {strategy}", {"strategy": strategy})
         trial.log_params({"strategy": strategy, "freeze_depth": depth, "keep": 5})
         trial.log_metrics({"score": 0.7 + 0.05 * number, "best_epoch": 1})
         trial.log_history([{"train_loss": 0.5, "validation_loss": 0.6}])

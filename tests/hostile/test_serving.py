@@ -292,6 +292,7 @@ def test_bytes_that_are_hardly_http_are_answered(place, sent, statuses, caplog):
 STARTS = """
 import time
 from pathlib import Path
+from frostline.ending import ended
 from frostline.registry.connections import listen, serve
 from frostline.registry.limits import ServingLimits
 from frostline.registry.models import LoadedVersion
@@ -302,7 +303,7 @@ class Slow:
         time.sleep(60)
 
 limits = ServingLimits(grace=1)
-with listen("127.0.0.1", 0) as listener:
+with ended(), listen("127.0.0.1", 0) as listener:
     print(listener.getsockname()[1], flush=True)
     serve(create_app(LoadedVersion("frostline-cells", "1", Slow(), Path()), limits), limits, listener)
 """
@@ -320,7 +321,7 @@ def servers() -> Iterator[list[subprocess.Popen[str]]]:
         server.communicate()
 
 
-@pytest.mark.parametrize(("number", "sent", "code"), [(0, signal.SIGTERM, -signal.SIGTERM), (1, signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "sent", "code"), [(0, signal.SIGTERM, 143), (1, signal.SIGINT, 130)])
 def test_a_signal_stops_the_server_whatever_its_clients_do(servers, number, sent, code):
     server = servers[number]
     place = ("127.0.0.1", int(server.stdout.readline()))
@@ -332,6 +333,6 @@ def test_a_signal_stops_the_server_whatever_its_clients_do(servers, number, sent
     _, said = server.communicate(timeout=30)
     assert server.returncode == code
     assert "Traceback" not in said
-    assert ("Stopped serving." in said) == (sent == signal.SIGINT)
+    assert "Stopped serving." in said
     for unanswered in (busy, half[2]):
         assert b"The server is stopping." in rest(unanswered)

@@ -1,17 +1,20 @@
 """Studies on real SQLite: resumable, locked, repeatable, and honest about trials that fail."""
 
-import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from frostline import sqlite
 from frostline.config import SearchConfig
+from frostline.ending import Interrupted, ended
 from frostline.errors import SearchError
 from frostline.params import load_config
 from frostline.search.space import guide_settings, suggest
@@ -90,9 +93,7 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
         """
     )
     for number in ("2", "7"):
-        killed = subprocess.run(
-            [sys.executable, "-c", script, number], check=False, env=os.environ | {"PYTHONPATH": "."}
-        )
+        killed = subprocess.run([sys.executable, "-c", script, number], check=False)
         assert killed.returncode == -signal.SIGKILL
     resumed = _search(storage)
     untouched = _search(f"sqlite:///{tmp_path}/untouched.db")
@@ -117,6 +118,68 @@ def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str)
         assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
         assert len(finished_trials(study)) == CONFIG.trials
         assert best_trial(study, 100).state == TrialState.COMPLETE
+
+
+def test_positions_that_an_earlier_version_repeated_or_left_out_are_each_run_once(storage: str) -> None:
+    with open_study(storage, "study", CONFIG) as study:
+        for position in (0, 1, 2, 2):
+            study.add_trial(optuna.create_trial(value=0.1, user_attrs={POSITION: position, "keep": 1, "thaw": 0}))
+        for position in (1, 4, 4):
+            study.enqueue_trial({}, user_attrs={POSITION: position})
+    trials = _search(storage)
+    assert [trial.user_attrs[POSITION] for trial in trials] == list(range(9))
+    assert [trial.value for trial in trials[:3]] == [0.1] * 3
+    assert trials[3].params["init_if_unfrozen"] == "random"  # the guide's fourth
+
+
+def test_a_trial_that_a_person_queued_is_run(storage: str) -> None:
+    with open_study(storage, "study", CONFIG) as study:
+        study.enqueue_trial({"keep": 2})
+    first = _search(storage)[0]
+    assert (first.params["keep"], first.user_attrs[POSITION]) == (2, 0)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), Interrupted(2)])
+def test_an_interrupted_trial_is_run_again_in_silence(storage: str, capfd, interrupt: BaseException) -> None:
+    def interrupted(trial: optuna.Trial) -> float:
+        if trial.user_attrs[POSITION] == 1:
+            raise interrupt
+        return _objective(trial)
+
+    with open_study(storage, "study", CONFIG) as study, pytest.raises(type(interrupt)):
+        run_study(study, interrupted, CONFIG, FIRST, seed=7)
+    assert [trial.user_attrs[POSITION] for trial in _search(storage)] == list(range(9))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_storage_that_is_locked_in_the_middle_is_one_line_and_its_trial_is_run_again(
+    storage: str, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(sqlite, "_SILENT_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite, "_PATIENT_SECONDS", 0.5)
+    file = storage.removeprefix("sqlite:///")
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.user_attrs[POSITION] == 2:
+            other.execute("BEGIN IMMEDIATE")
+        return _objective(trial)
+
+    with open_study(storage, "study", CONFIG) as study, closing(sqlite3.connect(file)) as other:
+        with pytest.raises(SystemExit, match="1"), ended():
+            run_study(study, objective, CONFIG, FIRST, seed=7)
+        waiting, error = capsys.readouterr().err.splitlines()
+    assert waiting == f"Waiting for {file}: another program has it locked."
+    assert error.startswith(f"Error: The database {file} cannot be used: another program has kept it locked")
+    assert [trial.user_attrs[POSITION] for trial in _search(storage)] == list(range(9))
+
+
+def test_a_failed_trial_is_not_reported_with_a_traceback(storage: str, capfd) -> None:
+    def objective(_: optuna.Trial) -> float:
+        raise TrialFailed("memory ran out")
+
+    with open_study(storage, "study", CONFIG) as study:
+        run_study(study, objective, CONFIG, FIRST, seed=7)
+    assert capfd.readouterr().err == ""
 
 
 def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage: str) -> None:

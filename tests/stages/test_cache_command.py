@@ -49,10 +49,13 @@ def test_pruning_deletes_down_to_what_is_asked_for(project: Path) -> None:
     kept = cache(project, "prune")
     assert kept.returncode == 0, kept.stderr
     assert "Deleted 0 files" in kept.stderr
+    left = next(project.glob(".cache/frostline/*/identity.json")).parent / ".frostline-killed" / "new"
+    left.mkdir(parents=True)
     everything = cache(project, "prune", "--to", "0")
     assert "Deleted 14 files" in everything.stderr
     assert "0 (0.000 GB) are left" in everything.stderr
     assert not list(project.glob(".cache/frostline/*/*.values"))
+    assert not left.parent.exists()
     assert "0.000 GB of 20 GB" in cache(project, "show").stderr
 
 

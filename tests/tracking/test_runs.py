@@ -1,5 +1,6 @@
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from frostline.config import StoresConfig
-from frostline.errors import ConfigError
+from frostline.errors import ConfigError, StoreError
 from frostline.tracking.runs import Run, Tracker
 
 
@@ -64,9 +65,7 @@ def test_a_run_id_in_the_environment_does_not_leak(tracker, monkeypatch):
 
 def test_a_store_that_cannot_be_opened_is_one_clear_error(tmp_path):
     (tmp_path / "mlflow.db").write_text("this is not a database, whatever its name says" * 100)
-    with pytest.raises(
-        ConfigError, match=r"The MLflow store sqlite:.* cannot be opened: .*not a database.*stores\.tracking"
-    ):
+    with pytest.raises(StoreError, match=r"The database .*/mlflow\.db cannot be used: it is damaged"):
         Tracker.open(stores(f"sqlite:///{tmp_path}/mlflow.db"), "cells")
 
 
@@ -93,14 +92,17 @@ def test_a_stage_run_ends_as_its_block_does(tracker):
         raise KeyboardInterrupt
     assert stored(tracker, fine).info.status == "FINISHED"
     assert stored(tracker, fine).data.tags["cell"] == "cells-small"
-    assert stored(tracker, broken).info.status == "FAILED"
+    assert stored(tracker, broken).info.status == "KILLED"
+    with pytest.raises(ZeroDivisionError), tracker.stage_run("wrong", {}) as wrong:
+        raise ZeroDivisionError
+    assert stored(tracker, wrong).info.status == "FAILED"
 
 
 def test_a_killed_study_resumes_in_its_parent_run(tracker):
     parent = tracker.study_run("study", "a" * 64, 12, {"git_commit": "old"})
-    done = tracker.trial_run(parent, "trial 1", {"strategy": "retrain"})
+    done = tracker.trial_run(parent, 1, "trial 1", {"strategy": "retrain"})
     done.end()
-    interrupted = tracker.trial_run(parent, "trial 2", {})
+    interrupted = tracker.trial_run(parent, 2, "trial 2", {})
     parent.end("FAILED")
 
     resumed = tracker.study_run("study", "a" * 64, 12, {"git_commit": "new"})
@@ -112,6 +114,56 @@ def test_a_killed_study_resumes_in_its_parent_run(tracker):
     assert stored(tracker, done).info.status == "FINISHED"
     assert stored(tracker, done).data.tags["mlflow.parentRunId"] == parent.id
     assert tracker.study_run("study", "b" * 64, 12, {}).id != parent.id
+
+
+def test_a_trial_that_is_run_again_has_one_run(tracker):
+    parent = tracker.study_run("study", "e" * 64, 12, {})
+    for _ in range(2):
+        tracker.trial_run(parent, 1, "01 retrain", {"strategy": "retrain"}).end()
+    kept = tracker.trial_run(parent, 1, "01 retrain", {"strategy": "retrain"})
+    other = tracker.trial_run(parent, 11, "11 retrain", {})
+    children = tracker.client.search_runs([tracker.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.id}'")
+    assert {run.info.run_id for run in children} == {kept.id, other.id}
+
+
+def test_a_replacement_that_was_killed_is_finished_by_the_next_command(tracker, monkeypatch):
+    first = tracker.study_run("cells-small", "half replaced", 3, {})
+    trial = tracker.trial_run(first, 1, "trial 1", {})
+    tracker.log_winner(first, {"keep": 4}, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "end", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tracker.log_winner(first, {"keep": 5}, {})
+    again = tracker.study_run("cells-small", "half replaced", 3, {})
+    assert again != first
+    assert tracker.log_winner(again, {"keep": 5}, {}) == again
+    old = stored(tracker, first)
+    assert (old.info.status, old.data.tags["replaced_by"]) == ("FINISHED", again.id)
+    assert "frostline.study" not in old.data.tags
+    assert stored(tracker, trial).data.tags["mlflow.parentRunId"] == again.id
+
+
+def _interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_what_a_killed_process_left_running_is_ended_by_the_next_command_and_a_living_ones_is_not(tracker, store):
+    code = f"""
+import os
+from pathlib import Path
+from frostline.config import StoresConfig
+from frostline.tracking.runs import Tracker
+stores = StoresConfig(tracking="sqlite:///{store}/mlflow.db", studies="", cache=Path(), cache_gigabytes=1)
+run = Tracker.open(stores, "cells").stage_run("evaluate", {{}}).__enter__()
+print(run.id, flush=True)
+os._exit(1)
+"""
+    with tracker.stage_run("living", {}) as living:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        killed = tracker.find_run(done.stdout.strip())
+        with tracker.stage_run("next", {}):
+            assert stored(tracker, killed).info.status == "KILLED"
+            assert stored(tracker, living).info.status == "RUNNING"
 
 
 def test_a_run_is_found_by_its_id(tracker):
@@ -180,8 +232,6 @@ def test_a_user_without_a_name_is_no_obstacle(tracker, monkeypatch):
 
 
 def test_tracking_does_not_import_a_deep_learning_framework():
-    import subprocess
-
     code = "import frostline.tracking.runs, frostline.tracking.lineage, sys; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"keras", "tensorflow", "jax", "torch"} & set(modules)
@@ -189,7 +239,7 @@ def test_tracking_does_not_import_a_deep_learning_framework():
 
 def test_a_study_with_more_trials_gets_a_new_parent_that_takes_over_its_trials(tracker):
     parent = tracker.study_run("study", "d" * 64, 2, {})
-    trial = tracker.trial_run(parent, "trial 01", {})
+    trial = tracker.trial_run(parent, 1, "trial 01", {})
     trial.end()
     parent.log_params({"keep": 4})
     parent.end()
@@ -203,7 +253,7 @@ def test_a_study_with_more_trials_gets_a_new_parent_that_takes_over_its_trials(t
 def test_a_study_with_another_winner_gets_a_new_parent_and_the_old_one_keeps_its_own(tracker):
     tags = {"regime": "small-similar"}
     first = tracker.study_run("cells-small", "another winner", 3, tags)
-    trial = tracker.trial_run(first, "trial 1", {})
+    trial = tracker.trial_run(first, 1, "trial 1", {})
     trial.end()
     assert tracker.log_winner(first, {"keep": 4}, tags) == first
     first.set_tags({"state": "complete"})

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from frostline.data.images import quiet_pillow
+from frostline.ending import Interrupted
 from frostline.errors import FrostlineError
 from frostline.progress import say
 from frostline.registry.limits import ServingLimits
@@ -44,13 +45,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: FastAPI, limits: ServingLimits, listener: socket.socket) -> None:
-    """Answer at `listener` until SIGTERM or Ctrl-C, which end the process in about `limits.grace` seconds at most."""
+    """Answer at `listener` until an interrupt (see `ending`), which ends the process in `limits.grace` seconds or so."""
     try:
         with quiet_pillow():
             uvicorn.Server(server_config(app, limits)).run(sockets=[listener])
-    except KeyboardInterrupt:
+    except Interrupted as interrupted:
         say("Stopped serving.")
-        os._exit(130)  # at once, as SIGTERM does: an exit would wait for the picture that is being decoded
+        os._exit(interrupted.code)  # at once: an ordinary exit waits for the picture that is being decoded
 
 
 def server_config(app: FastAPI, limits: ServingLimits) -> uvicorn.Config:

@@ -55,8 +55,9 @@ class Objective:
         label = f"{position + 1}/{self._config.trials} {strategy} keep={settings.keep} thaw={settings.thaw}"
         run = self._tracker.trial_run(
             self._parent,
+            position + 1,
             f"{position + 1:02d} {strategy}",
-            {**self._tags, "strategy": strategy, "trial": str(position + 1), "optuna_trial": str(trial.number)},
+            {**self._tags, "strategy": strategy, "optuna_trial": str(trial.number)},
         )
         epochs = self._trainer.epochs(settings.keep, settings.thaw)
         run.log_params(parameters | {"max_epochs": epochs})
@@ -83,6 +84,9 @@ class Objective:
             raise
         except TrialFailed as failure:
             conclude("failed", "FAILED", str(failure), None, len(history))
+            raise
+        except BaseException as error:
+            run.fail(error)
             raise
         trial.set_user_attr("epochs", validation.epochs)
         trial.set_user_attr("temperature", validation.temperature)

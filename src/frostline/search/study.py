@@ -1,13 +1,15 @@
 """A study that can be killed at any moment and resumed as the same search.
 
-Every trial has a *position* in the search, which it keeps when it is interrupted and run again under a new number.
-Sampler and training are seeded by position, so that an interruption does not change what is proposed and trained.
+Every trial is queued at a *position* in the search, the first that is not finished: one that was interrupted is run
+again, under a new number. Sampler and training are seeded by position, and see the same trials before it, so that an
+interruption does not change what is proposed and trained.
 """
 
 import gc
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,11 @@ from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.config import SearchConfig
-from frostline.errors import SearchError
+from frostline.ending import Interrupted
+from frostline.errors import SearchError, StoreError
 from frostline.progress import say
 from frostline.search.space import as_point
+from frostline.sqlite import wait_aloud
 from frostline.stores import Address, address_of, redacted
 from frostline.training.settings import TrialSettings
 from frostline.training.standard_error import one_standard_error_below
@@ -53,10 +57,10 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
     """The study called `name`, created or resumed, of a cell that is validated by so many folds (1: a hold-out).
 
     SQLite is for one worker: the study is locked while it is open, so a trial found running belongs to a dead process
-    and is queued again at once. On a server, heartbeats tell, and several workers may open the study together.
-    Raises SearchError if another process holds it or the storage cannot be reached.
+    and is run again at once. On a server, heartbeats tell, and several workers may open the study together.
+    Raises SearchError if another process holds it or the storage cannot be reached, StoreError if SQLite refuses.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of every failed trial, with a traceback
     address = address_of(storage, "stores.studies")
     if address.file is None:
         yield _create(_server(address), name, _pruner(config, folds))
@@ -64,8 +68,9 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
     folder = address.file.parent
     try:
         with FileLock(folder / f".{name}.lock", timeout=0):
-            study = _create(_journaled(_connect(address)), name, _pruner(config, folds))
-            _requeue_interrupted(study)
+            opened = _journaled(_connect(address))
+            study = _create(opened, name, _pruner(config, folds))
+            _free_positions(study, opened)
             yield study
     except Timeout:
         raise SearchError(
@@ -77,6 +82,7 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
 def _connect(address: Address, **options: Any) -> optuna.storages.RDBStorage:
     from sqlalchemy.exc import SQLAlchemyError
 
+    wait_aloud()
     try:
         if address.file:
             address.file.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +116,6 @@ def _server(address: Address) -> optuna.storages.RDBStorage:
         address,
         heartbeat_interval=_HEARTBEAT_SECONDS,
         grace_period=3 * _HEARTBEAT_SECONDS,
-        heartbeat_stale_trial_callback=_queue_again,
     )
 
 
@@ -141,22 +146,25 @@ def _pruner(config: SearchConfig, folds: int) -> optuna.pruners.BasePruner:
         return optuna.pruners.WilcoxonPruner(p_threshold=_P_THRESHOLD, n_startup_steps=_FEWEST_PAIRS)
 
 
-def _requeue_interrupted(study: optuna.Study) -> None:
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        say(f"Trial {trial.number} was interrupted; it is queued again.")
-        study.tell(trial.number, state=TrialState.FAIL)
-        _queue_again(study, trial)
-
-
-def _queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
-    attributes = {POSITION: trial.user_attrs[POSITION]} if POSITION in trial.user_attrs else None
-    study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params), user_attrs=attributes)
+def _free_positions(study: optuna.Study, storage: optuna.storages.RDBStorage) -> None:
+    """Fail what a dead process left running, or queued at a position: it is then free again, unless it was finished."""
+    study_id = storage.get_study_id_from_name(study.study_name)
+    for trial in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
+        if trial.state == TrialState.RUNNING:
+            say(f"Trial {trial.user_attrs.get(POSITION, trial.number) + 1} was interrupted; it is run again.")
+        elif POSITION not in trial.user_attrs:  # queued by a person
+            continue
+        key = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
+        storage.set_trial_state_values(key, TrialState.FAIL)
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that count: complete, pruned, or failed for a reason of their own, in order of position."""
-    done = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-    return [trial for trial in done if trial.state != TrialState.FAIL or REASON in trial.user_attrs]
+    """Trials that count, one a position and in that order: complete, pruned, or failed for a reason of their own."""
+    counted: dict[int, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished() and (trial.state != TrialState.FAIL or REASON in trial.user_attrs):
+            counted.setdefault(trial.user_attrs[POSITION], trial)
+    return [counted[position] for position in sorted(counted)]
 
 
 def seed_at(seed: int, position: int) -> int:
@@ -172,20 +180,22 @@ def run_study(
     `objective` raises TrialFailed for a trial that cannot be finished.
     """
     gc.freeze()  # what is here before the first trial need not be looked through after each
-    while len(finished_trials(study)) < config.trials:
-        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        position = len(finished_trials(study)) + len(running)
-        if position >= config.trials and not waiting:
-            return  # other workers are at the last ones
-        # One at a time, so that a trial which is queued again does not fall behind the others.
-        if position < len(first) and not waiting:
-            study.enqueue_trial(as_point(first[position]), user_attrs={POSITION: position})
+    while (position := _next_position(study)) < config.trials:
+        if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            point = as_point(first[position]) if position < len(first) else {}
+            study.enqueue_trial(point, user_attrs={POSITION: position})
         study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=config.startup_trials, multivariate=True, seed=seed_at(seed, position)
         )
         study.optimize(_at(study, position, objective), n_trials=1, catch=(TrialFailed,))
         gc.collect()
+
+
+def _next_position(study: optuna.Study) -> int:
+    """The first position that has not been finished, and that no other worker is at."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    taken = {trial.user_attrs.get(POSITION) for trial in [*finished_trials(study), *running]}
+    return next(position for position in count() if position not in taken)
 
 
 def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
@@ -197,10 +207,9 @@ def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
         except TrialFailed as failure:
             trial.set_user_attr(REASON, str(failure))
             raise
-        except optuna.TrialPruned:
-            raise
-        except BaseException:
-            _queue_again(study, study.trials[trial.number])
+        except Interrupted:  # Optuna tells the storage of other errors itself
+            with suppress(StoreError):
+                study.tell(trial, state=TrialState.FAIL)
             raise
 
     return run

@@ -48,8 +48,6 @@ from frostline.training.trial import Trainer
 
 __all__ = ["run"]
 
-_STATES = ("complete", "pruned", "failed")
-
 
 def run(dataset: str, size: str, backbone: str) -> None:
     """Write `models/<dataset>-<size>-<backbone>/`: model.keras, study.json (every trial), train.json, pictures.
@@ -79,7 +77,6 @@ def run(dataset: str, size: str, backbone: str) -> None:
         f"weights from {trainer.backbone.weights.source}."
     )
     say(f"{name}: the regime is {profile.regime}. {profile.reason}")
-    tracker = Tracker.open(config.stores, dataset)
     tags = lineage_tags() | {
         "cell": f"{dataset}-{size}",
         "size": size,
@@ -91,9 +88,11 @@ def run(dataset: str, size: str, backbone: str) -> None:
         "regime": profile.regime,
         "recommendation": " or ".join(profile.strategies),
     }
-    parent = tracker.study_run(name, identity, config.search.trials, tags)
-    try:
-        with open_study(config.stores.studies, study_name, config.search, len(cell.folds)) as study:
+    # The lock of the study comes before whatever a second process could spoil: runs, trials, files.
+    with open_study(config.stores.studies, study_name, config.search, len(cell.folds)) as study:
+        tracker = Tracker.open(config.stores, dataset)
+        parent = tracker.study_run(name, identity, config.search.trials, tags)
+        try:
             _fill_cache(trainer, config.search, first, cache, len(finished_trials(study)))
             objective = Objective(trainer, config.search, tracker, parent, tags, config.seed, say)
             run_study(study, objective, config.search, first, config.seed)
@@ -101,50 +100,50 @@ def run(dataset: str, size: str, backbone: str) -> None:
             best = best_trial(study, len(cell.validation_rows), guide)
             trials = trial_table(finished_trials(study))
             figures = study_figures(trials, importances(study, config.seed), best.user_attrs["history"])
-        parent = tracker.log_winner(parent, _winner_params(_best(best), trainer), tags)
-        started = time.perf_counter()
-        model = _refit(trainer, best, config.seed, f"{name}: the winner")
-        other = guide if guide and guide.number != best.number else None
-        guide_model = _refit(trainer, other, config.seed, f"{name}: the guide's best") if other else None
-        record = TrainRecord(
-            dataset=dataset,
-            size=size,
-            per_class=per_class,
-            images=len(cell.all_rows),
-            backbone=backbone,
-            image_size=packed.image_size,
-            resize=packed.resize,
-            classes=packed.classes,
-            best=_best(best),
-            guide=_guide_trial(profile, guide),
-            validation=ValidationScore(balanced_accuracy=best.values[0], scheme=cell.scheme),
-            trials=TrialCounts(**{state: int((trials["state"] == state).sum()) for state in _STATES}),
-            seconds=float(trials["seconds"].sum()) + time.perf_counter() - started,
-            run_id=parent.id,
-            experiment_id=tracker.experiment_id,
-            study_name=study_name,
-            fingerprints=Fingerprints(
-                data=packed.fingerprint,
-                weights=trainer.backbone.weights.sha256,
-                study=identity,
-                model=digest(model),
-            ),
-        )
-        with atomic_folder(Path("models") / name) as folder:
-            model.save(folder / "model.keras")
-            if guide_model:
-                guide_model.save(folder / "guide.keras")
-            write_training_images(folder, cell.packed.index["sha256"].iloc[cell.all_rows])
-            for picture, figure in figures.items():
-                figure.savefig(folder / picture)
-            (folder / "study.json").write_text(json.dumps(trials.to_dict("records"), indent=2, default=str))
-            record.write(folder)
-    except BaseException:
-        parent.end("FAILED")
-        raise
-    parent.log_history(best.user_attrs["history"])
-    _log_study(parent, cell, trials, record, figures)
-    parent.end()
+            parent = tracker.log_winner(parent, _winner_params(_best(best), trainer), tags)
+            started = time.perf_counter()
+            model = _refit(trainer, best, config.seed, f"{name}: the winner")
+            other = guide if guide and guide.number != best.number else None
+            guide_model = _refit(trainer, other, config.seed, f"{name}: the guide's best") if other else None
+            record = TrainRecord(
+                dataset=dataset,
+                size=size,
+                per_class=per_class,
+                images=len(cell.all_rows),
+                backbone=backbone,
+                image_size=packed.image_size,
+                resize=packed.resize,
+                classes=packed.classes,
+                best=_best(best),
+                guide=_guide_trial(profile, guide),
+                validation=ValidationScore(balanced_accuracy=best.values[0], scheme=cell.scheme),
+                trials=TrialCounts(**{each: list(trials["state"]).count(each) for each in TrialCounts.model_fields}),
+                seconds=float(trials["seconds"].sum()) + time.perf_counter() - started,
+                run_id=parent.id,
+                experiment_id=tracker.experiment_id,
+                study_name=study_name,
+                fingerprints=Fingerprints(
+                    data=packed.fingerprint,
+                    weights=trainer.backbone.weights.sha256,
+                    study=identity,
+                    model=digest(model),
+                ),
+            )
+            with atomic_folder(Path("models") / name) as folder:
+                model.save(folder / "model.keras")
+                if guide_model:
+                    guide_model.save(folder / "guide.keras")
+                write_training_images(folder, cell.packed.index["sha256"].iloc[cell.all_rows])
+                for picture, figure in figures.items():
+                    figure.savefig(folder / picture)
+                (folder / "study.json").write_text(json.dumps(trials.to_dict("records"), indent=2, default=str))
+                record.write(folder)
+            parent.log_history(best.user_attrs["history"])
+            _log_study(parent, cell, trials, record, figures)
+        except BaseException as error:
+            parent.fail(error)
+            raise
+        parent.end()
 
 
 def _trainer(cell: Cell, backbone: str, config: Config, cache: PrefixCache) -> Trainer:

@@ -5,17 +5,22 @@ MLFLOW_RUN_ID from the environment, so that a stage could write into another sta
 """
 
 import json
+import os
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 from frostline.config import StoresConfig
+from frostline.errors import FrostlineError
 from frostline.tracking.keys import PARAM_LENGTH, SCHEMA_LENGTH, TAG_LENGTH, stored
 from frostline.tracking.lineage import user
 from frostline.tracking.store import Store, or_none
@@ -24,7 +29,9 @@ __all__ = ["Run", "Tracker"]
 
 _STUDY = "frostline.study"
 _TRIALS = "frostline.trials"
+_TRIAL = "trial"
 _PARENT = "mlflow.parentRunId"
+_PROCESS = "frostline.process"
 _TABLES = "mlflow.loggedArtifacts"
 
 
@@ -102,6 +109,11 @@ class Run:
         """End the run: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(self.id, status)
 
+    def fail(self, error: BaseException) -> None:
+        """End the run because of `error`, which the caller raises again: KILLED by an interrupt, or else FAILED."""
+        with suppress(MlflowException, FrostlineError):  # the store may be what failed
+            self.end("FAILED" if isinstance(error, Exception) else "KILLED")
+
 
 @dataclass(frozen=True)
 class Tracker:
@@ -119,12 +131,13 @@ class Tracker:
 
     @contextmanager
     def stage_run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
-        """A run for the length of the block: FINISHED after it, FAILED if it raises."""
+        """A run for the length of the block: FINISHED after it; see `Run.fail` for what the block raises."""
+        self._end_those_of_the_dead()
         run = self._create(name, tags)
         try:
             yield run
-        except BaseException:
-            run.end("FAILED")
+        except BaseException as error:
+            run.fail(error)
             raise
         run.end()
 
@@ -135,12 +148,15 @@ class Tracker:
         differ, and MLflow never changes a parameter that was logged. Trials that a killed process left running are set
         to KILLED, so two processes must not share a study.
         """
+        self._end_those_of_the_dead()
         found = self._search(f"tags.`{_STUDY}` = '{fingerprint}'")
         same = [run for run in found if self.client.get_run(run).data.tags.get(_TRIALS) == str(trials)]
         if same:
-            run = Run(same[0], self.client)
+            run, *replaced = [Run(each, self.client) for each in same]  # the latest comes first
+            for each in replaced:  # killed while it replaced them
+                self._replace(each, run)
             self.client.update_run(run.id, status="RUNNING")
-            run.set_tags(tags)
+            run.set_tags({_PROCESS: _process()} | dict(tags))
         else:
             run = self._create(name, {_STUDY: fingerprint, _TRIALS: str(trials)} | dict(tags))
         for other in set(found) - {run.id}:
@@ -160,16 +176,18 @@ class Tracker:
         if any(known.data.params.get(key, str(value)) != str(value) for key, value in params.items()):
             study = {key: known.data.tags[key] for key in (_STUDY, _TRIALS)}
             run = self._create(known.info.run_name, study | dict(tags))
-            self.client.delete_tag(parent.id, _STUDY)
-            parent.set_tags({"replaced_by": run.id})
-            parent.end()
-            self._move_trials(parent.id, run)
+            self._replace(parent, run)
         run.log_params(params)
         return run
 
-    def trial_run(self, parent: Run, name: str, tags: Mapping[str, str]) -> Run:
-        """A child run of `parent`; the caller ends it."""
-        return self._create(name, {_PARENT: parent.id} | dict(tags))
+    def trial_run(self, parent: Run, trial: int, name: str, tags: Mapping[str, str]) -> Run:
+        """A child run of `parent` for the study's trial number `trial`; the caller ends it.
+
+        What an earlier attempt at the same trial left goes to MLflow's deleted runs: a trial has one run.
+        """
+        for other in self._search(f"tags.`{_PARENT}` = '{parent.id}' and tags.{_TRIAL} = '{trial}'"):
+            self.client.delete_run(other)
+        return self._create(name, {_PARENT: parent.id, _TRIAL: str(trial)} | dict(tags))
 
     def find_run(self, run_id: str) -> Run | None:
         """The run with this id, or None where the store has none (models may come from a DVC cache, without runs)."""
@@ -177,9 +195,24 @@ class Tracker:
 
     def _create(self, name: str, tags: Mapping[str, str]) -> Run:
         origin = {"mlflow.user": user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}
+        origin[_PROCESS] = _process()
         known = {key: stored(value, TAG_LENGTH) for key, value in (origin | dict(tags)).items()}
         run = self.client.create_run(self.experiment_id, tags=known, run_name=name)
         return Run(run.info.run_id, self.client)
+
+    def _end_those_of_the_dead(self) -> None:
+        """Set to KILLED what processes of this machine left running that are gone."""
+        for run in self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'"):
+            host, _, process = run.data.tags.get(_PROCESS, "").rpartition(" ")
+            if host == platform.node() and not psutil.pid_exists(int(process)):
+                Run(run.info.run_id, self.client).end("KILLED")
+
+    def _replace(self, old: Run, new: Run) -> None:
+        """Let `new` be the study's run. Repeated after a kill it does what is left to do: `old` is let go last."""
+        self._move_trials(old.id, new)
+        old.set_tags({"replaced_by": new.id})
+        old.end()
+        self.client.delete_tag(old.id, _STUDY)
 
     def _move_trials(self, old: str, new: Run) -> None:
         for child in self._search(f"tags.`{_PARENT}` = '{old}'"):
@@ -187,6 +220,10 @@ class Tracker:
 
     def _search(self, query: str) -> list[str]:
         return [run.info.run_id for run in self.client.search_runs([self.experiment_id], query)]
+
+
+def _process() -> str:
+    return f"{platform.node()} {os.getpid()}"
 
 
 def _metrics(values: Mapping[str, float], step: int) -> list[Metric]:

@@ -10,8 +10,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from frostline.config import StoresConfig
-from frostline.errors import ConfigError
+from frostline.errors import ConfigError, StoreError
 from frostline.progress import say
+from frostline.sqlite import check, wait_aloud
 from frostline.stores import Address, redacted, tracking_address
 from frostline.tracking.home import artifacts_of, bring_home
 
@@ -36,18 +37,25 @@ class Store:
         """The store at MLFLOW_TRACKING_URI if that is set, else at `stores.tracking`; an SQLite file is created.
 
         An SQLite file that was moved or copied with its artifacts is at home where it lies now, from then on.
-        Raises ConfigError if it cannot be opened.
+        Raises StoreError if SQLite refuses, ConfigError if the store cannot be opened otherwise.
         """
         address = tracking_address(stores)
         artifacts = artifacts_of(address.file) if address.file else None
         try:
-            if address.file and artifacts and not address.file.exists():
-                say(f"Creating the MLflow store {address.file}.")
-                address.file.parent.mkdir(parents=True, exist_ok=True)
-                # Left to its client, MLflow would put the artifacts of its own experiment into the working folder.
-                SqlAlchemyStore(address.url, artifacts)
+            if address.file and artifacts:
+                is_new = not address.file.exists()
+                if is_new:
+                    say(f"Creating the MLflow store {address.file}.")
+                    address.file.parent.mkdir(parents=True, exist_ok=True)
+                wait_aloud()
+                check(address.file)  # MLflow tries ten times to open what cannot be opened
+                if is_new:
+                    # Left to its client, MLflow would put the artifacts of its own experiment into the working folder.
+                    SqlAlchemyStore(address.url, artifacts)
             client = MlflowClient(tracking_uri=address.url)
             client.search_experiments(max_results=1)  # a server is not asked anything before
+        except StoreError:
+            raise
         except Exception as error:  # of drivers, of the network, of the file system: each store has its own
             reason = redacted(str(error).strip().partition("\n")[0].rstrip("."), address)
             raise ConfigError(

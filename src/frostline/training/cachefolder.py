@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from frostline.atomic import tidy
+
 __all__ = ["CacheFolder", "Entry"]
 
 
@@ -36,8 +38,10 @@ class CacheFolder:
     def prune(self, limit_bytes: float, keep: Collection[Path] = ()) -> list[Entry]:
         """Delete the least recently used files, none in `keep`, until `limit_bytes` is met; give those deleted.
 
-        A process that has one open goes on reading what it has.
+        A process that has one open goes on reading what it has. What killed writers left goes too.
         """
+        for folder in self.path.glob("*/"):
+            tidy(folder)
         entries = self.entries()
         held = sum(entry.bytes for entry in entries)
         deleted = []

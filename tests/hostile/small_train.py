@@ -1,0 +1,186 @@
+"""The stage `train` with a small trainer, in a process of its own that can be told where to kill itself.
+
+Everything but the networks is real: the command line, params.yaml, the packed images, Optuna and MLflow on SQLite, the
+files. Run as a program, it reads lines `folder signal time step` from standard input, runs the command there in a fork
+which sends itself the signal when it comes to the step for that time, and prints the exit code.
+"""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).parents[2]
+NAME = "cells-small-vgg16"
+TRIALS = 3
+IMAGES = 12
+LOG, MODULES = "log.txt", "modules.txt"
+COMMAND = ["frostline", "train", "cells", "small", "vgg16"]
+
+
+def make_project(folder: Path) -> None:
+    """Twelve packed images in two classes, a profile, and params.yaml: two of the guide's trials and one more."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
+    params["sizes"] = {"small": IMAGES // 2}
+    params["search"] |= {"trials": TRIALS, "startup_trials": 1}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    packed = folder / "data/packed/cells-vgg16"
+    packed.mkdir(parents=True)
+    np.save(packed / "images.npy", np.zeros((IMAGES, 4, 4, 3), dtype=np.uint8))
+    np.save(packed / "labels.npy", np.arange(IMAGES) % 2)
+    rows = [f"{number}.png,{number % 2},train,{number},{number}" for number in range(IMAGES)]
+    (packed / "index.csv").write_text("\n".join(["image,label,split,group,sha256", *rows]))
+    facts = {"classes": ["0", "1"], "image_size": 4, "resize": "stretch", "fingerprint": "images"}
+    (packed / "packed.json").write_text(json.dumps(facts))
+    cell = {"images": IMAGES, "per_class": IMAGES // 2, "measured": IMAGES, "size": "small", "similarity": "different"}
+    cell |= {"shift": None, "regime": "small-different", "strategies": ["start_of_convnet"], "reason": "Few."}
+    cell |= {"order": ["start_of_convnet", "retrain"], "peak": None, "cut": None, "layers": [], "blocks": []}
+    profile = {"dataset": "cells", "backbone": "vgg16", "application": "VGG16", "image_size": 4, "reference": None}
+    profile |= {"thresholds": params["profile"], "block_names": ["one", "two", "three"], "cells": {"small": cell}}
+    (folder / "results/profile").mkdir(parents=True)
+    (folder / "results/profile/cells-vgg16.json").write_text(json.dumps(profile))
+
+
+def set_seed(folder: Path, seed: int) -> None:
+    """Another seed is another study."""
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    (folder / "params.yaml").write_text(yaml.safe_dump(params | {"seed": seed}))
+
+
+class SmallTrainer:
+    """Of three blocks; its scores follow from the settings, and retraining everything diverges."""
+
+    def __init__(self, cell) -> None:
+        self.cell = cell
+        self.backbone = SimpleNamespace(
+            depth=3,
+            spec=SimpleNamespace(application="VGG16"),
+            weights=SimpleNamespace(sha256="weights", source="here"),
+        )
+        self.setup = SimpleNamespace(precision="float32")
+
+    def epochs(self, _keep: int, _thaw: int) -> int:
+        return 2
+
+    def validate(self, settings, _seed: int, watcher):
+        from frostline.training.fit import TrainingDiverged
+        from frostline.training.trial import SCORE, Validation
+
+        if settings.init == "random":
+            raise TrainingDiverged("the loss became nan")
+        score = settings.keep / 10 - settings.thaw / 20 + settings.dropout / 100
+        history = [{"train_loss": 1.0, "validation_loss": 1.0, SCORE: score, "temperature": 1.0}] * 2
+        first = 0
+        for _, validation in self.cell.folds:
+            watcher.fold(history, first, np.full(len(validation), score, dtype=np.float32))
+            first += len(validation)
+        return Validation(score, 2, 1.0, tuple(history))
+
+    def refit(self, settings, _epochs: int, seed: int):
+        text = f"{settings} {seed}"
+        return SimpleNamespace(text=text, save=lambda path: path.write_text(text))
+
+
+def _shrink() -> None:
+    import keras
+    from matplotlib.figure import Figure
+
+    from frostline.stages import train
+
+    keras.utils.set_random_seed = lambda _: None  # which imports TensorFlow
+    train._trainer = lambda cell, *_: SmallTrainer(cell)
+    train._fill_cache = lambda *_: None
+    train.distribute = lambda: 1
+    train.soften = lambda *_: None
+    train.digest = lambda model: model.text
+    train.study_figures = lambda *_: {"trials.png": Figure((1, 1))}
+
+
+class Killer:
+    """Sends the process a signal at a step, such as `after trial_run`, the so-manieth time that it comes there."""
+
+    def __init__(self, step: str, time: int, number: int) -> None:
+        self._left = {step: time}
+        self._number = number
+
+    def watch(self, owner: Any, *names: str) -> None:
+        for name in names:
+            setattr(owner, name, self._watched(getattr(owner, name), name))
+
+    def _watched(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def watched(*arguments, **options):
+            self._reached(f"before {name}")
+            result = original(*arguments, **options)
+            self._reached(f"after {name}")
+            return result
+
+        return watched
+
+    def _reached(self, step: str) -> None:
+        if step in self._left:
+            self._left[step] -= 1
+            if not self._left[step]:
+                os.kill(os.getpid(), self._number)
+
+
+def _run(step: str, time: int, number: int) -> None:
+    from optuna.storages import RDBStorage
+    from optuna.study import _optimize
+
+    from frostline import atomic
+    from frostline.cli import main
+    from frostline.search import study
+    from frostline.stages import train
+    from frostline.tracking.runs import Run, Tracker
+
+    killer = Killer(step, time, number)
+    killer.watch(study, "_create", "_free_positions")
+    killer.watch(RDBStorage, "_create_new_trial", "set_trial_intermediate_value", "set_trial_state_values")
+    killer.watch(_optimize, "_tell_with_warning")
+    killer.watch(Tracker, "study_run", "trial_run", "log_winner", "_move_trials")
+    killer.watch(Run, "log_params", "log_metrics", "log_history", "log_input", "log_table", "set_tags", "end")
+    killer.watch(SmallTrainer, "refit")
+    killer.watch(train.TrainRecord, "write")
+    killer.watch(Path, "rename")
+    killer.watch(atomic, "_clear")
+    sys.argv = COMMAND
+    try:
+        main()
+    finally:
+        Path(MODULES).write_text("\n".join(sys.modules))
+
+
+def _serve() -> None:
+    _shrink()
+    for line in sys.stdin:
+        folder, number, time, step = line.split(maxsplit=3)
+        process = os.fork()
+        if not process:
+            os.chdir(folder)
+            with Path(LOG).open("w") as log:
+                os.dup2(log.fileno(), 2)
+            code = 0
+            try:
+                _run(step.strip(), int(time), int(number))
+            except SystemExit as end:
+                code = end.code
+            os._exit(code)
+        _, status = os.waitpid(process, 0)
+        if Path(folder, MODULES).exists():  # what the next fork need not import
+            for module in Path(folder, MODULES).read_text().split():
+                with suppress(ImportError):
+                    importlib.import_module(module)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,107 @@
+"""Interrupts, errors and the end of DVC: one line, and an exit code."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frostline.ending import ended
+from frostline.errors import StoreError
+
+WAITING = """
+import time
+from frostline.ending import ended, when_interrupted
+with ended(), when_interrupted("finished trials are kept"):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_interrupt_is_one_line_and_its_signals_exit_code(number: signal.Signals, code: int) -> None:
+    process = _start([sys.executable, "-c", WAITING])
+    process.send_signal(number)
+    _, said = process.communicate()
+    assert (process.returncode, said) == (code, "Interrupted; finished trials are kept.\n")
+
+
+def test_what_was_told_to_outlive_its_terminal_does() -> None:
+    process = _start(["nohup", sys.executable, "-c", WAITING])
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 143
+
+
+@pytest.mark.parametrize("shell", ['exec python -c "$CODE"', 'python -c "$CODE"; exit $?'])
+def test_a_command_of_dvc_ends_when_dvc_is_gone_and_others_do_not_care(shell: str) -> None:
+    """The parent stands for DVC, which runs a shell; that is in between, or gives its place to the command."""
+    parent = f"""
+import os, subprocess
+stage = {{"DVC_STAGE": "train", "PATH": {str(Path(sys.executable).parent)!r} + ":" + os.environ["PATH"]}}
+subprocess.run(["sh", "-c", {shell!r}], env=os.environ | stage | {{"CODE": {WAITING!r}}})
+"""
+    process = _start([sys.executable, "-c", parent])
+    process.kill()  # it is not waited for: a dead process that nobody has asked about yet
+    said = process.stderr.read()  # until the command has ended
+    process.communicate()
+    assert said == "DVC, which started this command, is gone.\nInterrupted; finished trials are kept.\n"
+
+
+def test_a_server_stops_in_its_own_way() -> None:
+    server = """
+import fastapi, uvicorn
+from frostline.ending import ended, when_interrupted
+app = fastapi.FastAPI(lifespan=lambda _: Ready())
+class Ready:
+    async def __aenter__(self): print("ready", flush=True)
+    async def __aexit__(self, *_): print("stopped", flush=True)
+with ended(), when_interrupted("the server has stopped"):
+    uvicorn.run(app, log_level="warning", port=0)
+"""
+    process = _start([sys.executable, "-c", server])
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate() == ("stopped\n", "Interrupted; the server has stopped.\n")
+    assert process.returncode == 143
+
+
+def test_what_a_user_can_mend_is_one_line(capsys) -> None:
+    with pytest.raises(SystemExit, match="1"), ended():
+        raise StoreError("The disk is full.")
+    assert capsys.readouterr().err == "Error: The disk is full.\n"
+
+
+def test_an_error_that_a_library_wrapped_is_still_told(capsys) -> None:
+    def fail() -> None:
+        try:
+            raise StoreError("The disk is full.")
+        finally:
+            raise AssertionError  # as Optuna's, when its storage cannot be told that the trial has failed
+
+    with pytest.raises(SystemExit, match="1"), ended():
+        fail()
+    assert capsys.readouterr().err == "Error: The disk is full.\n"
+
+
+def test_a_store_that_is_no_file_is_told_too(capsys) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    with pytest.raises(SystemExit, match="1"), ended():
+        raise OperationalError("SELECT 1", None, ConnectionError("server closed the connection"))
+    assert capsys.readouterr().err == (
+        "Error: a store of runs or studies refused: (builtins.ConnectionError) server closed the connection. "
+        "Mend that and run again; what was finished is kept.\n"
+    )
+
+
+def test_a_defect_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError), ended():
+        raise ZeroDivisionError
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
