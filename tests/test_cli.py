@@ -45,7 +45,7 @@ def test_what_the_system_refuses_is_one_clear_error(monkeypatch, capsys) -> None
     )
 
 
-@pytest.mark.parametrize("arguments", [("serve", "--megabytes", "inf"), ("cache", "prune", "--to", "inf")])
+@pytest.mark.parametrize("arguments", [("serve", "--megabytes", "nan"), ("cache", "prune", "--to", "inf")])
 def test_a_bound_must_be_a_number(arguments: tuple[str, ...], monkeypatch, capsys) -> None:
     monkeypatch.setattr("sys.argv", ["frostline", *arguments])
     with pytest.raises(SystemExit, match="2"):

@@ -45,7 +45,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: FastAPI, limits: ServingLimits, listener: socket.socket) -> None:
-    """Answer at `listener` until an interrupt (see `ending`), which ends the process in `limits.grace` seconds or so."""
+    """Answer at `listener` until an interrupt (see `ending`), which ends the process within about `limits.grace` s."""
     try:
         with quiet_pillow():
             uvicorn.Server(server_config(app, limits)).run(sockets=[listener])
