@@ -13,13 +13,14 @@ import pandas as pd
 
 from frostline.atomic import atomic_folder
 from frostline.config import DatasetConfig, PrepareConfig
-from frostline.data.inspection import Inspection, inspect_records, manifest_row
+from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row, near_black
+from frostline.data.levels import Levels
 from frostline.data.selection import select
 from frostline.data.sources import Record, Source
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
 
-__all__ = ["COLUMNS", "Prepared", "build", "read_manifest", "write_prepared"]
+__all__ = ["COLUMNS", "Prepared", "build", "read_levels", "read_manifest", "write_prepared"]
 
 COLUMNS = ("image", "label", "split", "group", "width", "height", "sha256")
 _EXAMPLES = 3
@@ -51,6 +52,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
             f"A classifier needs at least 2 classes, but the source has {len(labels)}: {', '.join(labels) or 'none'}."
         )
     found = inspect_records(records, source.root, prepare)
+    levels = levels_of(found)
     usable = [manifest_row(record, result) for record, result in found if isinstance(result, Inspection)]
     unusable = [
         (_printable(record.image), result.reason, result.detail)
@@ -76,7 +78,8 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
     extra = sorted({column for record in records for column in record.extra})
     manifest = images.assign(split=splits)[[*COLUMNS, *extra]]
     _check_splits(manifest)
-    return Prepared(manifest, quarantine, _card(manifest, quarantine, config, prepare, seed))
+    wide = {"levels": levels.as_dict(), "near_black": near_black(found, levels)}
+    return Prepared(manifest, quarantine, _card(manifest, quarantine, config, prepare, seed) | wide)
 
 
 def write_prepared(folder: Path, prepared: Prepared) -> None:
@@ -96,6 +99,15 @@ def read_manifest(file: Path) -> pd.DataFrame:
     types: dict[str, type] = {column: int if column in ("width", "height") else str for column in columns}
     # "NA" and "null" are labels like any other.
     return pd.read_csv(file, dtype=types, keep_default_na=False, encoding="utf-8")
+
+
+def read_levels(folder: Path) -> Levels:
+    """The levels that `card.json` in `folder` says. Raises DataError if it says none."""
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        return Levels.from_dict(card["levels"])
+    except (OSError, ValueError, KeyError):
+        raise DataError(f"{folder / 'card.json'} is not a card of this version. Make it with: dvc repro.") from None
 
 
 def _order(record: Record) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frostline.config import PrepareConfig
-from frostline.data.images import load_square
-from frostline.data.inspection import Inspection, inspect_records, manifest_row
+from frostline.data.images import decode_cost, load_square
+from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row
 from frostline.data.parallel import map_files
 from frostline.data.selection import select
 from frostline.data.sources import Record
@@ -64,11 +64,15 @@ def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareCon
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         raise DataError(f"{folder} holds no usable image: of {len(records)} files, {len(chosen)} were opened ({why}).")
 
-    def load(image: str) -> NDArray[np.uint8]:
-        limits = {"min_side": prepare.min_side, "max_pixels": prepare.max_pixels}
-        return load_square(folder / image, image_size, "stretch", **limits)
+    levels = levels_of(found)
 
-    images = np.stack(list(map_files(load, table["image"].tolist(), "Reading images")))
+    def load(image: str) -> NDArray[np.uint8]:
+        min_side, max_pixels = prepare.min_side, prepare.max_pixels
+        file = folder / image
+        return load_square(file, image_size, "stretch", min_side=min_side, max_pixels=max_pixels, levels=levels)
+
+    names = table["image"].tolist()
+    images = np.stack(list(map_files(load, names, "Reading images", lambda image: decode_cost(folder / image))))
     files = Counter(record.label for record in records)
     opened = Counter(record.label for record in chosen)
     kept = Counter(table["label"])

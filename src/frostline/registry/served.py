@@ -11,6 +11,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
 from frostline.data.images import load_square, quiet_pillow
+from frostline.data.levels import Levels
 from frostline.errors import ImageError
 
 __all__ = ["ServedClassifier"]
@@ -19,7 +20,7 @@ _BATCH = 32
 
 
 class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no types
-    """Encoded pictures in, labels out; `model_config` holds classes, image_size, resize, min_side and max_pixels."""
+    """Encoded pictures in, labels out; `model_config` holds classes, image_size, resize, limits and levels."""
 
     def load_context(self, context: Any) -> None:
         """Load the network; called once."""
@@ -54,6 +55,7 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
     def _batch(self, images: list[bytes]) -> list[tuple[np.ndarray[Any, Any], str]]:
         """(probabilities [C], error) for each of a few pictures."""
         config = self._config
+        levels = Levels.from_dict(config.get("levels", {}))
         squares = np.zeros((len(images), config["image_size"], config["image_size"], 3), dtype=np.uint8)
         errors = [""] * len(images)
         with quiet_pillow():
@@ -65,6 +67,7 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
                         config["resize"],
                         min_side=config["min_side"],
                         max_pixels=config["max_pixels"],
+                        levels=levels,
                     )
                 except ImageError as error:
                     errors[position] = str(error)

@@ -1,0 +1,106 @@
+"""Which reader takes a file, and what reading it would cost: known from its header, before anything is decoded."""
+
+import stat
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from frostline.data.budget import DECODE_LIMIT
+from frostline.data.formats.jpeg import check_segments
+from frostline.data.formats.jpeg2000 import open_jpeg2000
+from frostline.data.formats.netpbm import open_netpbm
+from frostline.data.formats.png import open_png
+from frostline.data.formats.tiff import open_tiff
+from frostline.data.formats.upright import orientation
+from frostline.data.samples import Samples
+
+__all__ = ["FORMATS", "Reader", "decode_cost", "open_reader"]
+
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""Raster formats that Pillow decodes itself; JPEG includes MPO. Of the others, some run programs (EPS), and some take
+nearly any bytes for an image (TGA)."""
+
+_STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
+# Bytes a pixel that codecs work with, beside the picture: measured, rounded up.
+_CODEC = {"AVIF": 12, "GIF": 4, "JPEG2000": 24, "TIFF": 4, "WEBP": 16}
+_PROGRESSIVE_JPEG = 6
+
+
+class Reader(Protocol):
+    """A picture of which the header is read."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as stored."""
+
+    @property
+    def orientation(self) -> int:
+        """EXIF's number for the way up; final after `read`."""
+
+    def cost(self) -> int:
+        """Bytes of memory that reading it and making it 8-bit RGB take at the peak, the file apart."""
+
+    def read(self) -> Image.Image | Samples:
+        """The picture as stored. Raises what decoders raise, which is nearly any exception."""
+
+
+def open_reader(stream: BinaryIO) -> Reader:
+    """The reader of the picture in `stream`, which stays open for it. Raises ImageError, and what decoders raise."""
+    tiff = open_tiff(stream)
+    if tiff and not tiff.ordinary:
+        return tiff
+    reader = open_png(stream) or open_netpbm(stream) or open_jpeg2000(stream)
+    if reader:
+        return reader
+    check_segments(stream)
+    try:
+        return _PillowReader(Image.open(stream, formats=FORMATS))
+    except UnidentifiedImageError:
+        if tiff is None:
+            raise
+        return tiff
+
+
+def decode_cost(file: Path | bytes) -> int:
+    """Bytes of memory that decoding a picture takes at the peak, its file included, as its header says; never raises.
+
+    Of what is no picture, or is too large to be read at all, the size of the file.
+    """
+    size = 0
+    try:
+        if isinstance(file, bytes):
+            size = len(file)
+            return size + open_reader(BytesIO(file)).cost()
+        status = file.stat()
+        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        if not 0 < size <= DECODE_LIMIT:
+            return size
+        with file.open("rb") as stream:
+            return size + open_reader(stream).cost()
+    except Exception:  # decoding it will say what is wrong
+        return size
+
+
+class _PillowReader:
+    """What Pillow reads, and reads right."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self._image = image
+        self.size = image.size
+        self.orientation = 1
+
+    def cost(self) -> int:
+        image = self._image
+        codec = _PROGRESSIVE_JPEG if image.info.get("progressive") else _CODEC.get(image.format or "", 0)
+        return image.width * image.height * (_STORED.get(image.mode, 4) + 4 + codec)
+
+    def read(self) -> Image.Image | Samples:
+        image = self._image
+        image.load()
+        self.orientation = orientation(image)
+        if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+            return Samples(np.asarray(image)[..., np.newaxis])
+        return image
