@@ -20,8 +20,9 @@ __all__ = ["check_whole"]
 
 # No compressed picture ends in so many zero bytes; what says less of a raw picture's share is left alone.
 _ZEROS = 32
+_TAG_ZEROS = 12
 _RAW_SHARE = 0.02
-_RAW_BYTES = 8
+_RAW_BYTES = 4
 
 
 def check_whole(data: bytes) -> None:
@@ -124,17 +125,21 @@ def _netpbm(data: bytes, end: int) -> bool:
 
 
 def _tiff(data: bytes, end: int) -> bool:
+    where = slice(8, 16) if b"+" in data[:4] else slice(4, 8)
+    if int.from_bytes(data[where], "little" if data.startswith(b"II") else "big") >= end:
+        return True  # what describes the picture is lost
     reader = open_tiff(BytesIO(data))
     if reader is None:
-        first = int.from_bytes(data[4:8], "little" if data.startswith(b"II") else "big")
-        return first >= end
+        return False
+    if reader.description_end() >= end + _TAG_ZEROS:
+        return True
     strips, row, pixel = reader.layout()
     if row is None:
         return any(stop >= end + _ZEROS for _, stop in strips)
-    first = min(start for start, _ in strips)
+    top = min(start for start, _ in strips)
     for start, stop in strips:
         if start <= end < stop:
-            above = (start - first) // row * row
+            above = (start - top) // row * row
             return _raw(data, end, start - above, row, (max(stop for _, stop in strips) - start + above) // row, pixel)
     return False
 
@@ -144,7 +149,7 @@ def _raw(data: bytes, end: int, start: int, row: int, rows: int, pixel: int) -> 
 
     The pixels, of `pixel` bytes, in the rest of the row are then black; of those above them most must not be.
     """
-    rest = row - (end - start) % row
+    rest = -(end - start) % row
     lost = start + row * rows - end
     if end - start < row or lost < _RAW_SHARE * row * rows or rest < max(_RAW_BYTES, pixel):
         return False

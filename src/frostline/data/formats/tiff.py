@@ -19,6 +19,8 @@ _CHANNELS = {PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.R
 _ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 _MAX_SAMPLE_VALUE = (281, 341)
 _ORIENTATION = 274
+# Bits per sample, offsets and sizes of strips and tiles, JPEG tables.
+_PLACES = (258, 273, 279, 324, 325, 347)
 
 
 def open_tiff(stream: BinaryIO) -> "TiffReader | None":
@@ -41,8 +43,9 @@ class TiffReader:
         self._page = page
         self.size = (page.imagewidth, page.imagelength)
         self.orientation = int(page.tags.valueof(_ORIENTATION, 1))
-        self.ordinary = page.bitspersample <= 8 and page.sampleformat == 1
-        """Whether its samples are whole numbers of at most 8 bits, of which Pillow reads most layouts."""
+        planar = page.planarconfig == PLANARCONFIG.SEPARATE and page.compression != COMPRESSION.JPEG
+        self.ordinary = page.bitspersample <= 8 and page.sampleformat == 1 and not planar
+        """Whether its samples are whole numbers of at most 8 bits, pixel by pixel: of these Pillow reads most."""
 
     def cost(self) -> int:
         """Bytes at the peak: the decoded strip or tile, which may be larger than the picture, the whole, 8-bit RGB."""
@@ -50,6 +53,12 @@ class TiffReader:
         sample = page.samplesperpixel * max(1, page.bitspersample // 8)
         pixels = page.imagewidth * page.imagelength
         return pixels * (sample + 4) + max(pixels, page.tilewidth * page.tilelength) * sample
+
+    def description_end(self) -> int:
+        """Where, in the file, the last of its tags ends, or of the values of those that do not end in zeros."""
+        tags = list(self._page.tags)
+        values = [tag.valueoffset + tag.valuebytecount for tag in tags if tag.code in _PLACES]
+        return max(values + [tag.offset + 12 for tag in tags])
 
     def layout(self) -> tuple[list[tuple[int, int]], int | None, int]:
         """Where strips or tiles begin and end in the file; bytes of a row in one (None: compressed) and of a pixel."""
