@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from frostline.data.budget import check_cost
 from frostline.data.formats.upright import upright
 from frostline.data.levels import OWN_LEVELS, Levels, Range, Span
-from frostline.data.readers import FORMATS, decode_cost, open_reader
+from frostline.data.readers import FORMATS, decode_cost, open_reader, whole_cost
 from frostline.data.samples import Samples
 from frostline.data.whole import check_whole
 from frostline.errors import ImageError
@@ -44,7 +44,7 @@ DECODER_VERSION = 2
 
 Resize = Literal["stretch", "crop", "pad"]
 
-_BAND_PIXELS = 1 << 20
+_BAND_PIXELS = 1 << 18
 # Words of decoders for a file that ends too early.
 _CUT = ("truncated", "too small", "unexpected end", "end of file", "failed to read", "corrupted strip")
 
@@ -120,7 +120,7 @@ def open_picture(data: bytes, *, min_side: int, max_pixels: int) -> Picture:
         check_whole(data)
         reader = open_reader(BytesIO(data))
         _check_sides(*reader.size, min_side, max_pixels)
-        check_cost(len(data) + reader.cost())
+        check_cost(whole_cost(reader, len(data)))
         content = reader.read()
         return Picture(content, reader.orientation)
     except (ImageError, MemoryError):

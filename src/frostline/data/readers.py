@@ -18,7 +18,7 @@ from frostline.data.formats.tiff import open_tiff
 from frostline.data.formats.upright import orientation
 from frostline.data.samples import Samples
 
-__all__ = ["FORMATS", "Reader", "decode_cost", "open_reader"]
+__all__ = ["FORMATS", "Reader", "decode_cost", "open_reader", "whole_cost"]
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Raster formats that Pillow decodes itself; JPEG includes MPO. Of the others, some run programs (EPS), and some take
@@ -28,8 +28,9 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 # Bytes a pixel that codecs work with, beside the picture: measured, rounded up.
-_CODEC = {"AVIF": 12, "GIF": 4, "JPEG2000": 24, "TIFF": 4, "WEBP": 16}
+_CODEC = {"AVIF": 6, "GIF": 4, "JPEG2000": 14, "TIFF": 4, "WEBP": 10}
 _PROGRESSIVE_JPEG = 6
+_AT_LEAST = 8_000_000
 
 
 class Reader(Protocol):
@@ -60,11 +61,16 @@ def open_reader(stream: BinaryIO) -> Reader:
         return reader
     check_segments(stream)
     try:
-        return _PillowReader(Image.open(stream, formats=FORMATS))
+        return _PillowReader(Image.open(stream, formats=FORMATS), tiff.cost() if tiff else 0)
     except UnidentifiedImageError:
         if tiff is None:
             raise
         return tiff
+
+
+def whole_cost(reader: Reader, size: int) -> int:
+    """Bytes that a picture in a file of `size` bytes takes at the peak, the buffers of any picture included."""
+    return size + reader.cost() + _AT_LEAST
 
 
 def decode_cost(file: Path | bytes) -> int:
@@ -76,13 +82,13 @@ def decode_cost(file: Path | bytes) -> int:
     try:
         if isinstance(file, bytes):
             size = len(file)
-            return size + open_reader(BytesIO(file)).cost()
+            return whole_cost(open_reader(BytesIO(file)), size)
         status = file.stat()
         size = status.st_size if stat.S_ISREG(status.st_mode) else 0
         if not 0 < size <= DECODE_LIMIT:
             return size
         with file.open("rb") as stream:
-            return size + open_reader(stream).cost()
+            return whole_cost(open_reader(stream), size)
     except Exception:  # decoding it will say what is wrong
         return size
 
@@ -90,15 +96,16 @@ def decode_cost(file: Path | bytes) -> int:
 class _PillowReader:
     """What Pillow reads, and reads right."""
 
-    def __init__(self, image: Image.Image) -> None:
+    def __init__(self, image: Image.Image, at_least: int) -> None:
         self._image = image
+        self._at_least = at_least
         self.size = image.size
         self.orientation = 1
 
     def cost(self) -> int:
         image = self._image
         codec = _PROGRESSIVE_JPEG if image.info.get("progressive") else _CODEC.get(image.format or "", 0)
-        return image.width * image.height * (_STORED.get(image.mode, 4) + 4 + codec)
+        return max(self._at_least, image.width * image.height * (_STORED.get(image.mode, 4) + 4 + codec))
 
     def read(self) -> Image.Image | Samples:
         image = self._image

@@ -54,7 +54,7 @@ def _say_levels(dataset: str, card: dict[str, Any]) -> None:
     dark = card["near_black"]
     if dark["images"]:
         say(
-            f"{dataset}: {dark['images']} pictures of more than 8 bits, such as {dark['example']}, become nearly black: "
+            f"{dataset}: {dark['images']} pictures of more than 8 bits become nearly black ({dark['example']} is one): "
             "their values are below a sixteenth of what others reach. If they hold fewer bits, make them a data set of "
             "their own, or save them with 8 bits."
         )

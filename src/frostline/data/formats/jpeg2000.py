@@ -18,7 +18,7 @@ _HEADER_BYTES = 1 << 20
 
 
 def open_jpeg2000(stream: BinaryIO) -> "Jpeg2000Reader | None":
-    """The picture in a JPEG 2000 file of more than 8 bits; None for other files."""
+    """The picture in a JPEG 2000 file of more than 8 bits; None for other files. Raises ImageError (unreadable)."""
     head = stream.read(8)
     if not head.startswith(_SIGNATURES):
         stream.seek(0)
@@ -31,6 +31,8 @@ def open_jpeg2000(stream: BinaryIO) -> "Jpeg2000Reader | None":
     right, bottom, left, top = struct.unpack_from(">4I", head, sizes)
     (channels, depth) = struct.unpack_from(">HB", head, sizes + 32)
     bits = (depth & 0x7F) + 1
+    if channels > 4:
+        raise ImageError("unreadable", f"a JPEG 2000 file of {channels} channels; grey and RGB are read. Save it so")
     if bits <= 8:
         return None
     return Jpeg2000Reader(stream, (right - left, bottom - top), channels, bits, signed=bool(depth & 0x80))
@@ -53,11 +55,9 @@ class Jpeg2000Reader:
         return width * height * (4 + 10 * self._channels)
 
     def read(self) -> Samples:
-        """The values. Raises ImageError (unreadable), and what imagecodecs raises."""
+        """The values. Raises what imagecodecs raises."""
         values = np.atleast_3d(imagecodecs.jpeg2k_decode(self._stream.read()))
         count = values.shape[2]
-        if count > 4:
-            raise ImageError("unreadable", f"a JPEG 2000 file of {count} channels; grey and RGB are read")
         colours = count - 1 if count in (2, 4) else count
         alpha = values[..., colours] if colours < count else None
         return Samples(values[..., :colours], alpha, declared=self._declared)

@@ -46,7 +46,7 @@ class NetpbmReader:
     def cost(self) -> int:
         """Bytes at the peak: 8-bit RGB, and of text its numbers and a copy."""
         width, height = self.size
-        return width * height * (4 + self._channels * (20 if self._text else 1))
+        return width * height * (4 + self._channels * (12 if self._text else 1))
 
     def read(self) -> Image.Image | Samples:
         """The values, or of at most 8 bits an 8-bit picture. Raises ImageError (truncated, unreadable)."""
