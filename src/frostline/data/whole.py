@@ -2,7 +2,8 @@
 
 Decoders notice that in few formats: they decode zeros. Here the structure of a file is followed to its end. Compressed
 pixels cannot end in many zeros. Uncompressed ones can: black rows at the end are a picture like any other. They are
-taken for lost only if the zeros begin inside a row, below pixels that are not black: no shape is cut off so.
+taken for lost only if the zeros begin inside a row, below pixels that are not black: no shape is cut off so. Of a copy
+that stopped exactly between two rows, nobody can tell.
 """
 
 import re
@@ -18,11 +19,12 @@ from frostline.errors import ImageError
 
 __all__ = ["check_whole"]
 
-# No compressed picture ends in so many zero bytes; what says less of a raw picture's share is left alone.
+# No compressed picture ends in so many zero bytes, and no place of one in a TIFF's tags.
 _ZEROS = 32
 _TAG_ZEROS = 12
+# Of raw pixels, zeros count from this share of the picture on; what is up to `_DARK` of 255 may be black beside them.
 _RAW_SHARE = 0.02
-_RAW_BYTES = 4
+_DARK = 8
 
 
 def check_whole(data: bytes) -> None:
@@ -109,7 +111,7 @@ def _bmp(data: bytes, end: int) -> bool:
     if packing in (1, 2):  # run lengths end in 0, 1
         return not data[:end].endswith(b"\0\1")
     row = (width * bits + 31) // 32 * 4
-    return _raw(data, end, start, row, abs(height), max(1, bits // 8))
+    return _raw(data, end, start, row, abs(height), max(1, bits // 8), row - (width * bits + 7) // 8)
 
 
 def _netpbm(data: bytes, end: int) -> bool:
@@ -144,17 +146,19 @@ def _tiff(data: bytes, end: int) -> bool:
     return False
 
 
-def _raw(data: bytes, end: int, start: int, row: int, rows: int, pixel: int) -> bool:
+def _raw(data: bytes, end: int, start: int, row: int, rows: int, pixel: int, padding: int = 0) -> bool:
     """Whether the zeros from `end` on begin inside one of the rows, of `row` bytes each, which begin at `start`.
 
-    The pixels, of `pixel` bytes, in the rest of the row are then black; of those above them most must not be.
+    The pixels, of `pixel` bytes, in the rest of the row are then black; of those above them most must not be. Rows end
+    in `padding` bytes that are no pixels.
     """
-    rest = -(end - start) % row
+    rest = (-(end - start) % row - padding) // pixel
     lost = start + row * rows - end
-    if end - start < row or lost < _RAW_SHARE * row * rows or rest < max(_RAW_BYTES, pixel):
+    if end - start < row or lost < _RAW_SHARE * row * rows or rest < 1:
         return False
-    above = np.frombuffer(data, np.uint8, rest // pixel * pixel, end - row + rest % pixel)
-    return bool(above.reshape(-1, pixel).any(axis=1).mean() > 0.5)
+    next_row = end + -(end - start) % row
+    above = np.frombuffer(data, np.uint8, rest * pixel, next_row - row - padding - rest * pixel)
+    return bool((above.reshape(-1, pixel).max(axis=1) > _DARK).mean() > 0.5)
 
 
 _GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
