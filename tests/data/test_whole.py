@@ -47,7 +47,7 @@ FILES = {
     "tiff fax": saved(PICTURE, "TIFF", "1", compression="group4"),
     "tiff lzw, tags first": tiff(PICTURE, "rgb", compression="lzw", rowsperstrip=9),
     "tiff planar": tiff(PICTURE, "rgb", True),
-    "tiff tiled": tiff(PICTURE, "rgb", tile=(32, 32)),
+    "tiff tiled": tiff(PICTURE[:96, :128], "rgb", tile=(32, 32)),
     "tiff of 16 bits": tiff(GREY.astype("u2") * 16),
     "tiff of 16 bits, deflate": tiff(GREY.astype("u2") * 257, compression="zlib"),
     "tiff of floats, big-endian": tiff((GREY / 255).astype("f4"), byteorder=">", rowsperstrip=4),
