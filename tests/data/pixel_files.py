@@ -76,5 +76,9 @@ def netpbm(form: int, picture: np.ndarray, white: int) -> bytes:
     return head + picture.astype(">u2" if white > 255 else "u1").tobytes()
 
 
+def jpeg12(picture: np.ndarray) -> bytes:
+    return imagecodecs.jpeg_encode(picture, bitspersample=12, level=97)
+
+
 def jpeg2000(picture: np.ndarray, bits: int) -> bytes:
     return imagecodecs.jpeg2k_encode(picture, bitspersample=bits, reversible=True, level=0, codecformat="jp2")

@@ -116,5 +116,5 @@ def test_arrays_of_an_earlier_version_are_not_read(
     facts = json.loads((tmp_path / "packed/packed.json").read_text())
     del facts["levels"]
     (tmp_path / "packed/packed.json").write_text(json.dumps(facts))
-    with pytest.raises(DataError, match=r"packed by another version. Pack it again with: dvc repro preprocess"):
+    with pytest.raises(DataError, match=r"packed by another version. Pack it again: dvc repro --force preprocess"):
         read_packed(tmp_path / "packed")

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 from PIL import Image
-from pixel_files import jpeg2000, netpbm, packed_tiff, pillow, png16, scaled, tiff
+from pixel_files import jpeg12, jpeg2000, netpbm, packed_tiff, pillow, png16, scaled, tiff
 
 from frostline.data.images import decode, quiet_pillow
 from frostline.data.levels import OWN_LEVELS, Levels, Range
@@ -164,6 +164,8 @@ NARROW: dict[str, Case] = {
     "ppm as text": (partial(netpbm, 3, COLOUR, 255), COLOUR),
 }
 LOSSY: dict[str, Case] = {
+    "jpeg of 12 bits": (partial(jpeg12, G12), GREY),
+    "jpeg of 12 bits, colour": (partial(jpeg12, C12), COLOUR),
     "jpeg cmyk": (partial(pillow, COLOUR, "JPEG", "CMYK", quality=100, subsampling=0), COLOUR),
     "tiff jpeg": (partial(tiff, COLOUR, "rgb", compression="jpeg"), COLOUR),
     "rgba8 premultiplied": (
@@ -185,6 +187,21 @@ def test_a_file_gives_the_picture_that_it_was_made_from(name: str) -> None:
     difference = np.abs(seen(make()) - (truth if truth.ndim == 3 else np.dstack([truth] * 3)))
     assert difference.mean() < 2
     assert name in LOSSY or difference.max() < 1.01
+
+
+def test_missing_values_are_black() -> None:
+    for dtype, missing in (("float32", "-9999"), ("int16", "-32768"), ("uint16", "65535"), ("float64", "nan")):
+        values = np.where(TWO, scaled(GREY, 4095, "float64"), float(missing)).astype(dtype)
+        got = seen(tiff(values, extratags=[(42113, "s", 0, missing, True)]))[..., 0]
+        assert got[TWO].max() == 255
+        assert got[~TWO].max() <= got[TWO].min()
+    assert seen(tiff(G16, extratags=[(42113, "s", 0, "no number", True)])).max() == 255
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_wide_picture_is_turned_upright(orientation: int) -> None:
+    turned = np.rot90(COLOUR, {1: 0, 3: 2, 6: -1}[orientation])
+    assert np.array_equal(seen(tiff(C16, "rgb", extratags=[(274, "H", 1, orientation, True)])), turned)
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "uint32", "int32", "float32", "float64"])

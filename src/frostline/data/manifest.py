@@ -107,7 +107,9 @@ def read_levels(folder: Path) -> Levels:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         return Levels.from_dict(card["levels"])
     except (OSError, ValueError, KeyError):
-        raise DataError(f"{folder / 'card.json'} is not a card of this version. Make it with: dvc repro.") from None
+        raise DataError(
+            f"{folder / 'card.json'} is not a card of this version. Make it again: dvc repro --force prepare."
+        ) from None
 
 
 def _order(record: Record) -> tuple[str, ...]:

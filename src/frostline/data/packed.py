@@ -132,7 +132,9 @@ def read_packed(folder: Path) -> PackedImages:
         facts = json.loads((folder / "packed.json").read_text(encoding="utf-8"))
         levels = Levels.from_dict(facts["levels"])
     except (ValueError, KeyError, TypeError):
-        raise DataError(f"{folder} was packed by another version. Pack it again with: dvc repro preprocess.") from None
+        raise DataError(
+            f"{folder} was packed by another version. Pack it again: dvc repro --force preprocess."
+        ) from None
     return PackedImages(
         images=np.load(folder / "images.npy", mmap_mode="r"),
         labels=np.load(folder / "labels.npy"),

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from frostline.data.budget import DECODE_LIMIT
-from frostline.data.formats.jpeg import check_segments
+from frostline.data.formats.jpeg import open_jpeg
 from frostline.data.formats.jpeg2000 import open_jpeg2000
 from frostline.data.formats.netpbm import open_netpbm
 from frostline.data.formats.png import open_png
@@ -56,10 +56,9 @@ def open_reader(stream: BinaryIO) -> Reader:
     tiff = open_tiff(stream)
     if tiff and not tiff.ordinary:
         return tiff
-    reader = open_png(stream) or open_netpbm(stream) or open_jpeg2000(stream)
+    reader = open_png(stream) or open_netpbm(stream) or open_jpeg2000(stream) or open_jpeg(stream)
     if reader:
         return reader
-    check_segments(stream)
     try:
         return _PillowReader(Image.open(stream, formats=FORMATS), tiff.cost() if tiff else 0)
     except UnidentifiedImageError:

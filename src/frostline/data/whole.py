@@ -12,7 +12,7 @@ from io import BytesIO
 
 import numpy as np
 
-from frostline.data.formats.jpeg import check_segments
+from frostline.data.formats.jpeg import first_scan
 from frostline.data.formats.png import chunks
 from frostline.data.formats.tiff import open_tiff
 from frostline.errors import ImageError
@@ -46,7 +46,7 @@ def _png(data: bytes, end: int) -> bool:
 
 
 def _jpeg(data: bytes, end: int) -> bool:
-    scan = check_segments(BytesIO(data))
+    scan = first_scan(BytesIO(data))
     return scan is None or data.find(b"\xff\xd9", scan, end) < 0
 
 

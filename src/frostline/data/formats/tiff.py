@@ -1,9 +1,10 @@
 """TIFF of more than 8 bits, and in layouts that Pillow does not know, by tifffile."""
 
 import logging
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, TiffFile, TiffPage
 
 from frostline.data.levels import Range
@@ -19,6 +20,7 @@ _CHANNELS = {PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.R
 _ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 _MAX_SAMPLE_VALUE = (281, 341)
 _ORIENTATION = 274
+_NODATA = 42113
 # Bits per sample, offsets and sizes of strips and tiles, JPEG tables.
 _PLACES = (258, 273, 279, 324, 325, 347)
 
@@ -34,6 +36,16 @@ def open_tiff(stream: BinaryIO) -> "TiffReader | None":
     except Exception:  # a damaged file; Pillow then says what is wrong with it
         return None
     return TiffReader(page) if isinstance(page, TiffPage) and isinstance(page.bitspersample, int) else None
+
+
+def _blacken(values: NDArray[Any], nodata: str | None) -> None:
+    """Make values that stand for missing ones, as GDAL names them in a text, the lowest of the others."""
+    try:
+        missing = values == values.dtype.type(float(nodata or "nan"))
+    except (ValueError, OverflowError):  # no number, or none of this dtype
+        return
+    if missing.any() and not missing.all():
+        values[missing] = values.min(where=~missing, initial=values.max())
 
 
 class TiffReader:
@@ -90,9 +102,11 @@ class TiffReader:
         planes = page.asarray(squeeze=False, maxworkers=1)  # [planes, depth, height, width, channels]
         values = planes[0, 0] if len(planes) == 1 else np.moveaxis(planes[:, 0, ..., 0], 0, -1)
         values = values.view(np.uint8) if values.dtype == bool else values
+        colours = values[..., :channels]
+        _blacken(colours, page.tags.valueof(_NODATA))
         extra = page.extrasamples[0] if page.extrasamples else EXTRASAMPLE.UNASSALPHA
         return Samples(
-            values[..., :channels],
+            colours,
             alpha=values[..., channels] if count > channels and extra in _ALPHA else None,
             premultiplied=extra == EXTRASAMPLE.ASSOCALPHA,
             inverted=page.photometric == PHOTOMETRIC.MINISWHITE,
