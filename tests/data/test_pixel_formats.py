@@ -6,6 +6,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pixel_files import jpeg12, jpeg2000, netpbm, packed_tiff, pillow, png16, scaled, tiff
 
@@ -187,6 +189,21 @@ def test_a_file_gives_the_picture_that_it_was_made_from(name: str) -> None:
     difference = np.abs(seen(make()) - (truth if truth.ndim == 3 else np.dstack([truth] * 3)))
     assert difference.mean() < 2
     assert name in LOSSY or difference.max() < 1.01
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_wide_files_raise_nothing_but_image_errors(data: st.DataObject) -> None:
+    content = bytearray((WIDE | LOW)[data.draw(st.sampled_from(sorted(WIDE | LOW)))][0]())
+    for _ in range(data.draw(st.integers(1, 6))):
+        places = st.integers(0, 400) | st.integers(-400, -1)
+        content[data.draw(places) % len(content)] = data.draw(st.integers(0, 255))
+    with quiet_pillow():
+        try:
+            outcome = decode(bytes(content), **LIMITS).mode
+        except ImageError as error:
+            outcome = error.reason
+    assert outcome in {"RGB", "unreadable", "truncated", "too_small", "too_many_pixels", "too_large"}
 
 
 def test_missing_values_are_black() -> None:

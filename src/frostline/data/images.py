@@ -122,6 +122,8 @@ def open_picture(data: bytes, *, min_side: int, max_pixels: int) -> Picture:
         _check_sides(*reader.size, min_side, max_pixels)
         check_cost(whole_cost(reader, len(data)))
         content = reader.read()
+        if content.size != reader.size:
+            raise ImageError("unreadable", f"{content.size} pixels where its header says {reader.size}")
         return Picture(content, reader.orientation)
     except (ImageError, MemoryError):
         raise

@@ -34,6 +34,12 @@ class Samples:
     declared: Range | None = None
     largest: float | None = None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        height, width, _ = self.values.shape
+        return width, height
+
     def span(self) -> Span:
         """The smallest and the largest finite value. Raises ImageError (unreadable) if no value is finite."""
         floats = self.values.dtype.kind == "f"
@@ -52,8 +58,8 @@ class Samples:
 
         Transparency is laid over white. Works band by band, so that memory grows by the result alone.
         """
-        height, width, channels = self.values.shape
-        picture = Image.new("RGB", (width, height))
+        channels = self.values.shape[2]
+        picture = Image.new("RGB", self.size)
         for rows in self._bands():
             band = _to_8_bits(self.values[rows], levels)
             band = 255 - band if self.inverted else band
@@ -76,7 +82,7 @@ class Samples:
         return Range(0, float(np.iinfo(self.alpha.dtype).max) if beyond else levels.white)
 
     def _bands(self) -> Iterator[slice]:
-        height, width, _ = self.values.shape
+        width, height = self.size
         step = max(1, _BAND_PIXELS // width)
         return (slice(start, min(start + step, height)) for start in range(0, height, step))
 
@@ -95,6 +101,7 @@ def _table(levels: Range) -> NDArray[np.uint8]:
 
 def _rounded(values: NDArray[Any], levels: Range) -> NDArray[np.uint8]:
     black, white = levels
-    numbers = np.nan_to_num(values.astype(np.float64), nan=black, posinf=white, neginf=black)
+    with np.errstate(invalid="ignore"):  # signalling NaN, which damaged floats may be
+        numbers = np.nan_to_num(values.astype(np.float64), nan=black, posinf=white, neginf=black)
     scale = 255 / (white - black) if white > black else 0.0
     return np.rint(np.clip((numbers - black) * scale, 0, 255)).astype(np.uint8)

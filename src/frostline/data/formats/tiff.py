@@ -1,6 +1,7 @@
 """TIFF of more than 8 bits, and in layouts that Pillow does not know, by tifffile."""
 
 import logging
+import math
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,6 +22,7 @@ _ALPHA = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 _MAX_SAMPLE_VALUE = (281, 341)
 _ORIENTATION = 274
 _NODATA = 42113
+_NUMBERS = ("imagewidth", "imagelength", "tilewidth", "tilelength", "samplesperpixel", "bitspersample", "planarconfig")
 # Bits per sample, offsets and sizes of strips and tiles, JPEG tables.
 _PLACES = (258, 273, 279, 324, 325, 347)
 
@@ -35,7 +37,8 @@ def open_tiff(stream: BinaryIO) -> "TiffReader | None":
         page = TiffFile(stream).pages.first
     except Exception:  # a damaged file; Pillow then says what is wrong with it
         return None
-    return TiffReader(page) if isinstance(page, TiffPage) and isinstance(page.bitspersample, int) else None
+    sound = isinstance(page, TiffPage) and all(isinstance(getattr(page, name), int) for name in _NUMBERS)
+    return TiffReader(page) if sound and page.imagewidth and page.imagelength else None
 
 
 def _blacken(values: NDArray[Any], nodata: str | None) -> None:
@@ -62,9 +65,9 @@ class TiffReader:
     def cost(self) -> int:
         """Bytes at the peak: the decoded strip or tile, which may be larger than the picture, the whole, 8-bit RGB."""
         page = self._page
-        sample = page.samplesperpixel * max(1, page.bitspersample // 8)
         pixels = page.imagewidth * page.imagelength
-        return pixels * (sample + 4) + max(pixels, page.tilewidth * page.tilelength) * sample
+        samples = page.samplesperpixel * (page.dtype.itemsize if page.dtype else 8)
+        return pixels * (samples + 4) + max(pixels, page.tilewidth * page.tilelength) * samples
 
     def description_end(self) -> int:
         """Where, in the file, the last of its tags ends, or of the values of those that do not end in zeros."""
@@ -97,7 +100,8 @@ class TiffReader:
                 f"a TIFF of {count} channels of {page.bitspersample} bits as {photometric.name}; of "
                 "more than 8 bits, grey, RGB and CMYK are read, in whole or real numbers. Save it so.",
             )
-        if any(stop > page.parent.filehandle.size or start == stop for start, stop in self.layout()[0]):
+        lost = any(stop > page.parent.filehandle.size or start == stop for start, stop in self.layout()[0])
+        if lost or len(page.dataoffsets) < math.prod(page.chunked):
             raise ImageError("truncated", "some of its strips or tiles lie beyond the end of the file, or nowhere")
         planes = page.asarray(squeeze=False, maxworkers=1)  # [planes, depth, height, width, channels]
         values = planes[0, 0] if len(planes) == 1 else np.moveaxis(planes[:, 0, ..., 0], 0, -1)
@@ -117,8 +121,7 @@ class TiffReader:
     def _declared(self) -> Range | None:
         """Black and white by the number of bits, where that is not merely the size of a machine's word."""
         bits = self._page.bitspersample
-        whole = self._page.sampleformat == 1 and (bits <= 8 or bits not in (16, 32, 64))
-        return Range(0, 2**bits - 1) if whole else None
+        return Range(0, 2**bits - 1) if self._page.sampleformat == 1 and bits not in (16, 32, 64) else None
 
     def _largest(self) -> float | None:
         """MaxSampleValue: the standard calls it a statistic, not white, so that it only counts as a value seen."""
