@@ -140,6 +140,30 @@ def test_junk_in_a_jpeg_header_is_not_looked_through_byte_by_byte() -> None:
         assert decode_cost(many) == len(many)
 
 
+def test_junk_in_a_gif_is_not_looked_through_byte_by_byte() -> None:
+    whole = pillow(np.zeros((20, 20), np.uint8), "GIF", "P")
+    start = whole.index(b"\x2c")
+    comments = b"\x21\xfe" + b"\1x" * 3_000_000 + b"\0"
+    with quiet_pillow():
+        assert decode(whole[:start] + bytes(100) + whole[start:], **LIMITS).size == (20, 20)
+        for junk in (b"x" * 5_000_000, bytes(5_000_000), comments):
+            data = whole[:start] + junk + whole[start:]
+            with pytest.raises(ImageError, match="unreadable: a GIF of which too much means nothing"):
+                decode(data, **LIMITS)
+            assert decode_cost(data) == len(data)
+
+
+@pytest.mark.parametrize("form", ["WEBP", "AVIF"])
+def test_of_a_large_file_only_the_head_is_read_for_its_cost(form: str, tmp_path: Path) -> None:
+    file, data = tmp_path / "large", pillow(np.zeros((200, 200), np.uint8), form)
+    file.write_bytes(data)
+    with quiet_pillow():
+        assert decode_cost(file) == decode_cost(data) < 10_000_000
+        with file.open("ab") as stream:
+            stream.truncate(1_000_000_000)
+        assert decode_cost(file) in (10**9 + decode_cost(data) - len(data), DECODE_LIMIT)
+
+
 def test_cost_never_raises(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert decode_cost(tmp_path / "pipe") == decode_cost(tmp_path / "absent") == decode_cost(tmp_path / "a\0b") == 0

@@ -9,6 +9,7 @@ from PIL import Image
 from pixel_files import png, png16
 
 from frostline.data.images import decode
+from frostline.errors import ImageError
 
 LIMITS = {"min_side": 1, "max_pixels": 1_000_000}
 PICTURE = np.arange(40 * 30 * 3, dtype=np.uint8).reshape(30, 40, 3)
@@ -36,6 +37,15 @@ def test_large_metadata_does_not_keep_a_picture_out(name: str) -> None:
     tracemalloc.stop()
     assert np.array_equal(picture, PICTURE)
     assert peak < 5_000_000 + len(data)
+
+
+def test_very_many_small_chunks_are_refused() -> None:
+    with pytest.raises(ImageError, match=r"unreadable: a PNG of .* bytes in more than 20000 chunks"):
+        decode(png((40, 30), 8, 2, ROWS, *[(b"prVt", b"")] * 30_000), **LIMITS)
+
+
+def test_zeros_after_a_picture_are_not_gone_through() -> None:
+    assert np.array_equal(decode(png((40, 30), 8, 2, ROWS) + bytes(100_000_000), **LIMITS), PICTURE)
 
 
 def test_an_orientation_survives_large_texts() -> None:

@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from frostline.data.budget import DECODE_LIMIT
+from frostline.data.formats.gif import check_blocks
 from frostline.data.formats.jpeg import open_jpeg
 from frostline.data.formats.jpeg2000 import open_jpeg2000
 from frostline.data.formats.netpbm import open_netpbm
 from frostline.data.formats.png import open_png
-from frostline.data.formats.tiff import open_tiff
+from frostline.data.formats.tiff import is_tiff, open_tiff
 from frostline.data.formats.upright import orientation
 from frostline.data.samples import Samples
 
@@ -31,6 +32,7 @@ _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 _CODEC = {"AVIF": 6, "GIF": 4, "JPEG2000": 14, "TIFF": 4, "WEBP": 10}
 _PROGRESSIVE_JPEG = 6
 _AT_LEAST = 8_000_000
+_HEAD_BYTES = 1 << 22
 
 
 class Reader(Protocol):
@@ -59,6 +61,7 @@ def open_reader(stream: BinaryIO) -> Reader:
     reader = open_png(stream) or open_netpbm(stream) or open_jpeg2000(stream) or open_jpeg(stream)
     if reader:
         return reader
+    check_blocks(stream)
     try:
         return _PillowReader(Image.open(stream, formats=FORMATS), tiff.cost() if tiff else 0)
     except UnidentifiedImageError:
@@ -75,7 +78,8 @@ def whole_cost(reader: Reader, size: int) -> int:
 def decode_cost(file: Path | bytes) -> int:
     """Bytes of memory that decoding a picture takes at the peak, its file included, as its header says; never raises.
 
-    Of what is no picture, or is too large to be read at all, the size of the file.
+    Of a file only the first megabytes are read: where these do not tell, it counts as the costliest that is allowed. Of
+    what is no picture, or is too large to be read at all, the cost is the size.
     """
     size = 0
     try:
@@ -87,9 +91,10 @@ def decode_cost(file: Path | bytes) -> int:
         if not 0 < size <= DECODE_LIMIT:
             return size
         with file.open("rb") as stream:
-            return whole_cost(open_reader(stream), size)
+            head = stream if is_tiff(stream) else BytesIO(stream.read(_HEAD_BYTES))
+            return whole_cost(open_reader(head), size)
     except Exception:  # decoding it will say what is wrong
-        return size
+        return DECODE_LIMIT if isinstance(file, Path) and size > _HEAD_BYTES else size
 
 
 class _PillowReader:

@@ -12,6 +12,7 @@ from io import BytesIO
 
 import numpy as np
 
+from frostline.data.formats.gif import TRAILER, blocks
 from frostline.data.formats.jpeg import first_scan
 from frostline.data.formats.png import chunks
 from frostline.data.formats.tiff import open_tiff
@@ -42,7 +43,7 @@ def check_whole(data: bytes) -> None:
 
 
 def _png(data: bytes, end: int) -> bool:
-    return not any(name == b"IEND" for name, start, _ in chunks(data) if start < end)
+    return not any(name == b"IEND" and start < end for name, start, _ in chunks(data))
 
 
 def _jpeg(data: bytes, end: int) -> bool:
@@ -55,25 +56,7 @@ def _jpeg2000(data: bytes, end: int) -> bool:
 
 
 def _gif(data: bytes, end: int) -> bool:
-    position = 13 + _colour_table(data[10])
-    while position < end:
-        kind = data[position]
-        if kind == 0x3B:
-            return False
-        if kind == 0x2C:
-            position += 11 + _colour_table(data[position + 9])
-        elif kind == 0x21:
-            position += 2
-        else:
-            return True
-        while position < end and data[position]:  # blocks, each led by its length; one of length 0 ends them
-            position += 1 + data[position]
-        position += 1
-    return True
-
-
-def _colour_table(flags: int) -> int:
-    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+    return not any(kind == TRAILER for kind, _ in blocks(data[: end + _ZEROS]))
 
 
 def _webp(data: bytes, end: int) -> bool:
@@ -152,6 +135,8 @@ def _raw(data: bytes, end: int, start: int, row: int, rows: int, pixel: int, pad
     The pixels, of `pixel` bytes, in the rest of the row are then black; of those above them most must not be. Rows end
     in `padding` bytes that are no pixels.
     """
+    if row < 1:
+        return False
     rest = (-(end - start) % row - padding) // pixel
     lost = start + row * rows - end
     if end - start < row or lost < _RAW_SHARE * row * rows or rest < 1:

@@ -14,6 +14,7 @@ from PIL import Image
 from frostline.data.formats.upright import orientation
 from frostline.data.levels import Range
 from frostline.data.samples import Samples
+from frostline.errors import ImageError
 
 __all__ = ["PngReader", "chunks", "open_png"]
 
@@ -22,6 +23,7 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _COLOURS = {0: 1, 2: 3, 3: 1, 4: 1, 6: 3}
 # Pillow refuses a picture for a text or profile of more, once expanded. An orientation takes some hundred bytes.
 _METADATA_BYTES = 1 << 20
+_CHUNKS = 20_000
 
 
 def open_png(stream: BinaryIO) -> "PngReader | None":
@@ -66,12 +68,21 @@ class PngReader:
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The name of each chunk, and where it starts and ends, so far as `data` has room for its length and name."""
+    """The name of each chunk up to IEND, or to what is no chunk, and where it starts and ends.
+
+    Raises ImageError (unreadable) for so many small ones that going through them would take long.
+    """
     start = len(_SIGNATURE)
-    while start + 8 <= len(data):
-        length = int.from_bytes(data[start : start + 4])
-        yield data[start + 4 : start + 8], start, start + length + 12
-        start += length + 12
+    for _ in range(_CHUNKS + len(data) // 1024):
+        name = data[start + 4 : start + 8]
+        if len(name) < 4 or not name.isalpha():
+            return
+        end = start + int.from_bytes(data[start : start + 4]) + 12
+        yield name, start, end
+        if name == b"IEND":
+            return
+        start = end
+    raise ImageError("unreadable", f"a PNG of {len(data)} bytes in more than {_CHUNKS} chunks")
 
 
 def _without_large_metadata(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from frostline.data.levels import Range
 from frostline.data.samples import Samples
 from frostline.errors import ImageError
 
-__all__ = ["TiffReader", "open_tiff"]
+__all__ = ["TiffReader", "is_tiff", "open_tiff"]
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
@@ -27,11 +27,16 @@ _NUMBERS = ("imagewidth", "imagelength", "tilewidth", "tilelength", "samplesperp
 _PLACES = (258, 273, 279, 324, 325, 347)
 
 
-def open_tiff(stream: BinaryIO) -> "TiffReader | None":
-    """The first picture of a TIFF; None for other files, and for those that tifffile does not understand."""
+def is_tiff(stream: BinaryIO) -> bool:
+    """Whether the file begins as a TIFF does."""
     magic = stream.read(4)
     stream.seek(0)
-    if magic not in _MAGIC:
+    return magic in _MAGIC
+
+
+def open_tiff(stream: BinaryIO) -> "TiffReader | None":
+    """The first picture of a TIFF; None for other files, and for those that tifffile does not understand."""
+    if not is_tiff(stream):
         return None
     try:
         page = TiffFile(stream).pages.first
