@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from pixel_files import tiff
+from pixel_files import netpbm, tiff
 
 from frostline.data.images import decode, quiet_pillow
 from frostline.errors import ImageError
@@ -39,6 +39,8 @@ FILES = {
     "pgm": saved(PICTURE, "PPM", "L"),
     "pbm": saved(PICTURE, "PPM", "1"),
     "pfm": saved(PICTURE, "PPM", "F"),
+    "ppm as text": netpbm(3, PICTURE, 255),
+    "pgm as text": netpbm(2, GREY, 10_000),
     "tiff": saved(PICTURE, "TIFF"),
     "tiff lzw": saved(PICTURE, "TIFF", compression="tiff_lzw"),
     "tiff deflate": saved(PICTURE, "TIFF", compression="tiff_deflate"),

@@ -58,14 +58,14 @@ class Samples:
 
         Transparency is laid over white. Works band by band, so that memory grows by the result alone.
         """
-        channels = self.values.shape[2]
+        channels, opaque = self.values.shape[2], self._opaque(levels)
         picture = Image.new("RGB", self.size)
         for rows in self._bands():
             band = _to_8_bits(self.values[rows], levels)
             band = 255 - band if self.inverted else band
             colours = Image.fromarray(band[..., 0] if channels == 1 else band, _MODES[channels]).convert("RGB")
             if self.alpha is not None:
-                colours = self._over_white(colours, _to_8_bits(self.alpha[rows], self._opaque(levels)))
+                colours = self._over_white(colours, _to_8_bits(self.alpha[rows], opaque))
             picture.paste(colours, (0, rows.start))
         return picture
 

@@ -98,8 +98,8 @@ def _bmp(data: bytes, end: int) -> bool:
 
 
 def _netpbm(data: bytes, end: int) -> bool:
-    if data[1] in b"123":
-        return True  # text
+    if data[1] in b"123":  # text, whose numbers are counted when it is read, but for Pillow's P1
+        return data[1] == ord("1")
     bitmap = data[1] == ord("4")
     header = (_BITMAP if bitmap else _PIXMAP).match(data)
     if header is None:

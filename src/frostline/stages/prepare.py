@@ -45,9 +45,9 @@ def run(dataset: str) -> None:
 def _say_levels(dataset: str, card: dict[str, Any]) -> None:
     """A line where pictures of more than 8 bits are stretched, and one where some of them stay dark all the same."""
     stretched = [
-        f"{kind} from {low:g} (black) to {high:g} (white)"
-        for kind, (low, high) in ((kind, levels) for kind, levels in card["levels"].items() if levels)
-        if [low, high] not in _NOMINAL[kind]
+        f"{kind} from {levels[0]:g} (black) to {levels[1]:g} (white)"
+        for kind, levels in card["levels"].items()
+        if levels and levels not in _NOMINAL[kind]
     ]
     if stretched:
         say(f"{dataset}: pictures of more than 8 bits do not use them all; taken as {', '.join(stretched)}")

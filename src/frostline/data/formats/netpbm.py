@@ -1,4 +1,4 @@
-"""PGM and PPM whose white is not 255, of which Pillow takes each pixel by itself and keeps 8 bits of colour."""
+"""PGM and PPM as text, or whose white is not 255: Pillow takes each of their pixels by itself, and 8 bits of colour."""
 
 import re
 from typing import BinaryIO
@@ -25,7 +25,7 @@ def open_netpbm(stream: BinaryIO) -> "NetpbmReader | None":
     if header is None:
         return None
     form, width, height, white = map(int, header.groups())
-    if white == 255 or not 0 < white <= 65535:
+    if (white == 255 and form in (5, 6)) or not 0 < white <= 65535:
         return None
     return NetpbmReader(stream, header.end(), form, (width, height), white)
 
@@ -53,7 +53,8 @@ class NetpbmReader:
         width, height = self.size
         data, count = self._stream.read(), width * height * self._channels
         if self._text:
-            numbers = np.fromstring(_COMMENT.sub(b"", data[self._start :]), dtype=np.int32, count=-1, sep=" ")
+            text = _COMMENT.sub(b"", data[self._start :]).rstrip(b"\0")
+            numbers = np.fromstring(text, dtype=np.int32, sep=" ")
         else:
             dtype = np.dtype(">u2" if self._white > 255 else "u1")
             numbers = np.frombuffer(data, dtype, min(count, (len(data) - self._start) // dtype.itemsize), self._start)
