@@ -189,7 +189,7 @@ def test_damaged_files_raise_nothing_but_image_errors(data: st.DataObject) -> No
             outcome = decode(bytes(content), **LIMITS).mode
         except ImageError as error:
             outcome = error.reason
-    assert outcome in {"RGB", "unreadable", "truncated", "too_small", "too_many_pixels"}
+    assert outcome in {"RGB", "unreadable", "truncated", "too_small", "too_many_pixels", "too_large"}
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:

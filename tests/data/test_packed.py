@@ -1,3 +1,5 @@
+import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,11 @@ from PIL import Image
 
 from frostline.config import FolderConfig, PrepareConfig
 from frostline.data.images import load_square
+from frostline.data.levels import OWN_LEVELS, Levels, Range
 from frostline.data.manifest import build
 from frostline.data.packed import read_packed, write_packed
 from frostline.data.sources import open_source
-from frostline.errors import DataError
+from frostline.errors import DataError, WriteError
 
 
 @pytest.fixture
@@ -76,3 +79,42 @@ def test_files_changed_since_prepare(
 def test_nothing_packed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no packed images. Make them with: dvc repro preprocess"):
         read_packed(tmp_path)
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
+    root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig
+) -> None:
+    """On a real file system of one mebibyte, which needs root. A map of the file would end the process here."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        with pytest.raises(WriteError, match=r"packed cannot be written: No space left on device"):
+            write_packed(disk / "packed", manifest, root, 200, "crop", prepare_config)
+        assert not list(disk.iterdir())
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_levels_are_kept_and_part_of_the_fingerprint(
+    root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig
+) -> None:
+    packed = []
+    for name, levels in (("own", OWN_LEVELS), ("twelve", Levels(Range(0, 4095)))):
+        write_packed(tmp_path / name, manifest, root, 16, "pad", prepare_config, levels)
+        packed.append(read_packed(tmp_path / name))
+    assert [each.levels for each in packed] == [OWN_LEVELS, Levels(Range(0, 4095))]
+    assert packed[0].fingerprint != packed[1].fingerprint
+    assert np.array_equal(packed[0].images, packed[1].images)  # of 8 bits
+
+
+def test_arrays_of_an_earlier_version_are_not_read(
+    root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig
+) -> None:
+    write_packed(tmp_path / "packed", manifest, root, 16, "pad", prepare_config)
+    facts = json.loads((tmp_path / "packed/packed.json").read_text())
+    del facts["levels"]
+    (tmp_path / "packed/packed.json").write_text(json.dumps(facts))
+    with pytest.raises(DataError, match=r"packed by another version. Pack it again: dvc repro --force preprocess"):
+        read_packed(tmp_path / "packed")

@@ -27,5 +27,5 @@ def test_the_scans_of_a_jpeg_are_work():
     assert 0 < decoding_work(content) < decoding_work(bomb) / 99
 
 
-def test_what_is_no_picture_is_no_work():
-    assert decoding_work(b"text") == decoding_work(b"") == 0
+def test_what_is_no_picture_is_as_much_work_as_its_size():
+    assert (decoding_work(b"text"), decoding_work(b"")) == (4, 0)

@@ -1,4 +1,7 @@
-"""The one way a file becomes an array: `preprocess` and the served model both call it, so they cannot differ."""
+"""The one way a file becomes an array: `preprocess` and the served model both call it, so they cannot differ.
+
+`decode_cost` says beforehand what that takes; the bounds are in `frostline.data.budget`.
+"""
 
 import errno
 import os
@@ -6,6 +9,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -14,39 +18,46 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from frostline.data.budget import check_cost
+from frostline.data.formats.upright import upright
+from frostline.data.levels import OWN_LEVELS, Levels, Range, Span
+from frostline.data.readers import FORMATS, decode_cost, open_reader, whole_cost
+from frostline.data.samples import Samples
+from frostline.data.whole import check_whole
 from frostline.errors import ImageError
 
-__all__ = ["DECODER_VERSION", "Resize", "decode", "load_square", "quiet_pillow", "read_bytes", "to_square"]
+__all__ = [
+    "DECODER_VERSION",
+    "Picture",
+    "Resize",
+    "decode",
+    "decode_cost",
+    "load_square",
+    "open_picture",
+    "quiet_pillow",
+    "read_bytes",
+    "to_square",
+]
 
 # Part of every packed fingerprint: raise it whenever the same file would give different pixels.
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 
 Resize = Literal["stretch", "crop", "pad"]
 
-# Raster formats that Pillow decodes itself; JPEG includes MPO. Of the others, some run programs (EPS), and some take
-# nearly any bytes for an image (TGA).
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-
-_ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_BAND_PIXELS = 1 << 18
+# Words of decoders for a file that ends too early.
+_CUT = ("truncated", "too small", "unexpected end", "end of file", "failed to read", "corrupted strip")
 
 
 def read_bytes(file: Path) -> bytes:
-    """The content of `file`. Raises ImageError: missing, link_loop, no_permission, empty or unreadable."""
+    """The content of `file`. Raises ImageError: missing, link_loop, no_permission, empty, too_large or unreadable."""
     try:
-        mode = file.stat().st_mode
-        if stat.S_ISDIR(mode):
+        status = file.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise _folder_error(file)
-        if not stat.S_ISREG(mode):  # reading a pipe or a device could wait for ever
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device could wait for ever
             raise ImageError("unreadable", "not a regular file")
+        check_cost(status.st_size)
         data = file.read_bytes()
     except FileNotFoundError:
         raise ImageError("missing", "a broken link" if file.is_symlink() else "no such file") from None
@@ -69,37 +80,78 @@ def _folder_error(folder: Path) -> ImageError:
     return ImageError("unreadable", "a folder, not a file")
 
 
-def decode(file: Path | bytes, *, min_side: int, max_pixels: int) -> Image.Image:
-    """The whole picture in `file` (a path, or an encoded image's bytes), upright and 8-bit RGB.
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as its file holds it: 8-bit pixels, or the values of a wider one; `orientation` is EXIF's."""
 
-    The sides are checked in the header, before anything is decoded. EXIF orientation is applied; of an animation the
-    first frame counts; transparency is laid over white; CMYK and other colour modes are converted. 16-bit grey is
-    divided by 257. 32-bit integers and floats have no nominal range: the smallest of 0-1, 0-255 and 0-65535 that holds
-    their values is taken for it, and else their own minimum and maximum.
+    content: Image.Image | Samples
+    orientation: int
 
-    Pillow's own limit, 179 million pixels unless a program changes it, holds as well as `max_pixels`.
+    def span(self) -> Span | None:
+        """The range of its values, if they are of more than 8 bits and the file does not say which of them is white."""
+        content = self.content
+        return None if isinstance(content, Image.Image) or content.declared else content.span()
+
+    def to_rgb(self, levels: Levels) -> Image.Image:
+        """The whole picture, upright and 8-bit RGB; `levels` say what black and white are where the file does not."""
+        content = self.content
+        if isinstance(content, Image.Image):
+            return upright(_to_rgb(content), self.orientation)
+        return upright(content.to_rgb(content.declared or levels.range_for(content.span())), self.orientation)
+
+    def stretched(self) -> Image.Image:
+        """The same, but from its own smallest to its own largest value where it has more than 8 bits: for comparing."""
+        content = self.content
+        if isinstance(content, Image.Image):
+            return upright(_to_rgb(content), self.orientation)
+        _, low, high = content.span()
+        return upright(content.to_rgb(Range(low, high)), self.orientation)
+
+
+def open_picture(data: bytes, *, min_side: int, max_pixels: int) -> Picture:
+    """The picture in an encoded image's bytes, decoded. Sides and cost are checked in the header, before that.
 
     Raises:
-        ImageError: with reason missing, link_loop, no_permission, empty, unreadable, truncated, too_small or
-            too_many_pixels.
+        ImageError: with reason empty, unreadable, truncated, too_small, too_many_pixels or too_large.
     """
-    data = file if isinstance(file, bytes) else read_bytes(file)
     if not data:
         raise ImageError("empty", "zero bytes")
     try:
-        with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            _check_sides(*image.size, min_side, max_pixels)
-            image.load()
-            return _to_rgb(_upright(image))
+        check_whole(data)
+        reader = open_reader(BytesIO(data))
+        _check_sides(*reader.size, min_side, max_pixels)
+        check_cost(whole_cost(reader, len(data)))
+        content = reader.read()
+        if content.size != reader.size:
+            raise ImageError("unreadable", f"{content.size} pixels where its header says {reader.size}")
+        return Picture(content, reader.orientation)
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise ImageError("too_many_pixels", _one_line(error)) from None
     except UnidentifiedImageError:
-        raise ImageError("unreadable", f"not an image in a known format ({', '.join(_FORMATS)})") from None
+        raise ImageError("unreadable", f"not an image in a known format ({', '.join(FORMATS)})") from None
     except Exception as error:  # decoders meet broken files with nearly any exception
-        reason = "truncated" if "truncated" in str(error).lower() or isinstance(error, EOFError) else "unreadable"
-        raise ImageError(reason, _one_line(error)) from None
+        text = _one_line(error)
+        cut = isinstance(error, EOFError) or any(word in text.lower() for word in _CUT)
+        raise ImageError("truncated" if cut else "unreadable", text) from None
+
+
+def decode(file: Path | bytes, *, min_side: int, max_pixels: int, levels: Levels = OWN_LEVELS) -> Image.Image:
+    """The whole picture in `file` (a path, or an encoded image's bytes), upright and 8-bit RGB.
+
+    EXIF orientation is applied; of an animation the first frame counts; transparency is laid over white; CMYK and other
+    colour modes are converted. What has more than 8 bits is brought to 8 by the black and white that its file declares,
+    else by `levels`, those of its data set, and without any by its own (`frostline.data.levels` has the rule).
+
+    Pillow's own limit, 179 million pixels unless a program changes it, holds as well as `max_pixels`.
+
+    Raises:
+        ImageError: with reason missing, link_loop, no_permission, empty, unreadable, truncated, too_small,
+            too_many_pixels or too_large.
+    """
+    data = file if isinstance(file, bytes) else read_bytes(file)
+    return open_picture(data, min_side=min_side, max_pixels=max_pixels).to_rgb(levels)
 
 
 def to_square(image: Image.Image, size: int, resize: Resize) -> NDArray[np.uint8]:
@@ -122,9 +174,11 @@ def to_square(image: Image.Image, size: int, resize: Resize) -> NDArray[np.uint8
     return np.asarray(square, dtype=np.uint8)
 
 
-def load_square(file: Path | bytes, size: int, resize: Resize, *, min_side: int, max_pixels: int) -> NDArray[np.uint8]:
+def load_square(
+    file: Path | bytes, size: int, resize: Resize, *, min_side: int, max_pixels: int, levels: Levels = OWN_LEVELS
+) -> NDArray[np.uint8]:
     """`decode`, then `to_square`: uint8 [size, size, 3]. Raises ImageError as `decode` does."""
-    return to_square(decode(file, min_side=min_side, max_pixels=max_pixels), size, resize)
+    return to_square(decode(file, min_side=min_side, max_pixels=max_pixels, levels=levels), size, resize)
 
 
 @contextmanager
@@ -146,45 +200,27 @@ def _check_sides(width: int, height: int, min_side: int, max_pixels: int) -> Non
         raise ImageError("too_small", f"{width} x {height} pixels; the shorter side must have at least {min_side}")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(_ORIENTATION_TAG)
-    except Exception:  # damaged metadata does not spoil the pixels
-        return image
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-
-
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _grey(np.asarray(image).astype(np.float64) / 257)
-    if image.mode in ("I", "F"):
-        return _grey(_to_8_bits(np.asarray(image, dtype=np.float64)))
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
+        return _over_white(image)
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
         if converted is None:
             raise ImageError("unreadable", "its LAB colours cannot be converted")
         return converted
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _to_8_bits(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        raise ImageError("unreadable", "no pixel is a finite number")
-    low, high = float(finite.min()), float(finite.max())
-    ranges = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0), (low, high))
-    start, end = next((start, end) for start, end in ranges if start <= low and high <= end)
-    values = np.nan_to_num(values, nan=start, posinf=end, neginf=start)
-    return (values - start) * (255 / (end - start))
-
-
-def _grey(values: NDArray[np.float64]) -> Image.Image:
-    return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")
+def _over_white(image: Image.Image) -> Image.Image:
+    """Band by band, since RGBA takes 4 bytes a pixel, three times."""
+    picture = Image.new("RGB", image.size)
+    step = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, step):
+        band = image.crop((0, top, image.width, min(top + step, image.height))).convert("RGBA")
+        white = Image.new("RGBA", band.size, "white")
+        picture.paste(Image.alpha_composite(white, band).convert("RGB"), (0, top))
+    return picture
 
 
 def _one_line(error: Any) -> str:

@@ -9,22 +9,27 @@ from typing import Any
 import imagehash
 
 from frostline.config import PrepareConfig
-from frostline.data.images import decode, read_bytes
+from frostline.data.images import decode_cost, open_picture, read_bytes
+from frostline.data.levels import Levels, Span
 from frostline.data.parallel import map_files
 from frostline.data.sources import Record
 from frostline.errors import ImageError
 
-__all__ = ["Inspection", "inspect_records", "manifest_row"]
+__all__ = ["Inspection", "inspect_records", "levels_of", "manifest_row", "near_black"]
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """A usable picture: its upright sides in pixels, the SHA-256 of its file, its 64-bit perceptual hash."""
+    """A usable picture: its upright sides in pixels, the SHA-256 of its file, its 64-bit perceptual hash.
+
+    `span` is the range of its values, where these have more than 8 bits and the file does not say what is white.
+    """
 
     width: int
     height: int
     sha256: str
     phash: int
+    span: Span | None = None
 
 
 def inspect_records(
@@ -38,7 +43,23 @@ def inspect_records(
         except ImageError as error:
             return error
 
-    return list(zip(records, map_files(inspect, records, "Inspecting images"), strict=True))
+    found = map_files(inspect, records, "Inspecting images", lambda record: decode_cost(root / record.image))
+    return list(zip(records, found, strict=True))
+
+
+def levels_of(found: Sequence[tuple[Record, Inspection | ImageError]]) -> Levels:
+    """Black and white for all the usable pictures of `found` together."""
+    return Levels.of(result.span for _, result in found if isinstance(result, Inspection) and result.span)
+
+
+def near_black(found: Sequence[tuple[Record, Inspection | ImageError]], levels: Levels) -> dict[str, Any]:
+    """How many usable pictures of `found` are nearly black by `levels`, and one of them as an example."""
+    names = [
+        record.image
+        for record, result in found
+        if isinstance(result, Inspection) and result.span and levels.leave_near_black(result.span)
+    ]
+    return {"images": len(names), "example": names[0] if names else None}
 
 
 def manifest_row(record: Record, found: Inspection) -> dict[str, Any]:
@@ -61,10 +82,12 @@ def _inspect(image: str, root: Path, prepare: PrepareConfig) -> Inspection:
     except UnicodeEncodeError:  # such a name could be opened, but not written into any table
         raise ImageError("unreadable", "its name is not valid UTF-8") from None
     data = read_bytes(root / image)
-    picture = decode(data, min_side=prepare.min_side, max_pixels=prepare.max_pixels)
+    picture = open_picture(data, min_side=prepare.min_side, max_pixels=prepare.max_pixels)
+    rgb = picture.stretched()
     return Inspection(
-        width=picture.width,
-        height=picture.height,
+        width=rgb.width,
+        height=rgb.height,
         sha256=hashlib.sha256(data).hexdigest(),
-        phash=int(str(imagehash.phash(picture)), 16),
+        phash=int(str(imagehash.phash(rgb)), 16),
+        span=picture.span(),
     )

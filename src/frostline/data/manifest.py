@@ -13,7 +13,8 @@ import pandas as pd
 from frostline.atomic import atomic_folder
 from frostline.config import DatasetConfig, PrepareConfig
 from frostline.data.class_checks import check_counts, check_splits
-from frostline.data.inspection import Inspection, inspect_records, manifest_row
+from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row, near_black
+from frostline.data.levels import Levels
 from frostline.data.selection import select
 from frostline.data.sources import Record, Source
 from frostline.data.splits import assign_splits
@@ -23,7 +24,7 @@ from frostline.progress import say
 from frostline.spreadsheet import csv_text
 from frostline.words import encodable
 
-__all__ = ["COLUMNS", "Prepared", "build", "other_columns", "read_manifest", "write_prepared"]
+__all__ = ["COLUMNS", "Prepared", "build", "other_columns", "read_levels", "read_manifest", "write_prepared"]
 
 COLUMNS = ("image", "label", "split", "group", "width", "height", "sha256")
 _APART = "source."
@@ -58,6 +59,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
             f"A classifier needs at least 2 classes, but the source has {len(labels)}: {listed(labels) or 'none'}."
         )
     found = inspect_records(records, source.root, prepare)
+    levels = levels_of(found)
     usable = [
         manifest_row(record, result) | {"row": row}
         for row, (record, result) in enumerate(found)
@@ -88,7 +90,9 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
     manifest = pd.concat([images.assign(split=splits)[list(COLUMNS)], others], axis=1)
     check_splits(manifest, records, prepare)
     card = _card(manifest, quarantine, config, prepare, seed)
-    return Prepared(manifest, quarantine, card | {"folders": reading.folders, "left_out": reading.left_out})
+    card |= {"folders": reading.folders, "left_out": reading.left_out}
+    card |= {"levels": levels.as_dict(), "near_black": near_black(found, levels)}
+    return Prepared(manifest, quarantine, card)
 
 
 def write_prepared(folder: Path, prepared: Prepared) -> None:
@@ -116,6 +120,17 @@ def other_columns(manifest: pd.DataFrame) -> dict[str, str]:
     The two differ where the source's name could be taken for one of frostline's.
     """
     return {str(column).removeprefix(_APART): str(column) for column in manifest.columns if column not in COLUMNS}
+
+
+def read_levels(folder: Path) -> Levels:
+    """The levels that `card.json` in `folder` says. Raises DataError if it says none."""
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        return Levels.from_dict(card["levels"])
+    except (OSError, ValueError, KeyError):
+        raise DataError(
+            f"{folder / 'card.json'} is not a card of this version. Make it again: dvc repro --force prepare."
+        ) from None
 
 
 def _order(record: Record) -> tuple[str, ...]:

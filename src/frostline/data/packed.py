@@ -2,17 +2,20 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from frostline.atomic import atomic_folder
 from frostline.config import PrepareConfig
-from frostline.data.images import DECODER_VERSION, Resize, load_square, read_bytes
+from frostline.data.images import DECODER_VERSION, Resize, decode_cost, load_square, read_bytes
+from frostline.data.levels import OWN_LEVELS, Levels
 from frostline.data.manifest import read_manifest
 from frostline.data.parallel import map_files
 from frostline.errors import DataError, ImageError
@@ -28,6 +31,7 @@ class PackedImages:
 
     `images` is uint8 [N, S, S, 3], mapped from disk; `labels` int64 [N] numbers into `classes`, which is sorted;
     `index` holds the manifest's rows. `fingerprint` names all of it but the splits: it covers pixels and labels.
+    `levels` say what was taken for black and white in pictures of more than 8 bits.
     """
 
     images: NDArray[np.uint8]
@@ -37,6 +41,7 @@ class PackedImages:
     image_size: int
     resize: Resize
     fingerprint: str
+    levels: Levels = OWN_LEVELS
 
     def training_sides(self) -> NDArray[np.int64]:
         """The shorter sides of the originals in the training split, in pixels."""
@@ -45,33 +50,27 @@ class PackedImages:
 
 
 def write_packed(
-    folder: Path, manifest: pd.DataFrame, root: Path, size: int, resize: Resize, prepare: PrepareConfig
+    folder: Path,
+    manifest: pd.DataFrame,
+    root: Path,
+    size: int,
+    resize: Resize,
+    prepare: PrepareConfig,
+    levels: Levels = OWN_LEVELS,
 ) -> None:
     """Decode the images of `manifest`, whose paths start from `root`, to `size` pixels a side, into `folder`.
 
-    Writes `images.npy`, `labels.npy`, `index.csv` and `packed.json`, all or none; memory does not grow with N.
+    `levels` are the data set's. Writes `images.npy`, `labels.npy`, `index.csv` and `packed.json`, all or none; memory
+    does not grow with N.
 
     Raises:
         DataError: a file is not the one that the manifest was made from.
+        WriteError: the system refuses, as on a full disk.
     """
     classes = sorted(set(manifest["label"]))
     files = list(zip(manifest["image"].tolist(), manifest["sha256"].tolist(), strict=True))
     with atomic_folder(folder) as temporary:
-        images = open_memmap(temporary / "images.npy", mode="w+", dtype=np.uint8, shape=(len(manifest), size, size, 3))
-
-        def pack(row: int) -> None:
-            image, sha256 = files[row]
-            try:
-                data = read_bytes(root / image)
-                if hashlib.sha256(data).hexdigest() != sha256:
-                    raise ImageError("changed", "its content is another one now")
-                images[row] = load_square(data, size, resize, min_side=prepare.min_side, max_pixels=prepare.max_pixels)
-            except ImageError as error:
-                raise DataError(f"{image} is not as it was when prepared ({error}). Run: dvc repro.") from None
-
-        for _ in map_files(pack, range(len(manifest)), "Packing images"):
-            pass
-        images.flush()
+        _write_images(temporary / "images.npy", files, root, size, resize, prepare, levels)
         np.save(temporary / "labels.npy", np.searchsorted(classes, manifest["label"].tolist()).astype(np.int64))
         (temporary / "index.csv").write_bytes(csv_text(manifest).encode())
         identity = {
@@ -79,17 +78,64 @@ def write_packed(
             "labels": manifest["label"].tolist(),
             "image_size": size,
             "resize": resize,
+            "levels": levels.as_dict(),
             "decoder": DECODER_VERSION,
         }
-        facts = {"classes": classes, "image_size": size, "resize": resize, "fingerprint": fingerprint(identity)}
+        facts = {
+            "classes": classes,
+            "image_size": size,
+            "resize": resize,
+            "levels": levels.as_dict(),
+            "fingerprint": fingerprint(identity),
+        }
         (temporary / "packed.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_images(
+    path: Path,
+    files: Sequence[tuple[str, str]],
+    root: Path,
+    size: int,
+    resize: Resize,
+    prepare: PrepareConfig,
+    levels: Levels,
+) -> None:
+    """Write `images.npy` row by row. Not through a map: on a full disk that would end the process, not raise."""
+    shape = (len(files), size, size, 3)
+    turn = Lock()
+    with path.open("wb") as file:
+        write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        start = file.tell()
+
+        def pack(row: int) -> None:
+            image, sha256 = files[row]
+            try:
+                data = read_bytes(root / image)
+                if hashlib.sha256(data).hexdigest() != sha256:
+                    raise ImageError("changed", "its content is another one now")
+                limits = {"min_side": prepare.min_side, "max_pixels": prepare.max_pixels}
+                square = load_square(data, size, resize, levels=levels, **limits)
+            except ImageError as error:
+                raise DataError(f"{image} is not as it was when prepared ({error}). Run: dvc repro.") from None
+            with turn:
+                file.seek(start + row * square.nbytes)
+                file.write(square.tobytes())
+
+        for _ in map_files(pack, range(len(files)), "Packing images", lambda row: decode_cost(root / files[row][0])):
+            pass
 
 
 def read_packed(folder: Path) -> PackedImages:
     """The arrays in `folder`; images stay on disk until used. Raises DataError if they are not there."""
     if not (folder / "packed.json").exists():
         raise DataError(f"{folder} holds no packed images. Make them with: dvc repro preprocess.")
-    facts = json.loads((folder / "packed.json").read_text(encoding="utf-8"))
+    try:
+        facts = json.loads((folder / "packed.json").read_text(encoding="utf-8"))
+        levels = Levels.from_dict(facts["levels"])
+    except (ValueError, KeyError, TypeError):
+        raise DataError(
+            f"{folder} was packed by another version. Pack it again: dvc repro --force preprocess."
+        ) from None
     return PackedImages(
         images=np.load(folder / "images.npy", mmap_mode="r"),
         labels=np.load(folder / "labels.npy"),
@@ -98,4 +144,5 @@ def read_packed(folder: Path) -> PackedImages:
         image_size=facts["image_size"],
         resize=facts["resize"],
         fingerprint=facts["fingerprint"],
+        levels=levels,
     )

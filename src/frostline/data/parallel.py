@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from frostline.data.budget import decoding
 from frostline.data.images import quiet_pillow
 from frostline.progress import track
 
@@ -14,10 +15,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_files(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
-    """Yield `function(item)` for each of `items`, in order, on all cores that this process may use."""
+def map_files(
+    function: Callable[[Item], Result], items: Sequence[Item], what: str, cost: Callable[[Item], int] = lambda _: 0
+) -> Iterator[Result]:
+    """Yield `function(item)` for each of `items`, in order, on all cores that this process may use.
+
+    A call waits until the bytes of memory that it takes, `cost(item)`, fit into what decoding may use in all.
+    """
+
+    def call(item: Item) -> Result:
+        with decoding.take(cost(item)):
+            return function(item)
+
     with quiet_pillow(), ThreadPoolExecutor(_cores()) as pool:
-        yield from track(pool.map(function, items), what, len(items))
+        yield from track(pool.map(call, items), what, len(items))
 
 
 def _cores() -> int:

@@ -7,21 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from frostline.config import PrepareConfig
-from frostline.data.images import load_square, quiet_pillow
-from frostline.data.inspection import Inspection, inspect_records, manifest_row
+from frostline.data.images import decode_cost, load_square, quiet_pillow
+from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row
+from frostline.data.levels import Levels
 from frostline.data.parallel import map_files
+from frostline.data.readers import open_reader
 from frostline.data.selection import select
 from frostline.data.sources import Record
 from frostline.data.sources.folder import FolderSource
-from frostline.errors import DataError
+from frostline.errors import DataError, ImageError
 from frostline.phrases import counted
 
 __all__ = ["Sample", "sample_folder"]
@@ -61,7 +62,7 @@ def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareCon
     records, classes, loose = _records(folder)
     numbers = {label: number for number, label in enumerate(classes or [""])}
     draw = _Draw(folder, records)
-    table, reasons = _usable(draw, limit, prepare)
+    table, levels, reasons = _usable(draw, limit, prepare)
     looked_at = draw.looked_at.total()
     if table.empty:
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
@@ -71,11 +72,13 @@ def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareCon
         )
 
     def load(image: str) -> NDArray[np.uint8]:
-        limits = {"min_side": prepare.min_side, "max_pixels": prepare.max_pixels}
-        return load_square(folder / image, image_size, "stretch", **limits)
+        min_side, max_pixels = prepare.min_side, prepare.max_pixels
+        file = folder / image
+        return load_square(file, image_size, "stretch", min_side=min_side, max_pixels=max_pixels, levels=levels)
 
+    names = table["image"].tolist()
     return Sample(
-        images=np.stack(list(map_files(load, table["image"].tolist(), "Reading images"))),
+        images=np.stack(list(map_files(load, names, "Reading images", lambda name: decode_cost(folder / name)))),
         labels=np.array([numbers[label] for label in table["label"]], dtype=np.int64),
         classes=classes,
         groups=tuple(table["group"]),
@@ -139,26 +142,21 @@ class _Draw(Iterator[Record]):
         return round(self._files[label] * kept / seen)
 
 
-def _usable(draw: _Draw, limit: int, prepare: PrepareConfig) -> tuple[pd.DataFrame, Counter[str]]:
-    """Up to `limit` rows for the images to use (none: empty), and why other files are not used, counted."""
-    rows: list[dict[str, Any]] = []
-    reasons: Counter[str] = Counter()
+def _usable(draw: _Draw, limit: int, prepare: PrepareConfig) -> tuple[pd.DataFrame, Levels, Counter[str]]:
+    """Up to `limit` rows for the images to use (none: empty), their levels, and why others are not used, counted."""
+    found: list[tuple[Record, Inspection | ImageError]] = []
     table = aside = pd.DataFrame()
-    decoded = 0
-    while wanted := min(limit - len(table), 3 * limit - decoded):
+    while wanted := min(limit - len(table), 3 * limit - len(found)):
         batch = list(islice(draw, wanted))
         if not batch:
             break
-        decoded += len(batch)
-        for record, result in inspect_records(batch, draw.folder, prepare):
-            if isinstance(result, Inspection):
-                rows.append(manifest_row(record, result))
-            else:
-                reasons[result.reason] += 1
+        found += inspect_records(batch, draw.folder, prepare)
+        rows = [manifest_row(record, result) for record, result in found if isinstance(result, Inspection)]
         if rows:
             table, aside = select(pd.DataFrame(rows), prepare.near_duplicate_bits)
+    reasons = Counter(result.reason for _, result in found if isinstance(result, ImageError))
     reasons += Counter({"unreadable": draw.no_pictures})
-    return table, reasons + Counter(aside.get("reason"))
+    return table, levels_of(found), reasons + Counter(aside.get("reason"))
 
 
 def _is_no_picture(file: Path) -> bool:
@@ -167,7 +165,8 @@ def _is_no_picture(file: Path) -> bool:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode) or not status.st_size:
             return False
-        with quiet_pillow(), Image.open(file):
+        with quiet_pillow(), file.open("rb") as stream:
+            open_reader(stream)
             return False
     except UnidentifiedImageError:
         return True

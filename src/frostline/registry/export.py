@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.atomic import atomic_file
 from frostline.data.images import load_square
+from frostline.data.levels import Levels
 from frostline.errors import ImageError, RegistryError
 from frostline.progress import track
 from frostline.registry.models import LoadedVersion
@@ -56,10 +57,11 @@ def _pixels(version: LoadedVersion, files: Sequence[Path]) -> NDArray[np.float32
     """`files` as the network takes them: [n, S, S, 3] in 0..255."""
     config = version.model_config
     limits = {name: config[name] for name in ("min_side", "max_pixels")}
+    levels = Levels.from_dict(config.get("levels", {}))
     squares = []
     for file in files:
         try:
-            squares.append(load_square(file, config["image_size"], config["resize"], **limits))
+            squares.append(load_square(file, config["image_size"], config["resize"], levels=levels, **limits))
         except ImageError as error:
             raise RegistryError(f"The test image {file} cannot be used now: {error}. Run `dvc repro`.") from error
     return np.stack(squares).astype(np.float32)

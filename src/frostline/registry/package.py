@@ -23,7 +23,7 @@ __all__ = ["open_unregistered", "write_served_model"]
 logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
 
 _PACKAGE = Path(frostline.__file__).parent
-_REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow")
+_REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow", "tifffile", "imagecodecs")
 
 
 def write_served_model(path: Path, model: Model, record: TrainRecord, trained: Path, limits: PrepareConfig) -> None:
@@ -63,6 +63,7 @@ def _model_config(record: TrainRecord, limits: PrepareConfig) -> dict[str, Any]:
         "resize": record.resize,
         "min_side": limits.min_side,
         "max_pixels": limits.max_pixels,
+        "levels": record.levels.as_dict(),
     }
 
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 
-from PIL import Image
+from frostline.data.images import decode_cost
 
 __all__ = ["Picture", "decoding_work", "portions"]
 
@@ -41,17 +40,9 @@ def portions(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
 
 
 def decoding_work(picture: bytes) -> int:
-    """The bytes that decoding writes, as the picture's header tells; 0 for what is no picture.
+    """The bytes that decoding takes, as the picture's header tells; for what is no picture, its size.
 
     A JPEG counts once for every ten scans: its decoder goes over the whole picture for each, and 40 bytes make a scan.
     """
     scans = picture.count(b"\xff\xda") if picture.startswith(b"\xff\xd8") else 0
-    return _decoded_bytes(picture) * max(1, scans // 10)
-
-
-def _decoded_bytes(picture: bytes) -> int:
-    try:
-        with Image.open(BytesIO(picture)) as image:
-            return image.width * image.height * 8  # Pillow's 4 bytes a pixel, as they are stored and as RGB
-    except Exception:  # it is refused, or gives its reason, when it is decoded
-        return 0
+    return decode_cost(picture) * max(1, scans // 10)

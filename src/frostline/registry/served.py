@@ -12,6 +12,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
 from frostline.data.images import load_square, quiet_pillow
+from frostline.data.levels import Levels
 from frostline.errors import ImageError
 from frostline.registry.encoded import picture_bytes
 
@@ -21,7 +22,7 @@ _BATCH = 32
 
 
 class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no types
-    """Encoded pictures in, labels out; `model_config` holds classes, image_size, resize, min_side and max_pixels.
+    """Encoded pictures in, labels out; `model_config` holds classes, image_size, resize, limits and levels.
 
     Threads may call it at once, as MLflow's server does: they take turns, so that one picture is decoded and one batch
     predicted at a time, whatever they ask for.
@@ -33,6 +34,7 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
 
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
         self._config = context.model_config
+        self._levels = Levels.from_dict(context.model_config["levels"])
         self._turn = threading.Lock()
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
@@ -84,6 +86,7 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
                 config["resize"],
                 min_side=config["min_side"],
                 max_pixels=config["max_pixels"],
+                levels=self._levels,
             )
 
 

@@ -14,6 +14,7 @@ __all__ = ["run"]
 
 # One group this large says that the hash does not tell the pictures apart, rather than that they are duplicates.
 _LARGE_GROUP = 0.05
+_NOMINAL = {"integers": ([0, 65535],), "floats": ([0, 1], [0, 255], [0, 65535])}
 
 
 def run(dataset: str) -> None:
@@ -32,11 +33,30 @@ def run(dataset: str) -> None:
         for file in ("card.json", "quarantine.csv", "manifest.csv"):
             log.log_file(folder / file)
     say(f"{dataset}: {_summary(prepared.card)}")
+    _say_levels(dataset, prepared.card)
     largest = prepared.card["groups"]["largest"]
     if largest > max(2, _LARGE_GROUP * prepared.card["images"]):
         say(
             f"{dataset}: one group of near duplicates holds {largest} images, which all go to one split. "
             "If they are not alike, lower prepare.near_duplicate_bits in params.yaml; null looks for none."
+        )
+
+
+def _say_levels(dataset: str, card: dict[str, Any]) -> None:
+    """A line where pictures of more than 8 bits are stretched, and one where some of them stay dark all the same."""
+    stretched = [
+        f"{kind} from {levels[0]:g} (black) to {levels[1]:g} (white)"
+        for kind, levels in card["levels"].items()
+        if levels and levels not in _NOMINAL[kind]
+    ]
+    if stretched:
+        say(f"{dataset}: pictures of more than 8 bits do not use them all; taken as {', '.join(stretched)}")
+    dark = card["near_black"]
+    if dark["images"]:
+        say(
+            f"{dataset}: {dark['images']} pictures of more than 8 bits become nearly black ({dark['example']} is one): "
+            "their values are below a sixteenth of what others reach. If they hold fewer bits, make them a data set of "
+            "their own, or save them with 8 bits."
         )
 
 

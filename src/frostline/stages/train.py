@@ -114,6 +114,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
                 image_size=packed.image_size,
                 resize=packed.resize,
                 classes=packed.classes,
+                levels=packed.levels,
                 best=_best(best),
                 guide=_guide_trial(profile, guide),
                 validation=ValidationScore(balanced_accuracy=best.values[0], scheme=cell.scheme),

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.atomic import atomic_file
+from frostline.data.levels import OWN_LEVELS, Levels
 from frostline.errors import SearchError
 
 __all__ = [
@@ -105,6 +106,7 @@ class TrainRecord(_Record):
     image_size: int
     resize: Literal["stretch", "crop", "pad"]
     classes: tuple[str, ...]
+    levels: Levels = OWN_LEVELS
     best: Best
     guide: GuideTrial
     validation: ValidationScore
