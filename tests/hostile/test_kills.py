@@ -28,18 +28,18 @@ Train = Callable[..., int]
 
 STORMS = {
     "before the first trial": [
-        *("before _create", "after _create", "after _free_positions", "before study_run", "after study_run"),
+        *("after _create", "after _free_positions", "before study_run", "after study_run"),
         *("after _create_new_trial", "before trial_run"),
     ],
     "in a trial": [
-        *("after trial_run", "before log_params", "after log_params", "before set_trial_intermediate_value"),
+        *("after trial_run", "after log_params", "before set_trial_intermediate_value"),
         *("after set_trial_intermediate_value", "before set_trial_state_values", "after set_trial_state_values"),
     ],
     "at the end of a trial": [
-        *("before log_metrics", "after log_metrics", "after log_history", "before end", "after end"),
+        *("before log_metrics", "after log_metrics", "after log_history", "after end"),
         *("before _tell_with_warning", "after _tell_with_warning"),
     ],
-    "at the winner": ["before log_winner", "after log_winner", "before refit", "after refit"],
+    "at the winner": ["before log_winner", "after log_winner", "after refit"],
     "in the folder": [
         *("before write", "after write", "before rename", "after rename", "before rename 3", "after rename 3"),
         *("before _clear 3", "after _clear 3"),

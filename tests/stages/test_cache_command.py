@@ -1,5 +1,6 @@
 """`frostline cache` through the command line, on a cache that a real network filled."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,9 @@ def project(tmp_path: Path, packed_cells) -> Path:
 
 def cache(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "frostline", "cache", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env={"COLUMNS": "160"})
+    return subprocess.run(
+        command, cwd=project, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "160"}
+    )
 
 
 def test_what_is_cached_is_shown_by_network_and_view(project: Path) -> None:
