@@ -45,12 +45,13 @@ def test_what_the_system_refuses_is_one_clear_error(monkeypatch, capsys) -> None
     )
 
 
-@pytest.mark.parametrize("arguments", [("serve", "--megabytes", "nan"), ("cache", "prune", "--to", "inf")])
-def test_a_bound_must_be_a_number(arguments: tuple[str, ...], monkeypatch, capsys) -> None:
-    monkeypatch.setattr("sys.argv", ["frostline", *arguments])
+@pytest.mark.parametrize("command", [("serve", "--megabytes"), ("cache", "prune", "--to")])
+@pytest.mark.parametrize("number", ["inf", "nan"])
+def test_a_bound_must_be_a_number(command: tuple[str, ...], number: str, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["frostline", *command, number])
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert "is not a finite number" in " ".join(capsys.readouterr().err.split())
+    assert "should be less than or equal" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_package_that_cannot_be_imported_is_one_clear_error(monkeypatch, capsys) -> None:
