@@ -12,6 +12,7 @@ __all__ = [
     "ImageError",
     "RegistryError",
     "SearchError",
+    "VersionError",
     "WeightsError",
     "WriteError",
 ]
@@ -56,6 +57,10 @@ class SearchError(FrostlineError):
 
 class RegistryError(FrostlineError):
     """No such registered model or alias, or nothing to register."""
+
+
+class VersionError(RegistryError):
+    """A version's files are gone, or are not those that were registered."""
 
 
 class WriteError(FrostlineError):

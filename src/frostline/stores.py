@@ -13,7 +13,7 @@ from frostline.config import StoresConfig
 from frostline.errors import ConfigError
 from frostline.project import project_folder
 
-__all__ = ["Address", "address_of", "cache_folder", "redacted", "tracking_address"]
+__all__ = ["Address", "address_of", "cache_folder", "lock_folder", "redacted", "tracking_address"]
 
 _SECRET = r"\w*(?:pass|pwd|secret|token|key|auth|cred|sig)\w*"  # noqa: S105  # names of secrets, no secret
 _IN_ENVIRONMENT = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
@@ -77,6 +77,12 @@ def tracking_address(stores: StoresConfig) -> Address:
 def cache_folder(stores: StoresConfig) -> Path:
     """The folder of cached activations, `stores.cache`."""
     return project_folder() / stores.cache.expanduser()
+
+
+def lock_folder(stores: StoresConfig) -> Path:
+    """Where locks of registered models are: beside the database, so that all who use it meet; else with the cache."""
+    file = tracking_address(stores).file
+    return file.parent if file else cache_folder(stores)
 
 
 def redacted(text: str, address: Address | None = None) -> str:
