@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from frostline.config import BackboneConfig, Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.errors import ConfigError
 from frostline.nearest import did_you_mean
+from frostline.redaction import redacted
 
 __all__ = ["load_config"]
 
@@ -41,7 +42,7 @@ def _fault(item: Any) -> str:
         return f"{where}: unknown key.{did_you_mean(location[-1], _known_keys(location[:-1]))}"
     if item["type"] == "missing":
         return f"{where}: missing; README and the committed params.yaml explain it."
-    return f"{where}: {item['msg'].removeprefix('Value error, ')}; received {item['input']!r}."
+    return f"{where}: {item['msg'].removeprefix('Value error, ')}; received {redacted(repr(item['input']))}."
 
 
 def _known_keys(location: list[str]) -> list[str]:

@@ -12,7 +12,8 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from frostline.config import StoresConfig
 from frostline.errors import ConfigError
 from frostline.progress import say
-from frostline.stores import Address, redacted, tracking_address
+from frostline.redaction import redacted
+from frostline.stores import Address, tracking_address
 from frostline.tracking.home import artifacts_of, bring_home
 
 __all__ = ["Store", "or_none"]
@@ -49,7 +50,7 @@ class Store:
             client = MlflowClient(tracking_uri=address.url)
             client.search_experiments(max_results=1)  # a server is not asked anything before
         except Exception as error:  # of drivers, of the network, of the file system: each store has its own
-            reason = redacted(str(error).strip().partition("\n")[0].rstrip("."), address)
+            reason = redacted(str(error).strip().partition("\n")[0].rstrip("."), address.url)
             raise ConfigError(
                 f"The MLflow store {address.shown} cannot be opened: {reason}. "
                 "Set stores.tracking in params.yaml, or MLFLOW_TRACKING_URI, to a store such as "
