@@ -38,6 +38,7 @@ def project(tmp_path, record_fields) -> Path:
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "record.json").write_text(json.dumps(record_fields | {"dataset": "cells"}))
     (folder / "train.py").write_text(TRAIN)
+    (folder / ".gitignore").write_text("mlruns/\n.cache/\n")
     evaluation = folder / "results" / "evaluation" / NAME
     evaluation.mkdir(parents=True)
     (evaluation / "metrics.json").write_text("{}")

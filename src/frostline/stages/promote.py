@@ -47,8 +47,9 @@ def run(dataset: str, why: str, *, dry_run: bool) -> bool:
         say(f"{version} is champion already.")
         return True
     if outcome.lost:
-        say(f"{outcome.lost} Until then floors decide.")
-    against = f"version {outcome.champion}, the champion" if outcome.champion else "no champion, so floors decide"
+        say(outcome.lost)
+    nobody = "no champion that can answer" if outcome.lost else "no champion yet"
+    against = f"version {outcome.champion}, the champion" if outcome.champion else f"{nobody}, so floors decide"
     _show(outcome.verdict, f"{version} against {against}, on {outcome.verdict.images} test images")
     if outcome.moved:
         say(f"{version} is champion; `frostline predict` uses it from now on. Undo: frostline rollback {dataset}")
