@@ -29,7 +29,10 @@ class Author(_Frozen):
 
 
 class Promotion(_Frozen):
-    """One change of champion, from version `before` to `version`, with the checks that it passed and their numbers."""
+    """One change of champion, from version `before` to `version`, with the checks that it passed and their numbers.
+
+    Numbers are finite: JSON has no others.
+    """
 
     action: Literal["promoted", "rolled back"]
     version: str

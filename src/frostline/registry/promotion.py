@@ -1,6 +1,7 @@
 """Move the alias `champion`: forward through the gate, back without one; every move is recorded."""
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from frostline.config import PromotionConfig
@@ -73,13 +74,14 @@ def promote(
         verdict = judge(shared.labels, shared.groups, evidence[0], compared, config, seed)
         moved = verdict.passed and not dry_run
         if moved:
+            numbers = verdict.numbers | {"challenger_seconds": evidence[0].seconds}
             record = Promotion.now(
                 action="promoted",
                 version=challenger,
                 before=champion,
                 author=author,
                 checks={check.name: check.reason for check in verdict.checks} | ({"champion": lost} if lost else {}),
-                numbers=verdict.numbers | {"challenger_seconds": evidence[0].seconds},
+                numbers={name: value for name, value in numbers.items() if isfinite(value)},
             )
             _refuse_if_changed(tracker, dataset, challenger, champion)
             move(tracker.client, name, record, champion, _description(dataset, record))

@@ -132,7 +132,7 @@ def _waiting(tracker: Tracking, identity: str) -> Any | None:
             tracker.client.delete_logged_model(model.model_id)
             if folder:
                 shutil.rmtree(folder, ignore_errors=True)
-        elif _VERSIONS not in model.tags and folder and not _wrong_files(model, folder):
+        elif _VERSIONS not in model.tags and not (folder and _wrong_files(model, folder)):
             waiting = model
     return waiting
 
