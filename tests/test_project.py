@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from frostline.config import CsvConfig, FolderConfig, KerasConfig
+from frostline.data.sources import open_source
 from frostline.project import in_project, project_folder
 
 
@@ -46,3 +48,13 @@ def test_data_that_neither_git_nor_dvc_carries_is_found_in_the_project(project):
 def test_a_path_stays_as_it_is_given_in_the_project_itself(project, monkeypatch):
     monkeypatch.chdir(project)
     assert in_project(Path("nowhere")) == Path("nowhere")
+
+
+def test_a_data_set_that_is_not_tracked_is_read_from_the_project(project):
+    for label in ("cat", "dog"):
+        (project / "pictures" / label).mkdir(parents=True)
+        (project / "pictures" / label / "1.png").write_text("")
+    (project / "table.csv").write_text("image,label\npictures/cat/1.png,cat\n")
+    assert open_source(FolderConfig(source="folder", path=Path("pictures"))).root == project / "pictures"
+    assert open_source(CsvConfig(source="csv", path=Path("table.csv"))).root == project
+    assert open_source(KerasConfig(source="keras", name="mnist")).root == project / "data" / "raw" / "mnist"

@@ -1,4 +1,3 @@
-import string
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from sqlalchemy import create_engine
 from frostline.config import StoresConfig
 from frostline.errors import ConfigError
 from frostline.search.study import list_studies
-from frostline.stores import address_of, cache_folder, redacted, tracking_address
+from frostline.stores import address_of, cache_folder, lock_folder, tracking_address
 
 ODD = ("a?b%20c#d", "ü 'q' \"d\" :x+y", "{x}@$;&=*[y]\\n\n")
 
@@ -59,6 +58,8 @@ def test_paths_start_from_the_project_and_the_environment_wins(tmp_path, monkeyp
     assert tracking_address(stores()).file == tmp_path / "mlruns/mlflow.db"
     assert tracking_address(stores()).url == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     assert cache_folder(stores()) == tmp_path / "cache"
+    assert lock_folder(stores()) == tmp_path / "mlruns"
+    assert lock_folder(stores("https://mlflow.org")) == tmp_path / "cache"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////srv/other.db")
     assert tracking_address(stores()).file == Path("/srv/other.db")
 
@@ -72,37 +73,3 @@ def test_options_of_an_sqlite_address_are_kept(tmp_path, monkeypatch):
 def test_sqlite_without_a_file_is_refused(address):
     with pytest.raises(ConfigError, match=r"stores.studies must name a file, such as sqlite:///mlruns.*but got"):
         address_of(address, "stores.studies")
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("postgresql://ada:s3cret@db.org:5432/optuna", "postgresql://db.org:5432/optuna"),
-        ("postgresql://ada:s3/c@ret@db.org/optuna", "postgresql://db.org/optuna"),
-        ("mysql+pymysql://db.org/x?user=ada&password=s3cret", "mysql+pymysql://db.org/x"),
-        ("https://s3cret@mlflow.org/team", "https://mlflow.org/team"),
-        ("https://mlflow.org?api_token=s3c@ret", "https://***"),
-        ("https://ada:s3?cret@mlflow.org", "https://***"),
-        ("https://mlflow.org/#s3cret", "https://mlflow.org/"),
-        ("databricks", "databricks"),
-    ],
-)
-def test_an_address_is_shown_without_what_is_secret(address, shown):
-    assert address_of(address, "stores.tracking").shown == shown
-
-
-LETTERS = st.text(string.ascii_letters + string.digits + "%@:/!", min_size=6, max_size=12)
-
-
-@given(LETTERS, st.sampled_from(["https://u:{}@h/p", "postgresql://h/db?password={}", "https://h?access_token={}"]))
-def test_no_text_about_an_address_keeps_its_secret(secret, form):
-    address = address_of(form.format(secret), "stores.tracking")
-    said = f"refused {address.url} (user u, password {secret})"
-    assert secret not in redacted(said, address)
-    assert secret not in address.shown
-
-
-def test_secrets_in_other_addresses_and_in_the_environment_are_hidden_too(monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
-    said = "t0ken for https://ada:pw@proxy.org/x and https://h/?a=1&API_KEY=abc&b=2"
-    assert redacted(said) == "*** for https://***@proxy.org/x and https://h/?a=1&API_KEY=***&b=2"

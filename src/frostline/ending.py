@@ -11,6 +11,7 @@ from types import FrameType
 
 from frostline.errors import FrostlineError
 from frostline.progress import say
+from frostline.redaction import redacted
 
 __all__ = ["Interrupted", "ended", "when_interrupted"]
 
@@ -94,7 +95,7 @@ def _line(error: Exception) -> str | None:
     if isinstance(error, OSError):  # a full disk under a store, a connection that broke
         refused = f"the system refused: {error}"
     elif type(error).__module__.partition(".")[0] in _STORES:
-        refused = f"a store of runs or studies refused: {str(error).partition(chr(10))[0]}"
+        refused = f"a store of runs or studies refused: {redacted(str(error).partition(chr(10))[0])}"
     else:
         return None
     return f"{refused.rstrip('.')}. Mend that and run again; what was finished is kept."

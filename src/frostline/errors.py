@@ -15,6 +15,7 @@ __all__ = [
     "RegistryError",
     "SearchError",
     "StoreError",
+    "VersionError",
     "WeightsError",
     "WriteError",
 ]
@@ -66,6 +67,10 @@ class StoreError(FrostlineError):
 
 class RegistryError(FrostlineError):
     """No such registered model or alias, or nothing to register."""
+
+
+class VersionError(RegistryError):
+    """A version's files are gone, or are not those that were registered."""
 
 
 class WriteError(FrostlineError):

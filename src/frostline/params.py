@@ -12,6 +12,7 @@ from frostline.config import BackboneConfig, Config, CsvConfig, ElpvConfig, Fold
 from frostline.errors import ConfigError
 from frostline.nearest import did_you_mean
 from frostline.phrases import counted
+from frostline.redaction import redacted
 
 __all__ = ["load_config"]
 
@@ -80,7 +81,7 @@ def _fault(item: Any) -> str:
         where += ".source" if item["type"] == "union_tag_not_found" else ""
         return f"{where}: missing; README and the committed params.yaml explain it."
     rule = _NO_MAPPING if item["type"] in _MAPPINGS else item["msg"].removeprefix("Value error, ")
-    return f"{where}: {rule}; received {_SHORT.repr(item['input'])}."
+    return f"{where}: {rule}; received {redacted(_SHORT.repr(item['input']))}."
 
 
 def _no_text(key: object) -> str:

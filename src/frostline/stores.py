@@ -1,24 +1,19 @@
 """Where runs, studies and cached activations are: the addresses in params.yaml, seen from the project.
 
-An address may hold a password. `Address.shown` and `redacted` are for whatever a person or a file gets to see.
+An address may hold a password: `Address.shown` is what a person or a file may see.
 """
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from frostline.config import StoresConfig
 from frostline.errors import ConfigError
 from frostline.project import project_folder
+from frostline.redaction import redacted, shown
 from frostline.runtime import expand_home
 
-__all__ = ["Address", "address_of", "cache_folder", "redacted", "tracking_address"]
-
-_SECRET = r"\w*(?:pass|pwd|secret|token|key|auth|cred|sig)\w*"  # noqa: S105  # names of secrets, no secret
-_IN_ENVIRONMENT = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-_HIDDEN = "***"
+__all__ = ["Address", "address_of", "cache_folder", "lock_folder", "tracking_address"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +26,7 @@ class Address:
     @property
     def shown(self) -> str:
         """The address without user, password and query."""
-        if self.file:
-            return f"sqlite:///{self.file}"
-        scheme, separator, rest = self.url.partition("://")
-        place, _, query = rest.partition("?")
-        if "@" in query:  # of a password, or of a token
-            return f"{scheme}{separator}{_HIDDEN}"
-        return f"{scheme}{separator}{place.rpartition('@')[2].partition('#')[0]}"
+        return f"sqlite:///{self.file}" if self.file else shown(self.url)
 
 
 def address_of(given: str, key: str) -> Address:
@@ -80,18 +69,7 @@ def cache_folder(stores: StoresConfig) -> Path:
     return project_folder() / expand_home(stores.cache)
 
 
-def redacted(text: str, address: Address | None = None) -> str:
-    """`text` without what is secret in addresses that stand in it, in `address`, or in MLflow's environment."""
-    secrets = {os.environ.get(name, "") for name in _IN_ENVIRONMENT} | (_secrets(address.url) if address else set())
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, _HIDDEN)
-    text = re.sub(r"(\w://)[^\s/@]*@", rf"\1{_HIDDEN}@", text)
-    return re.sub(rf"([?&]{_SECRET}=)[^&\s'\"]*", rf"\1{_HIDDEN}", text, flags=re.IGNORECASE)
-
-
-def _secrets(url: str) -> set[str]:
-    user, at, _ = url.partition("://")[2].rpartition("@")
-    login = {user, user.partition(":")[2]} if at else set()
-    options = (part.partition("=") for part in re.split("[?&]", url)[1:])
-    values = {value for name, _, value in options if re.fullmatch(_SECRET, name, re.IGNORECASE)}
-    return {form for part in login | values for form in (part, unquote(part))}
+def lock_folder(stores: StoresConfig) -> Path:
+    """Where locks of registered models are: beside the database, so that all who use it meet; else with the cache."""
+    file = tracking_address(stores).file
+    return file.parent if file else cache_folder(stores)

@@ -31,6 +31,14 @@ def test_images_are_left_out_by_content(prepared):
     assert (left.paths, left.labels.tolist(), left.sha256) == ((Path("pictures/cat/2.png"),), [0], ("cat2",))
 
 
+def test_near_copies_of_what_was_trained_on_are_left_out_after_another_split(prepared):
+    file = prepared / "manifest.csv"
+    file.write_text(file.read_text().replace(",g0,", ",g2,"))  # cat/0, in training now, is a near copy of cat/2
+    held_out = read_held_out(prepared, FolderSource(Path("pictures")))
+    assert held_out.without(frozenset({"cat0"})).sha256 == ("dog1",)
+    assert held_out.without(frozenset({"owl3", "gone from the data set"})).sha256 == ("dog1", "cat2")
+
+
 def test_a_data_set_without_test_images_is_an_error(prepared):
     file = prepared / "manifest.csv"
     file.write_text(file.read_text().replace(",test,", ",train,"))

@@ -32,7 +32,7 @@ def champion(stores, tmp_path, limits, make_network, make_record, monkeypatch):
 
 
 def test_a_keras_export_is_the_network_itself(champion, cells, tmp_path):
-    assert export(champion, tmp_path / "out.keras", "keras", cells) == 0
+    assert export(champion, tmp_path / "out.keras", "keras", cells) == (0, len(cells))
     assert (tmp_path / "out.keras").read_bytes() == champion.network.read_bytes()
 
 
@@ -41,7 +41,7 @@ def test_an_onnx_export_answers_as_the_network_does(champion, cells, tmp_path):
     import onnxruntime
 
     path = tmp_path / "out.onnx"
-    assert export(champion, path, "onnx", cells) <= TOLERANCE
+    assert export(champion, path, "onnx", cells).difference <= TOLERANCE
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     squares = [load_square(cell, 32, "stretch", min_side=16, max_pixels=10**6) for cell in cells]
@@ -77,10 +77,18 @@ def test_preprocessing_is_exported_with_the_network(champion, cells, tmp_path):
     file = tmp_path / "vgg16.keras"
     keras.Model(blocks.inputs, output).save(file)
     vgg16 = SimpleNamespace(network=file, name=champion.name, number="1", model_config=champion.model_config)
-    assert export(vgg16, tmp_path / "out.onnx", "onnx", cells) <= TOLERANCE
+    assert export(vgg16, tmp_path / "out.onnx", "onnx", cells).difference <= TOLERANCE
 
 
 def test_a_test_picture_that_is_gone_is_named(champion, cells, tmp_path):
     with pytest.raises(RegistryError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
         export(champion, tmp_path / "out.keras", "keras", [*cells, tmp_path / "gone.png"])
     assert not (tmp_path / "out.keras").exists()
+
+
+def test_a_test_picture_that_the_version_cannot_read_is_left_out(champion, cells, tmp_path):
+    (tmp_path / "text.png").write_text("not a picture")
+    unreadable = [tmp_path / "text.png"] * 40
+    assert export(champion, tmp_path / "out.keras", "keras", [*unreadable, *cells[:2]]) == (0, 2)
+    with pytest.raises(RegistryError, match="can read none of 40 test images"):
+        export(champion, tmp_path / "none.keras", "keras", unreadable)

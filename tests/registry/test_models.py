@@ -10,9 +10,17 @@ import pandas as pd
 import pytest
 
 from frostline.data.images import load_square
-from frostline.errors import RegistryError
-from frostline.registry.models import load_champion, predict, register_challenger
+from frostline.errors import RegistryError, VersionError
+from frostline.registry import package
+from frostline.registry.models import (
+    RegisteredVersion,
+    find_challenger,
+    load_champion,
+    predict,
+    register_challenger,
+)
 from frostline.tracking.runs import Tracker
+from frostline.training.record import write_training_images
 
 
 @pytest.fixture
@@ -165,3 +173,71 @@ print(frostline.__file__, answer["label"][0])
     file, label = done.stdout.split()[-2:]
     assert Path(file).is_relative_to(moved)
     assert label in {"defective", "functional"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "bounds"),
+    [
+        ({"classes": ("broken", "whole")}, {}),
+        ({"resize": "crop"}, {}),
+        ({}, {"min_side": 8}),
+        ({}, {"max_pixels": 10**5}),
+    ],
+)
+def test_the_same_network_that_is_served_otherwise_is_another_version(register, limits, changes, bounds):
+    dataset = "otherwise_" + "_".join([*changes, *bounds])
+    tracker, record, folder, _ = register(dataset, 1)
+    other, narrower = record.model_copy(update=changes), limits.model_copy(update=bounds)
+    assert find_challenger(tracker, other, folder, narrower) is None
+    second = register_challenger(tracker, other, folder, narrower)
+    assert (second.version, second.created) == ("2", True)
+    assert find_challenger(tracker, other, folder, narrower) == RegisteredVersion(second.name, "2", created=False)
+    crown(tracker, dataset)
+    served = load_champion(tracker, dataset).model_config
+    assert tuple(served["classes"]) == other.classes
+    assert (served["resize"], served["min_side"], served["max_pixels"]) == (
+        other.resize,
+        narrower.min_side,
+        narrower.max_pixels,
+    )
+    assert register_challenger(tracker, record, folder, limits).version == "1"
+
+
+def test_another_decoder_or_other_training_images_make_another_version(register, limits, monkeypatch):
+    tracker, record, folder, _ = register("decoder", 1)
+    write_training_images(folder, ["a" * 64])
+    assert register_challenger(tracker, record, folder, limits).version == "2"
+    monkeypatch.setattr(package, "DECODER_VERSION", package.DECODER_VERSION + 1)
+    assert register_challenger(tracker, record, folder, limits).version == "3"
+
+
+@pytest.mark.parametrize("damage", ["gone", "another network", "one file more"])
+def test_files_that_are_not_what_was_registered_are_refused_and_registered_anew(register, make_network, limits, damage):
+    dataset = "damaged_" + damage.replace(" ", "_")
+    tracker, record, folder, version = register(dataset, 1)
+    crown(tracker, dataset)
+    champion = load_champion(tracker, dataset)
+    if damage == "gone":
+        shutil.rmtree(champion.folder)
+    elif damage == "another network":
+        make_network(folder.parent / "another", 2)
+        shutil.copy(folder.parent / "another" / "model.keras", champion.network)
+    else:
+        (champion.folder / "code" / "sitecustomize.py").write_text("")
+    with pytest.raises(
+        VersionError, match=rf"{version.name} version 1 cannot be loaded: .*{champion.folder}.*dvc repro"
+    ):
+        load_champion(tracker, dataset)
+    assert find_challenger(tracker, record, folder, limits) is None
+    assert register_challenger(tracker, record, folder, limits) == RegisteredVersion(version.name, "2", created=True)
+    crown(tracker, dataset)
+    assert load_champion(tracker, dataset).number == "2"
+
+
+def test_byte_code_that_python_adds_is_no_damage(register):
+    tracker, *_ = register("byte_code", 1)
+    crown(tracker, "byte_code")
+    cache = load_champion(tracker, "byte_code").folder / "code" / "__pycache__"
+    cache.mkdir(exist_ok=True)
+    (cache / "x.cpython-311.pyc").write_bytes(b"")
+    assert load_champion(tracker, "byte_code").number == "1"

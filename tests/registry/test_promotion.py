@@ -2,11 +2,13 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from PIL import Image
 
 from frostline.config import PromotionConfig
 from frostline.data.held_out import HeldOut
@@ -52,7 +54,7 @@ def registry(stores, tmp_path, limits, make_record, held_out, monkeypatch):
         dataset = tmp_path.name
         locks = tmp_path / "locks"
 
-        def add(self, right: bool, *, trained_on=(), classes=("dark", "light"), sharpness: float = 30):
+        def add(self, right: bool, *, trained_on=(), classes=("dark", "light"), sharpness: float = 30, limits=limits):
             folder = tmp_path / f"model-{len(list(tmp_path.glob('model-*')))}"
             folder.mkdir()
             inputs = keras.Input((SIDE, SIDE, 3))
@@ -177,7 +179,7 @@ def test_nobody_is_judged_by_pictures_that_either_was_trained_on(registry, held_
     registry.add(right=False, trained_on=held_out.sha256[5:15])
     assert registry.promote().verdict.images == 25
     registry.add(right=True, trained_on=held_out.sha256[10:])
-    with pytest.raises(RegistryError, match="every test image was used to train version 3 or 1"):
+    with pytest.raises(RegistryError, match="every test image, or a near copy of it, was used to train version 3 or 1"):
         registry.promote()
 
 
@@ -195,7 +197,9 @@ def test_of_two_promotions_at_once_one_says_so(registry):
     registry.locks.mkdir()
     with (
         FileLock(registry.locks / f"frostline-{registry.dataset}.lock"),
-        pytest.raises(RegistryError, match=r"Another promotion or rollback of .* is under way on this machine"),
+        pytest.raises(
+            RegistryError, match=r"Another registration, promotion or rollback of .* is under way on this machine"
+        ),
     ):
         registry.promote()
     assert registry.promote().moved
@@ -254,3 +258,58 @@ def test_a_version_whose_files_are_damaged_is_one_clear_error(registry, damage):
         champion.network.write_bytes(champion.network.read_bytes()[:500])
     with pytest.raises(RegistryError, match=r"version 1 cannot be loaded: .*Restore its files, or register"):
         load_champion(registry.tracker, registry.dataset)
+
+
+def test_versions_that_share_no_image_cannot_be_compared(registry, limits):
+    registry.add(right=True, sharpness=1)
+    registry.promote()
+    registry.add(right=True, limits=limits.model_copy(update={"max_pixels": 1}))
+    with pytest.raises(RegistryError, match=r"None of 40 test images can be answered to by version 2 and by version 1"):
+        registry.promote()
+
+
+def test_what_one_of_two_cannot_read_is_counted_and_no_metric_sees_it(registry, held_out, tmp_path, limits):
+    tiny = tmp_path / "tiny.png"
+    Image.new("L", (20, 20), 200).save(tiny)
+    rows = {"paths": (tiny, *held_out.paths[1:]), "sha256": ("0" * 64, *held_out.sha256[1:])}
+    images = replace(held_out, **rows)
+    strict = limits.model_copy(update={"min_side": 30})
+
+    registry.add(right=True, limits=strict)
+    first = registry.promote(images)
+    assert [check.reason for check in first.verdict.checks if not check.passed] == ["1 cannot be read; at most 0"]
+    registry.add(right=False)
+    assert registry.promote(replace(images, labels=1 - images.labels)).moved
+
+    registry.add(right=True, limits=strict, trained_on=["f" * 64])
+    second = registry.promote(images)
+    assert [check.name for check in second.verdict.checks if not check.passed] == ["readable images"]
+    assert second.verdict.checks[0].reason == "1 cannot be read against 0; at most 0"
+
+    registry.tracker.client.set_registered_model_alias(f"frostline-{registry.dataset}", "champion", "1")
+    registry.add(right=True, sharpness=31)
+    third = registry.promote(images, dry_run=True).verdict
+    numbers = third.numbers
+    assert (numbers["images"], numbers["challenger_unreadable"], numbers["champion_unreadable"]) == (39, 0, 1)
+    assert np.isfinite(list(numbers.values())).all()
+
+
+def test_near_copies_of_what_either_was_trained_on_are_left_out(registry, held_out):
+    pairs = np.repeat(np.arange(20), 2).astype(str)
+    copies = replace(held_out, groups=pairs, elsewhere={"e" * 64: "19"})
+    registry.add(right=True, trained_on=[held_out.sha256[0], "e" * 64, "not in this data set"])
+    assert registry.promote(copies).verdict.images == 36
+
+
+def test_a_champion_that_can_serve_no_longer_is_followed_by_what_reaches_the_floors(registry):
+    registry.add(right=True)
+    registry.promote()
+    shutil.rmtree(load_champion(registry.tracker, registry.dataset).folder)
+    registry.add(right=True, sharpness=20)
+    outcome = registry.promote()
+    assert (outcome.moved, outcome.champion) == (True, None)
+    assert "version 1 cannot be loaded: its folder" in outcome.lost
+    last = registry.history()[-1]
+    assert (last.before, last.checks["champion"]) == ("1", outcome.lost)
+    with pytest.raises(RegistryError, match="has no champion before this one to go back to"):
+        registry.rollback()

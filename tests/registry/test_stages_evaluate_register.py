@@ -172,8 +172,10 @@ def test_register_takes_the_best_validated_model_of_the_largest_size(project, tr
     assert (summary["name"], summary["version"]) == (version.name, str(version.version))
     assert version.run_id == winner.run_id
 
+    runs = len(tracker.client.search_runs([tracker.experiment_id]))
     register.run("solar_cells")
     assert json.loads((project / "results" / "registered" / "solar_cells.json").read_text()) == summary
+    assert len(tracker.client.search_runs([tracker.experiment_id])) == runs  # what changes nothing logs nothing
 
 
 def test_register_leaves_out_what_was_not_evaluated(project, trained):

@@ -1,6 +1,7 @@
 """The test split as files: what a served model is asked about, as its users ask."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +17,41 @@ __all__ = ["HeldOut", "read_held_out"]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """N test images: files, label numbers [N] into `classes`, groups [N] of near duplicates, SHA-256 of the files."""
+    """N test images: files, label numbers [N] into `classes`, groups [N] of near duplicates, SHA-256 of the files.
+
+    `elsewhere` gives the group of every image of the other splits, by its SHA-256.
+    """
 
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
     groups: NDArray[np.str_]
     sha256: tuple[str, ...]
     classes: tuple[str, ...]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, sha256: frozenset[str]) -> "HeldOut":
-        """All but the images with these digests."""
-        kept = np.flatnonzero([digest not in sha256 for digest in self.sha256])
-        return HeldOut(
-            tuple(self.paths[row] for row in kept),
-            self.labels[kept],
-            self.groups[kept],
-            tuple(self.sha256[row] for row in kept),
-            self.classes,
+        """All but the images with these digests, and those that share a group with one."""
+        group_of = dict(self.elsewhere) | dict(zip(self.sha256, self.groups.tolist(), strict=True))
+        seen = {group_of[digest] for digest in sha256 & group_of.keys()}
+        return self.only(np.array([group not in seen for group in self.groups.tolist()], dtype=np.bool_))
+
+    def only(self, chosen: NDArray[np.bool_]) -> "HeldOut":
+        """The images where `chosen` [N] is true."""
+        rows = np.flatnonzero(chosen)
+        return replace(
+            self,
+            paths=tuple(self.paths[row] for row in rows),
+            labels=self.labels[rows],
+            groups=self.groups[rows],
+            sha256=tuple(self.sha256[row] for row in rows),
         )
 
 
 def read_held_out(prepared: Path, source: Source) -> HeldOut:
     """The test split of the manifest in `prepared`, whose images `source` holds. Raises DataError if it is empty."""
     manifest = read_manifest(prepared / "manifest.csv")
-    test = manifest[manifest["split"] == "test"]
+    tested = manifest["split"] == "test"
+    test, others = manifest[tested], manifest[~tested]
     if test.empty:
         raise DataError(f"{prepared / 'manifest.csv'} has no test images: raise prepare.test_fraction.")
     classes = tuple(sorted(manifest["label"].unique()))
@@ -49,4 +61,5 @@ def read_held_out(prepared: Path, source: Source) -> HeldOut:
         groups=test["group"].to_numpy(dtype=str),
         sha256=tuple(test["sha256"]),
         classes=classes,
+        elsewhere=dict(zip(others["sha256"], others["group"], strict=True)),
     )

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,32 +16,48 @@ from frostline.errors import ImageError, RegistryError
 from frostline.progress import track
 from frostline.registry.models import LoadedVersion
 
-__all__ = ["TOLERANCE", "Format", "export"]
+__all__ = ["TOLERANCE", "Comparison", "Format", "export"]
 
 Format = Literal["keras", "onnx"]
 TOLERANCE = 1e-3
 _NEEDED = ("onnx", "onnxruntime", "tf2onnx")
 _AT_ONCE = 32
+
+
+class Comparison(NamedTuple):
+    """The largest difference of a probability, and the pictures that it was looked for in."""
+
+    difference: float
+    images: int
+
+
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[Path]) -> float:
-    """Write the network of `version` to `path`; the largest difference of a probability over files of `pictures`.
+def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[Path]) -> Comparison:
+    """Write the network of `version` to `path`, and compare it with the version on the files of `pictures`.
 
     The network takes pixels [N, S, S, 3] in 0..255 of pictures resized as the version's model_config says, and gives
-    calibrated probabilities [N, K]. Raises RegistryError if a package is missing, a picture cannot be used, or labels
-    differ or probabilities by more than 0.001: then nothing is written.
+    calibrated probabilities [N, K]. Pictures that the version cannot read are left out. Raises
+    RegistryError if a package is missing, a picture is gone, none can be read, or labels differ or probabilities by
+    more than 0.001: then nothing is written.
     """
     import keras
 
     network = keras.saving.load_model(version.network, compile=False)
     batches = [pictures[start : start + _AT_ONCE] for start in range(0, len(pictures), _AT_ONCE)]
-    network.predict_on_batch(_pixels(version, batches[0]))  # Keras exports only what was called
-    difference = 0.0
+    first = next((pixels for batch in batches if len(pixels := _pixels(version, batch))), None)
+    if first is None:
+        raise RegistryError(f"{version.name} version {version.number} can read none of {len(pictures)} test images.")
+    network.predict_on_batch(first)  # Keras exports only what was called
+    difference, compared = 0.0, 0
     with atomic_file(path) as new:
         exported = {"keras": _keras, "onnx": _onnx}[form](version, network, new)
         for batch in track(batches, f"Comparing the {form} export, by batches", len(batches)):
             pixels = _pixels(version, batch)
+            if not len(pixels):
+                continue
+            compared += len(pixels)
             expected, found = np.asarray(network.predict_on_batch(pixels)), exported(pixels)
             difference = max(difference, float(np.abs(expected - found).max()))
             if difference > TOLERANCE or (expected.argmax(axis=1) != found.argmax(axis=1)).any():
@@ -50,11 +66,11 @@ def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[
                     f"probabilities of test images differ by {difference:.2g}, where {TOLERANCE:g} is allowed. "
                     "Nothing was written."
                 )
-    return difference
+    return Comparison(difference, compared)
 
 
 def _pixels(version: LoadedVersion, files: Sequence[Path]) -> NDArray[np.float32]:
-    """`files` as the network takes them: [n, S, S, 3] in 0..255."""
+    """`files`, but for those that cannot be read, as the network takes them: [n, S, S, 3] in 0..255."""
     config = version.model_config
     limits = {name: config[name] for name in ("min_side", "max_pixels")}
     levels = Levels.from_dict(config.get("levels", {}))
@@ -63,8 +79,11 @@ def _pixels(version: LoadedVersion, files: Sequence[Path]) -> NDArray[np.float32
         try:
             squares.append(load_square(file, config["image_size"], config["resize"], levels=levels, **limits))
         except ImageError as error:
+            if error.reason != "missing":
+                continue
             raise RegistryError(f"The test image {file} cannot be used now: {error}. Run `dvc repro`.") from error
-    return np.stack(squares).astype(np.float32)
+    size = config["image_size"]
+    return np.array(squares, dtype=np.float32).reshape(len(squares), size, size, 3)
 
 
 def _keras(version: LoadedVersion, _: Any, path: Path) -> Predict:

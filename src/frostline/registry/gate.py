@@ -15,10 +15,14 @@ __all__ = ["Check", "Evidence", "Verdict", "judge"]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a version answered to N test images: probabilities [N, K]; and the seconds that one image takes it."""
+    """What a version answered to N test images: probabilities [N, K]; the seconds that one image takes it.
+
+    `unreadable` counts the test images that it could not answer to, which are not among the N.
+    """
 
     probabilities: NDArray[np.float64]
     seconds: float
+    unreadable: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,19 @@ def judge(
             _calibration(labels, challenger, champion, config.calibration_error),
             _latency(challenger, champion, config.latency),
         ]
-    return Verdict(len(labels), tuple(checks))
+    return Verdict(len(labels), (_readable(challenger, champion), *checks))
+
+
+def _readable(challenger: Evidence, champion: Evidence | None) -> Check:
+    """All were judged by images that both can read, which must not favour the one that reads fewer."""
+    new, old = challenger.unreadable, champion.unreadable if champion else 0
+    against, numbers = (f" against {old}", {"champion_unreadable": float(old)}) if champion else ("", {})
+    return Check(
+        "readable images",
+        new <= old,
+        f"{new} cannot be read{against}; at most {old}",
+        numbers | {"challenger_unreadable": float(new)},
+    )
 
 
 def _floor(labels: Labels, challenger: Evidence, metric: str, floor: float) -> Check:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.errors import RegistryError
 
-__all__ = ["Author", "Promotion", "append", "read"]
+__all__ = ["Author", "Promotion", "append", "new_tag", "read"]
 
 _PREFIX = "frostline.promotion."
 
@@ -29,7 +29,10 @@ class Author(_Frozen):
 
 
 class Promotion(_Frozen):
-    """One change of champion, from version `before` to `version`, with the checks that it passed and their numbers."""
+    """One change of champion, from version `before` to `version`, with the checks that it passed and their numbers.
+
+    Numbers are finite: JSON has no others.
+    """
 
     action: Literal["promoted", "rolled back"]
     version: str
@@ -45,10 +48,13 @@ class Promotion(_Frozen):
         return cls(when=datetime.now(UTC), **fields)
 
 
-def append(client: Any, name: str, promotion: Promotion) -> None:
-    """Add a record to the registered model called `name`."""
-    moment = promotion.when.strftime("%Y%m%dT%H%M%S.%fZ")
-    tag = f"{_PREFIX}{moment}.{uuid.uuid4().hex[:8]}"
+def new_tag(promotion: Promotion) -> str:
+    """A tag for its record."""
+    return f"{_PREFIX}{promotion.when:%Y%m%dT%H%M%S.%fZ}.{uuid.uuid4().hex[:8]}"
+
+
+def append(client: Any, name: str, promotion: Promotion, tag: str) -> None:
+    """Write a record into the `tag` of the registered model called `name`; to do it again changes nothing."""
     client.set_registered_model_tag(name, tag, promotion.model_dump_json())
 
 

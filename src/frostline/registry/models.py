@@ -3,49 +3,37 @@
 `challenger` is the newest best model, `champion` the one that serves, `previous` the champion before it.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
-import mlflow.artifacts
 import mlflow.pyfunc
 import pandas as pd
-from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
 
 from frostline.config import PrepareConfig
 from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
-from frostline.registry.package import write_served_model
+from frostline.registry.package import identity
+from frostline.registry.versions import Tracking, announce, create_version, fetch, find_version
 from frostline.training.record import TrainRecord, read_training_images
 from frostline.words import encodable
 
 __all__ = [
     "LoadedVersion",
     "RegisteredVersion",
+    "Tracking",
+    "find_challenger",
     "load_champion",
     "load_version",
+    "name_of",
     "predict",
     "register_challenger",
     "registered",
 ]
 
 _PREFIX = "frostline-"
-_MODEL = "frostline.model"
-
-
-class Tracking(Protocol):
-    """What the registry needs of `frostline.tracking.runs.Tracker`: MLflow's client and a data set's experiment."""
-
-    @property
-    def client(self) -> Any: ...
-
-    @property
-    def experiment_id(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -82,20 +70,38 @@ class LoadedVersion:
         return dict(self.model.model_config)
 
 
+def name_of(dataset: str) -> str:
+    """The name of a data set's registered model."""
+    return f"{_PREFIX}{dataset}"
+
+
+def find_challenger(
+    tracker: Tracking, record: TrainRecord, folder: Path, limits: PrepareConfig
+) -> RegisteredVersion | None:
+    """The challenger, if it is the model in `folder` already and its files are whole; else None. Changes nothing."""
+    client, name = tracker.client, name_of(record.dataset)
+    challenger = _aliases(client).get(name, {}).get("challenger")
+    found = find_version(client, name, identity(record, folder, limits)) if challenger else None
+    return RegisteredVersion(name, challenger, False) if found and str(found.version) == challenger else None
+
+
 def register_challenger(
     tracker: Tracking, record: TrainRecord, folder: Path, limits: PrepareConfig
 ) -> RegisteredVersion:
     """Make the model in `folder`, as the stage `train` leaves it, the challenger of its data set.
 
-    It becomes a new version, logged on the run `record.run_id`, unless one with the same weights is there already.
+    It becomes a new version, logged on the run `record.run_id`, unless one that serves the very same is there already
+    and whole. May be repeated after a kill at any moment.
     """
-    client, name = tracker.client, f"{_PREFIX}{record.dataset}"
+    client, name = tracker.client, name_of(record.dataset)
     if name not in _aliases(client):
         client.create_registered_model(name, description=f"Classifies images like those of {record.dataset}.")
-    same = client.search_model_versions(f"name = '{name}' and tags.`{_MODEL}` = '{record.fingerprints.model}'")
-    version = str((same[0] if same else _create_version(tracker, name, record, folder, limits)).version)
-    client.set_registered_model_alias(name, "challenger", version)
-    return RegisteredVersion(name, version, created=not same)
+    what = identity(record, folder, limits)
+    found = find_version(client, name, what)
+    version = found or create_version(tracker, name, what, record, folder, limits)
+    announce(client, version)
+    client.set_registered_model_alias(name, "challenger", version.version)
+    return RegisteredVersion(name, str(version.version), created=found is None)
 
 
 def load_champion(tracker: Tracking, dataset: str) -> LoadedVersion:
@@ -107,16 +113,19 @@ def load_champion(tracker: Tracking, dataset: str) -> LoadedVersion:
 
 
 def load_version(tracker: Tracking, name: str, number: str) -> LoadedVersion:
-    """A version of the registered model called `name`. Raises RegistryError if its files are not what they were."""
+    """A version of the registered model called `name`.
+
+    Its code runs on loading. Raises VersionError if its files are not those that were registered, RegistryError if they
+    cannot be fetched or do not load here.
+    """
     try:
-        source = tracker.client.get_model_version_download_uri(name, number)
-        local = mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=tracker.client.tracking_uri)
-        return LoadedVersion(name, number, mlflow.pyfunc.load_model(local), Path(local))
-    except (MlflowException, OSError, ValueError) as error:  # ValueError: Keras, of a damaged network
+        folder = fetch(tracker.client, tracker.client.get_model_version(name, number))
+        return LoadedVersion(name, number, mlflow.pyfunc.load_model(str(folder)), folder)
+    except (MlflowException, OSError, ValueError, ImportError) as error:  # ValueError: Keras, of another version
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise RegistryError(
-            f"{name} version {number} cannot be loaded: {reason}. Restore its files, or register the model again with "
-            "`dvc repro`."
+            f"{name} version {number} cannot be loaded: {reason}. Its store must answer, and this environment must "
+            "hold what the version's requirements.txt asks for."
         ) from error
 
 
@@ -140,57 +149,10 @@ def _content(path: Path) -> tuple[bytes, str]:
         return b"", str(error)
 
 
-def _create_version(tracker: Tracking, name: str, record: TrainRecord, folder: Path, limits: PrepareConfig) -> Any:
-    client = tracker.client
-    run_id, tags = record.run_id, _tags(record)
-    params = {key: str(value) for key, value in record.best.model_dump().items()}
-    logged = client.create_logged_model(tracker.experiment_id, record.name, run_id, tags, params)
-    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    try:
-        with TemporaryDirectory() as temporary:
-            model = Model(logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id)
-            write_served_model(Path(temporary), model, record, folder, limits)
-            client.log_model_artifacts(logged.model_id, temporary)
-    except BaseException:
-        client.finalize_logged_model(logged.model_id, "FAILED")
-        raise
-    client.finalize_logged_model(logged.model_id, "READY")
-    best = record.best
-    version = client.create_model_version(
-        name,
-        logged.artifact_location,
-        run_id,
-        tags,
-        description=(
-            f"{record.backbone} for {record.cell}: {best.strategy}, keep {best.keep}, freeze {best.freeze_depth}; "
-            f"balanced accuracy {record.validation.balanced_accuracy:.3f} in validation ({record.validation.scheme})."
-        ),
-        model_id=logged.model_id,
-    )
-    listed = [{"name": name, "version": version.version}]
-    client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": json.dumps(listed)})
-    return version
-
-
-def _tags(record: TrainRecord) -> dict[str, str]:
-    prints = record.fingerprints
-    return {
-        "cell": record.cell,
-        "backbone": record.backbone,
-        "strategy": record.best.strategy,
-        "freeze_depth": str(record.best.freeze_depth),
-        "validation_balanced_accuracy": f"{record.validation.balanced_accuracy:.4f}",
-        "data_fingerprint": prints.data,
-        "weights_fingerprint": prints.weights,
-        "study_fingerprint": prints.study,
-        _MODEL: prints.model,
-    }
-
-
 def registered(client: Any, dataset: str) -> tuple[str, dict[str, str]]:
     """The name of a data set's registered model, and its aliases with their versions. Raises RegistryError."""
     known = _aliases(client)
-    name = f"{_PREFIX}{dataset}"
+    name = name_of(dataset)
     if name not in known:
         others = ", ".join(sorted(known)) or "none"
         raise RegistryError(

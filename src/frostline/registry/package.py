@@ -16,14 +16,30 @@ from PIL import Image
 
 import frostline
 from frostline.config import PrepareConfig
-from frostline.training.record import TRAINING_IMAGES, TrainRecord
+from frostline.data.images import DECODER_VERSION
+from frostline.fingerprint import fingerprint
+from frostline.training.record import TRAINING_IMAGES, TrainRecord, read_training_images
 
-__all__ = ["open_unregistered", "write_served_model"]
+__all__ = ["identity", "open_unregistered", "write_served_model"]
 
 logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
 
 _PACKAGE = Path(frostline.__file__).parent
 _REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow", "tifffile", "imagecodecs")
+
+
+def identity(record: TrainRecord, trained: Path, limits: PrepareConfig) -> str:
+    """SHA-256 of all that decides what the network of the folder `trained` answers when it is served, and of the list
+    of its training images, which decides what it may be judged by.
+    """
+    return fingerprint(
+        {
+            "network": record.fingerprints.model,
+            "serving": _model_config(record, limits),
+            "decoder": DECODER_VERSION,
+            "training_images": sorted(read_training_images(trained)),
+        }
+    )
 
 
 def write_served_model(path: Path, model: Model, record: TrainRecord, trained: Path, limits: PrepareConfig) -> None:

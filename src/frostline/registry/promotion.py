@@ -1,38 +1,38 @@
 """Move the alias `champion`: forward through the gate, back without one; every move is recorded."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
-from filelock import FileLock, Timeout
 
 from frostline.config import PromotionConfig
 from frostline.data.held_out import HeldOut
-from frostline.errors import RegistryError
-from frostline.progress import track
-from frostline.registry.gate import Evidence, Verdict, judge
-from frostline.registry.history import Author, Promotion, append, read
-from frostline.registry.latency import seconds_per_picture
-from frostline.registry.models import LoadedVersion, Tracking, load_version, predict, registered
+from frostline.errors import RegistryError, VersionError
+from frostline.progress import say
+from frostline.registry.alone import alone
+from frostline.registry.evidence import gather
+from frostline.registry.gate import Verdict, judge
+from frostline.registry.history import Author, Promotion, read
+from frostline.registry.models import LoadedVersion, Tracking, load_version, registered
+from frostline.registry.moves import champions, finish_move, move
+from frostline.registry.versions import damage
 from frostline.words import markdown
 
 __all__ = ["Outcome", "promote", "rollback"]
 
-_AT_ONCE = 32
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a promotion came to. `verdict` is None where the challenger was champion already."""
+    """What a promotion came to. `verdict` is None where the challenger was champion already.
+
+    `champion` is the version that was compared with, or None; `lost` says why a champion could not be.
+    """
 
     name: str
     challenger: str
     champion: str | None
     verdict: Verdict | None
     moved: bool
+    lost: str = ""
 
 
 def promote(
@@ -48,81 +48,105 @@ def promote(
 ) -> Outcome:
     """Make the challenger of `dataset` its champion, and the champion until now `previous`, if it passes the gate.
 
-    Both versions answer to the same files, now: test images that neither was trained on. Nothing moves if a check fails
-    or `dry_run` is set.
+    Both versions answer to the same files, now: test images that neither was trained on, nor on near copies of them.
+    Nothing moves if a check fails or `dry_run` is set. A champion whose files are gone or changed can serve no longer,
+    so that floors alone decide, and the record says so.
 
     Raises RegistryError if there is no challenger, no image to compare by, or another promotion is under way.
     """
-    name, aliases = registered(tracker.client, dataset)
-    challenger, champion = aliases.get("challenger"), aliases.get("champion")
-    if challenger is None:
-        raise RegistryError(f"{name} has no challenger to promote: run `frostline register {dataset}` first.")
-    if challenger == champion:
-        return Outcome(name, challenger, champion, None, moved=False)
-    with _alone(locks, name):
-        versions = [load_version(tracker, name, version) for version in (challenger, champion) if version is not None]
-        images = held_out.without(frozenset().union(*(version.trained_on for version in versions)))
-        if not images.paths:
-            either = " or ".join(version.number for version in versions)
-            raise RegistryError(
-                f"{name}: every test image was used to train version {either}, so that nothing is left to judge by. "
-                "Prepare the data set with the seed that it was prepared with before."
-            )
-        evidence = _evidence(versions, images)
-        verdict = judge(images.labels, images.groups, evidence[0], evidence[1] if champion else None, config, seed)
+    name, _ = registered(tracker.client, dataset)
+    with alone(locks, name):
+        if not dry_run:
+            _finish(tracker, name)
+        _, aliases = registered(tracker.client, dataset)
+        challenger, champion = aliases.get("challenger"), aliases.get("champion")
+        if challenger is None:
+            raise RegistryError(f"{name} has no challenger to promote: run `frostline register {dataset}` first.")
+        if challenger == champion:
+            return Outcome(name, challenger, champion, None, moved=False)
+        versions, lost = [load_version(tracker, name, challenger)], ""
+        try:
+            versions += [load_version(tracker, name, champion)] if champion else []
+        except VersionError as error:
+            lost = str(error)
+        images = _unseen(name, versions, held_out)
+        shared, evidence = gather(versions, images)
+        compared = evidence[1] if len(evidence) > 1 else None
+        verdict = judge(shared.labels, shared.groups, evidence[0], compared, config, seed)
         moved = verdict.passed and not dry_run
         if moved:
-            _move(
-                tracker,
-                dataset,
-                aliases,
-                Promotion.now(
-                    action="promoted",
-                    version=challenger,
-                    before=champion,
-                    author=author,
-                    checks={check.name: check.reason for check in verdict.checks},
-                    numbers=verdict.numbers | {"challenger_seconds": evidence[0].seconds},
-                ),
-                previous=champion,
+            numbers = verdict.numbers | {"challenger_seconds": evidence[0].seconds}
+            record = Promotion.now(
+                action="promoted",
+                version=challenger,
+                before=champion,
+                author=author,
+                checks={check.name: check.reason for check in verdict.checks} | ({"champion": lost} if lost else {}),
+                numbers={name: value for name, value in numbers.items() if isfinite(value)},
             )
-    return Outcome(name, challenger, champion, verdict, moved=moved)
+            _refuse_if_changed(tracker, dataset, challenger, champion)
+            move(tracker.client, name, record, champion, _description(dataset, record))
+    return Outcome(name, challenger, champion if compared else None, verdict, moved, lost)
 
 
 def rollback(tracker: Tracking, dataset: str, author: Author, locks: Path) -> Promotion:
-    """Make the version that was champion before the champion again, and give its record.
+    """Make the version that was champion before the champion again, and give its record; to go on goes further back.
 
-    `previous` becomes the champion before that one, so that a further rollback goes on back. Raises RegistryError if
-    there is none.
+    Versions whose files are gone or changed are passed over. A rollback that was interrupted is finished instead.
+    Raises RegistryError if there is none to go back to.
     """
-    name, aliases = registered(tracker.client, dataset)
-    previous = aliases.get("previous")
-    if previous is None:
-        raise RegistryError(f"{name} has no champion before this one to go back to: see `frostline history {dataset}`.")
-    with _alone(locks, name):
-        followed = {
-            record.version: record.before for record in read(tracker.client, name) if record.action == "promoted"
-        }
-        record = Promotion.now(action="rolled back", version=previous, before=aliases.get("champion"), author=author)
-        _move(tracker, dataset, aliases, record, previous=followed.get(previous))
+    client = tracker.client
+    name, _ = registered(client, dataset)
+    with alone(locks, name):
+        finished = _finish(tracker, name)
+        if finished and finished.action == "rolled back":
+            return finished
+        _, aliases = registered(client, dataset)
+        champion = aliases.get("champion")
+        line = champions(read(client, name), champion)
+        before = line[:-1] if champion else line
+        known = {str(version.version): version for version in client.search_model_versions(f"name = '{name}'")}
+        while before:
+            reason = damage(client, known[before[-1]]) if before[-1] in known else "it was deleted"
+            if not reason:
+                break
+            say(f"Version {before.pop()} is passed over: {reason}.")
+        if not before:
+            raise RegistryError(
+                f"{name} has no champion before this one to go back to: see `frostline history {dataset}`."
+            )
+        record = Promotion.now(action="rolled back", version=before[-1], before=champion, author=author)
+        move(client, name, record, before[-2] if len(before) > 1 else None, _description(dataset, record))
     return record
 
 
-def _move(tracker: Tracking, dataset: str, seen: Mapping[str, str], record: Promotion, *, previous: str | None) -> None:
-    """Write `record`, then the aliases, unless somebody moved them since `seen`."""
+def _finish(tracker: Tracking, name: str) -> Promotion | None:
+    record = finish_move(tracker.client, name)
+    if record:
+        say(f"Finished what was interrupted: {name} version {record.version} was {record.action}.")
+    return record
+
+
+def _unseen(name: str, versions: list[LoadedVersion], held_out: HeldOut) -> HeldOut:
+    """The test images that none of `versions` was trained on, nor on near copies of them."""
+    images = held_out.without(frozenset().union(*(version.trained_on for version in versions)))
+    if not images.paths:
+        either = " or ".join(version.number for version in versions)
+        raise RegistryError(
+            f"{name}: every test image, or a near copy of it, was used to train version {either}, so that nothing is "
+            "left to judge by. Prepare the data set with the seed that it was prepared with before."
+        )
+    return images
+
+
+def _refuse_if_changed(tracker: Tracking, dataset: str, challenger: str, champion: str | None) -> None:
+    """Raise RegistryError if somebody moved the aliases since these were read."""
     name, now = registered(tracker.client, dataset)
-    if any(now.get(alias) != seen.get(alias) for alias in ("champion", "challenger")):
+    if (now.get("challenger"), now.get("champion")) != (challenger, champion):
         raise RegistryError(
             f"{name} was changed by somebody else meanwhile (champion is now version {now.get('champion')}, challenger "
             f"{now.get('challenger')}): nothing was moved. Run the command again."
         )
-    append(tracker.client, name, record)
-    if previous is not None:
-        tracker.client.set_registered_model_alias(name, "previous", previous)
-    elif "previous" in now:
-        tracker.client.delete_registered_model_alias(name, "previous")
-    tracker.client.set_registered_model_alias(name, "champion", record.version)
-    tracker.client.update_registered_model(name, _description(dataset, record))
 
 
 def _description(dataset: str, record: Promotion) -> str:
@@ -139,42 +163,3 @@ def _description(dataset: str, record: Promotion) -> str:
             *lines,
         ]
     )
-
-
-def _evidence(versions: list[LoadedVersion], images: HeldOut) -> list[Evidence]:
-    """What each version answers to all `images`, over the classes that any of them knows."""
-    starts = range(0, len(images.paths), _AT_ONCE)
-    answers = [
-        pd.concat(
-            [
-                predict(version.model, images.paths[start : start + _AT_ONCE])
-                for start in track(starts, f"Version {version.number} answers, by batches", len(starts))
-            ]
-        )
-        for version in versions
-    ]
-    unusable = answers[0][answers[0]["error"] != ""]
-    if len(unusable):
-        row = unusable.iloc[0]
-        raise RegistryError(f"The test image {row['image']} cannot be used now: {row['error']}. Run `dvc repro`.")
-    prefix = "probability_"
-    tables = [answer.filter(like=prefix).rename(columns=lambda name: name.removeprefix(prefix)) for answer in answers]
-    others = sorted({name for table in tables for name in table.columns} - set(images.classes))
-    columns = [*images.classes, *others]
-    seconds = seconds_per_picture([version.model for version in versions], images.paths[0])
-    return [
-        Evidence(table.reindex(columns=columns, fill_value=0.0).to_numpy(dtype=np.float64), each)
-        for table, each in zip(tables, seconds, strict=True)
-    ]
-
-
-@contextmanager
-def _alone(locks: Path, name: str) -> Iterator[None]:
-    locks.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(locks / f"{name}.lock", timeout=0):
-            yield
-    except Timeout:
-        raise RegistryError(
-            f"Another promotion or rollback of {name} is under way on this machine: wait for it, then run again."
-        ) from None

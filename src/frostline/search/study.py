@@ -21,9 +21,10 @@ from frostline.config import SearchConfig
 from frostline.ending import Interrupted
 from frostline.errors import SearchError, StoreError
 from frostline.progress import say
+from frostline.redaction import redacted
 from frostline.search.space import as_point
 from frostline.sqlite import wait_aloud
-from frostline.stores import Address, address_of, redacted
+from frostline.stores import Address, address_of
 from frostline.training.settings import TrialSettings
 from frostline.training.standard_error import one_standard_error_below
 
@@ -91,7 +92,7 @@ def _connect(address: Address, **options: Any) -> optuna.storages.RDBStorage:
     except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
         raise SearchError(
             f"The study storage {address.shown} (stores.studies in params.yaml) cannot be opened: "
-            f"{redacted(str(error), address)}."
+            f"{redacted(str(error), address.url)}."
         ) from None  # the cause may hold a password
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from frostline.config import Config, KerasConfig
 from frostline.errors import ConfigError, DataError
 from frostline.phrases import counted
+from frostline.redaction import redacted
 from frostline.stages.doctor_machine import existing
 from frostline.stages.examination import Remark, Row, examine
-from frostline.stores import Address, address_of, redacted, tracking_address
+from frostline.stores import Address, address_of, tracking_address
 
 __all__ = ["project_rows"]
 
@@ -74,5 +75,5 @@ def _tables(address: Address) -> list[str]:
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError) as error:
-        reason = redacted(" ".join(str(error).split()), address)
+        reason = redacted(" ".join(str(error).split()), address.url)
         raise ConfigError(f"{address.shown} cannot be opened: {reason}") from None

@@ -23,11 +23,12 @@ def run(dataset: str | None, form: Format, output: Path | None) -> None:
     path = output or Path(f"{name}.{form}")
     version = load_champion(Tracker.open(config.stores, name), name)
     held_out = read_held_out(Path("data/prepared") / name, open_source(config.dataset(name)))
-    difference = export(version, path, form, held_out.paths)
-    served, count = version.model_config, len(held_out.paths)
+    difference, compared = export(version, path, form, held_out.paths)
+    served, unread = version.model_config, len(held_out.paths) - compared
     size = served["image_size"]
+    more = f"; {unread} more cannot be read by it" if unread else ""
     say(
-        f"{path}: {version.name} version {version.number}; on {count} test images no label differs, and probabilities "
-        f"by {difference:.1e} at most. It takes pixels [N, {size}, {size}, 3] from 0 to 255 ({served['resize']}) and "
-        f"gives probabilities [N, {len(served['classes'])}] of {', '.join(served['classes'])}."
+        f"{path}: {version.name} version {version.number}; on {compared} test images no label differs, and "
+        f"probabilities by {difference:.1e} at most{more}. It takes pixels [N, {size}, {size}, 3] from 0 to 255 "
+        f"({served['resize']}) and gives probabilities [N, {len(served['classes'])}] of {', '.join(served['classes'])}."
     )

@@ -14,6 +14,7 @@ from frostline.registry.gate import Verdict
 from frostline.registry.history import Author
 from frostline.registry.models import registered
 from frostline.registry.promotion import promote, rollback
+from frostline.stores import lock_folder
 from frostline.terminal import console, plain
 from frostline.tracking.lineage import lineage_tags, user
 from frostline.tracking.runs import Tracker
@@ -38,7 +39,7 @@ def run(dataset: str, why: str, *, dry_run: bool) -> bool:
         held_out,
         config.promotion,
         _author(why),
-        config.stores.cache,
+        lock_folder(config.stores),
         seed=config.seed,
         dry_run=dry_run,
     )
@@ -46,7 +47,10 @@ def run(dataset: str, why: str, *, dry_run: bool) -> bool:
     if outcome.verdict is None:
         say(f"{version} is champion already.")
         return True
-    against = f"version {outcome.champion}, the champion" if outcome.champion else "no champion yet, so floors decide"
+    if outcome.lost:
+        say(outcome.lost)
+    nobody = "no champion that can answer" if outcome.lost else "no champion yet"
+    against = f"version {outcome.champion}, the champion" if outcome.champion else f"{nobody}, so floors decide"
     _show(outcome.verdict, f"{version} against {against}, on {outcome.verdict.images} test images")
     if outcome.moved:
         say(f"{version} is champion; `frostline predict` uses it from now on. Undo: frostline rollback {dataset}")
@@ -62,7 +66,7 @@ def roll_back(dataset: str, why: str) -> None:
     """Make the champion before this one the champion again. Raises RegistryError if there is none."""
     config = load_config()
     config.dataset(dataset)
-    record = rollback(Tracker.open(config.stores, dataset), dataset, _author(why), config.stores.cache)
+    record = rollback(Tracker.open(config.stores, dataset), dataset, _author(why), lock_folder(config.stores))
     say(f"Version {record.version} is champion of {dataset} again, in place of version {record.before}.")
 
 

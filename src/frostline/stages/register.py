@@ -1,6 +1,10 @@
-"""Stage `register`: the best model of a data set becomes its challenger in the model registry."""
+"""Stage `register`: the best model of a data set becomes its challenger in the model registry.
+
+It runs every time: DVC restores files, but not the registry, which is compared with what the files say.
+"""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,12 +14,16 @@ from frostline.config import Config
 from frostline.errors import RegistryError
 from frostline.params import load_config
 from frostline.progress import say
-from frostline.registry.models import register_challenger
+from frostline.registry.alone import alone
+from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
+from frostline.stores import lock_folder
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 from frostline.training.record import TrainRecord
 
 __all__ = ["run"]
+
+_SECONDS = 600
 
 
 def run(dataset: str) -> None:
@@ -25,7 +33,7 @@ def run(dataset: str) -> None:
     Only those of the largest size compete: cells of different sizes are validated on different images, so their scores
     do not compare, and more training images are better.
 
-    Raises RegistryError if there is no such model.
+    Nothing is logged if the challenger is that model already. Raises RegistryError if there is no such model.
     """
     config = load_config()
     config.dataset(dataset)
@@ -37,7 +45,20 @@ def run(dataset: str) -> None:
     largest = max(record.per_class for record in records)
     candidates = [record for record in records if record.per_class == largest]
     best = max(candidates, key=lambda record: record.validation.balanced_accuracy)
-    tracker = Tracker.open(config.stores, dataset)
+    tracker, folder = Tracker.open(config.stores, dataset), Path("models") / best.name
+    with alone(lock_folder(config.stores), name_of(dataset), _SECONDS):
+        version = find_challenger(tracker, best, folder, config.prepare)
+        known = version is not None
+        version = version or _register(tracker, best, candidates, config)
+    _write(version, best)
+    news = "is the challenger, as it was registered before" if known else "is now the challenger"
+    say(f"{version.name} version {version.version} ({best.name}) {news}; next: frostline promote {dataset}")
+
+
+def _register(
+    tracker: Tracker, best: TrainRecord, candidates: Sequence[TrainRecord], config: Config
+) -> RegisteredVersion:
+    """Register `best`, with a run that says what it was chosen from."""
     tags = {"cell": best.cell, "size": best.size, "backbone": best.backbone, "strategy": best.best.strategy}
     with tracker.stage_run("register", lineage_tags() | tags) as log:
         if tracker.find_run(best.run_id) is None:
@@ -52,7 +73,11 @@ def run(dataset: str) -> None:
         )
         log.log_metrics({"score": best.validation.balanced_accuracy})
         log.set_tags({"registered_model": version.name, "registered_version": version.version})
-    with atomic_file(Path("results/registered") / f"{dataset}.json") as path:
+    return version
+
+
+def _write(version: RegisteredVersion, best: TrainRecord) -> None:
+    with atomic_file(Path("results/registered") / f"{best.dataset}.json") as path:
         summary = {
             "name": version.name,
             "version": version.version,
@@ -63,8 +88,6 @@ def run(dataset: str) -> None:
             "model_fingerprint": best.fingerprints.model,
         }
         path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    news = "is now the challenger" if version.created else "is the challenger, as it was registered before"
-    say(f"{version.name} version {version.version} ({best.name}) {news}; next: frostline promote {dataset}")
 
 
 def _evaluated(config: Config, dataset: str) -> list[TrainRecord]:

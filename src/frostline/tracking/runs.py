@@ -190,8 +190,12 @@ class Tracker:
         return self._create(name, {_PARENT: parent.id, _TRIAL: str(trial)} | dict(tags))
 
     def find_run(self, run_id: str) -> Run | None:
-        """The run with this id, or None where the store has none (models may come from a DVC cache, without runs)."""
-        return Run(run_id, self.client) if or_none(self.client.get_run, run_id) else None
+        """The run with this id, or None where the store has none, or it was deleted.
+
+        Models may come from a DVC cache, without runs, and nothing can be logged on a deleted one.
+        """
+        found = or_none(self.client.get_run, run_id)
+        return Run(run_id, self.client) if found and found.info.lifecycle_stage == "active" else None
 
     def _create(self, name: str, tags: Mapping[str, str]) -> Run:
         origin = {"mlflow.user": user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}

@@ -12,8 +12,9 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from frostline.config import StoresConfig
 from frostline.errors import ConfigError, StoreError
 from frostline.progress import say
+from frostline.redaction import redacted
 from frostline.sqlite import check, wait_aloud
-from frostline.stores import Address, redacted, tracking_address
+from frostline.stores import Address, tracking_address
 from frostline.tracking.home import artifacts_of, bring_home
 
 __all__ = ["Store", "or_none"]
@@ -57,7 +58,7 @@ class Store:
         except StoreError:
             raise
         except Exception as error:  # of drivers, of the network, of the file system: each store has its own
-            reason = redacted(str(error).strip().partition("\n")[0].rstrip("."), address)
+            reason = redacted(str(error).strip().partition("\n")[0].rstrip("."), address.url)
             raise ConfigError(
                 f"The MLflow store {address.shown} cannot be opened: {reason}. "
                 "Set stores.tracking in params.yaml, or MLFLOW_TRACKING_URI, to a store such as "

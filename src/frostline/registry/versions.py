@@ -1,0 +1,178 @@
+"""Versions of a registered model, each with the logged model and the files behind it: made, found again, checked.
+
+Tags of a version hold its identity, which is all that it serves, and the digest of its files as they were logged.
+Whatever a killed process left is used or deleted by the next one, so that nothing is registered twice.
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import mlflow.artifacts
+from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+
+from frostline.config import PrepareConfig
+from frostline.errors import VersionError
+from frostline.registry.package import write_served_model
+from frostline.training.record import TrainRecord
+
+__all__ = ["Tracking", "announce", "create_version", "damage", "fetch", "find_version"]
+
+_IDENTITY = "frostline.identity"
+_FILES = "frostline.files"
+_LOGGED = "frostline.logged_model"
+_VERSIONS = "mlflow.modelVersions"
+
+
+class Tracking(Protocol):
+    """What the registry needs of `frostline.tracking.runs.Tracker`: MLflow's client and a data set's experiment."""
+
+    @property
+    def client(self) -> Any:
+        """MLflow's client."""
+
+    @property
+    def experiment_id(self) -> str:
+        """The data set's experiment."""
+
+
+def find_version(client: Any, name: str, identity: str) -> Any | None:
+    """The newest version of `name` that is `identity` and whose files are whole."""
+    found = client.search_model_versions(f"name = '{name}' and tags.`{_IDENTITY}` = '{identity}'")
+    newest = sorted(found, key=lambda version: int(version.version), reverse=True)
+    return next((version for version in newest if not damage(client, version)), None)
+
+
+def create_version(
+    tracker: Tracking, name: str, identity: str, record: TrainRecord, folder: Path, limits: PrepareConfig
+) -> Any:
+    """A new version of `name` for the model in `folder`, on the run `record.run_id`."""
+    client, tags = tracker.client, _tags(record) | {_IDENTITY: identity}
+    logged = _waiting(tracker, identity) or _log(tracker, tags, record, folder, limits)
+    outputs = client.get_run(record.run_id).outputs
+    if all(output.model_id != logged.model_id for output in (outputs.model_outputs if outputs else [])):
+        client.log_outputs(record.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    best = record.best
+    return client.create_model_version(
+        name,
+        logged.artifact_location,
+        record.run_id,
+        tags | {_FILES: logged.tags[_FILES], _LOGGED: logged.model_id},
+        description=(
+            f"{record.backbone} for {record.cell}: {best.strategy}, keep {best.keep}, freeze {best.freeze_depth}; "
+            f"balanced accuracy {record.validation.balanced_accuracy:.3f} in validation ({record.validation.scheme})."
+        ),
+        model_id=logged.model_id,
+    )
+
+
+def announce(client: Any, version: Any) -> None:
+    """Let the logged model behind `version` name it, as MLflow's UI shows."""
+    listed = [{"name": version.name, "version": version.version}]
+    client.set_logged_model_tags(version.tags[_LOGGED], {_VERSIONS: json.dumps(listed)})
+
+
+def fetch(client: Any, version: Any) -> Path:
+    """A folder with the files of `version`, which are as they were registered. Raises VersionError if they are not."""
+    source = client.get_model_version_download_uri(version.name, version.version)
+    folder, reason = _local(source), damage(client, version)
+    if folder is None and not reason:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=client.tracking_uri))
+        reason = _wrong_files(version, folder)
+    if folder is None or reason:
+        raise VersionError(
+            f"{version.name} version {version.version} cannot be loaded: {reason}. Restore its files, or register the "
+            "model again with `dvc repro` and `frostline promote` it."
+        )
+    return folder
+
+
+def damage(client: Any, version: Any) -> str:
+    """What is wrong with the files of `version`, as far as can be told without fetching them; empty if nothing."""
+    source = client.get_model_version_download_uri(version.name, version.version)
+    if folder := _local(source):
+        return _wrong_files(version, folder)
+    try:
+        listed = mlflow.artifacts.list_artifacts(artifact_uri=source, tracking_uri=client.tracking_uri)
+    except MlflowException as error:
+        return str(error).partition("\n")[0]
+    return "" if listed else f"there are no files in {source}"
+
+
+def _wrong_files(version: Any, folder: Path) -> str:
+    """How the files of `version` in `folder` differ from those that were registered; empty if they do not."""
+    if not folder.is_dir():
+        return f"its folder {folder} is gone"
+    if _FILES not in version.tags:
+        return "it carries no digest of its files, as versions of this frostline do"
+    if version.tags[_FILES] != _digest(folder):
+        return f"the files in {folder} are not those that were registered"
+    return ""
+
+
+def _local(address: str) -> Path | None:
+    """The folder of artifacts on this machine; None if they are elsewhere."""
+    return Path(local_file_uri_to_path(address)) if is_local_uri(address) else None
+
+
+def _waiting(tracker: Tracking, identity: str) -> Any | None:
+    """A logged model that a killed process finished, but made no version of. What it did not finish is deleted."""
+    models = tracker.client.search_logged_models([tracker.experiment_id], f"tags.`{_IDENTITY}` = '{identity}'")
+    waiting = None
+    for model in models:
+        folder = _local(model.artifact_location)
+        if model.status != "READY":
+            tracker.client.delete_logged_model(model.model_id)
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+        elif _VERSIONS not in model.tags and not (folder and _wrong_files(model, folder)):
+            waiting = model
+    return waiting
+
+
+def _log(tracker: Tracking, tags: dict[str, str], record: TrainRecord, folder: Path, limits: PrepareConfig) -> Any:
+    client, run_id = tracker.client, record.run_id
+    params = {key: str(value) for key, value in record.best.model_dump().items()}
+    logged = client.create_logged_model(tracker.experiment_id, record.name, run_id, tags, params)
+    try:
+        with TemporaryDirectory() as temporary:
+            model = Model(logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id)
+            write_served_model(Path(temporary), model, record, folder, limits)
+            client.log_model_artifacts(logged.model_id, temporary)
+            client.set_logged_model_tags(logged.model_id, {_FILES: _digest(Path(temporary))})
+    except BaseException:
+        client.finalize_logged_model(logged.model_id, "FAILED")
+        raise
+    return client.finalize_logged_model(logged.model_id, "READY")
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over names and contents of the files in `folder`, but for byte code, which Python adds on loading."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        name = file.relative_to(folder)
+        if "__pycache__" not in name.parts:
+            digest.update(f"{name.as_posix()}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _tags(record: TrainRecord) -> dict[str, str]:
+    prints = record.fingerprints
+    return {
+        "cell": record.cell,
+        "backbone": record.backbone,
+        "strategy": record.best.strategy,
+        "freeze_depth": str(record.best.freeze_depth),
+        "validation_balanced_accuracy": f"{record.validation.balanced_accuracy:.4f}",
+        "data_fingerprint": prints.data,
+        "weights_fingerprint": prints.weights,
+        "study_fingerprint": prints.study,
+        "model_fingerprint": prints.model,
+    }

@@ -1,0 +1,103 @@
+"""Registry and workspace kept together, with real DVC: experiments, in the workspace and in DVC's copies of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).parents[2]
+NAME = "cells-small-vgg16"
+TRAIN = """
+import json, sys
+from pathlib import Path
+import yaml
+from frostline.training.record import TrainRecord, write_training_images
+record = json.loads(Path("record.json").read_text())
+record["fingerprints"]["model"] = f"model-{yaml.safe_load(open('params.yaml'))['seed']}"
+folder = Path("models") / "cells-small-vgg16"
+folder.mkdir(parents=True)
+(folder / "model.keras").write_text(record["fingerprints"]["model"])
+write_training_images(folder, [])
+TrainRecord.model_validate(record).write(folder)
+"""
+
+
+@pytest.fixture
+def project(tmp_path, record_fields) -> Path:
+    """A project in a sub-folder of its repository, with a stage that leaves what `train` and `evaluate` leave."""
+    folder = tmp_path / "repository" / "project"
+    folder.mkdir(parents=True)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["seed"] = 1
+    params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "record.json").write_text(json.dumps(record_fields | {"dataset": "cells"}))
+    (folder / "train.py").write_text(TRAIN)
+    (folder / ".gitignore").write_text("mlruns/\n.cache/\n")
+    evaluation = folder / "results" / "evaluation" / NAME
+    evaluation.mkdir(parents=True)
+    (evaluation / "metrics.json").write_text("{}")
+    register = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["register"]
+    train = {"cmd": "python train.py", "params": ["seed"], "deps": ["record.json"], "outs": [f"models/{NAME}"]}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"train": train, "register": register}}))
+    subprocess.run(["git", "init", "-q", folder.parent], check=True)
+    run(folder.parent, "dvc", "init", "-q")
+    commit(folder)
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(command, cwd=folder, env=mine | {"PATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def commit(folder: Path) -> None:
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "state")
+
+
+def challenger(project: Path) -> tuple[str, str, int]:
+    """The challenger's version and model, by the registry, once the result file is seen to agree; all versions."""
+    client = MlflowClient(f"sqlite:///{project}/mlruns/mlflow.db")
+    version = client.get_model_version_by_alias("frostline-cells", "challenger")
+    count = len(client.search_model_versions("name = 'frostline-cells'"))
+    return str(version.version), version.tags["model_fingerprint"], count
+
+
+def registered(project: Path) -> tuple[str, str]:
+    summary = json.loads((project / "results/registered/cells.json").read_text())
+    return summary["version"], summary["model_fingerprint"]
+
+
+def test_the_challenger_is_the_workspaces_model_whatever_experiments_ran(project):
+    run(project, "dvc", "repro")
+    assert challenger(project) == ("1", "model-1", 1)
+    commit(project)
+
+    run(project, "dvc", "exp", "run", "--temp", "-n", "other", "-S", "seed=2")
+    assert challenger(project) == ("2", "model-2", 2)  # in the project's store
+    assert registered(project) == ("1", "model-1")
+
+    said = run(project, "dvc", "repro")
+    assert "version 1 (cells-small-vgg16) is now the challenger" in said
+    assert challenger(project) == ("1", "model-1", 2)
+
+    run(project, "dvc", "exp", "apply", "other")
+    assert registered(project) == ("2", "model-2")
+    run(project, "dvc", "repro")
+    assert challenger(project) == ("2", "model-2", 2)
+    assert registered(project) == ("2", "model-2")
+
+    run(project, "git", "reset", "-q", "--hard")
+    run(project, "dvc", "checkout", "-q")
+    run(project, "dvc", "repro")
+    assert challenger(project) == ("1", "model-1", 2)
+    assert not list(project.parent.glob(".dvc/tmp/exps/**/mlruns"))

@@ -1,0 +1,68 @@
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frostline.errors import ConfigError, SearchError
+from frostline.params import load_config
+from frostline.redaction import redacted, shown
+from frostline.search.study import list_studies
+
+
+@pytest.mark.parametrize(
+    ("address", "without"),
+    [
+        ("postgresql://ada:s3cret@db.org:5432/optuna", "postgresql://db.org:5432/optuna"),
+        ("postgresql://ada:s3/c@ret@db.org/optuna", "postgresql://db.org/optuna"),
+        ("mysql+pymysql://db.org/x?user=ada&password=s3cret", "mysql+pymysql://db.org/x"),
+        ("https://s3cret@mlflow.org/team", "https://mlflow.org/team"),
+        ("https://mlflow.org?api_token=s3c@ret", "https://***"),
+        ("https://ada:s3?cret@mlflow.org", "https://***"),
+        ("https://mlflow.org/#s3cret", "https://mlflow.org/"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret(address, without):
+    assert shown(address) == without
+
+
+LETTERS = st.text(string.ascii_letters + string.digits + "%@:/!", min_size=6, max_size=12)
+
+
+@given(LETTERS, st.sampled_from(["https://u:{}@h/p", "postgresql://h/db?password={}", "https://h?access_token={}"]))
+def test_no_text_about_an_address_keeps_its_secret(secret, form):
+    address = form.format(secret)
+    said = f"refused {address} (user u, password {secret})"
+    assert secret not in redacted(said, address)
+    assert secret not in shown(address)
+
+
+def test_secrets_in_other_addresses_and_in_the_environment_are_hidden_too(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
+    said = "t0ken for https://ada:pw@proxy.org/x and https://h/?a=1&API_KEY=abc&b=2"
+    assert redacted(said) == "*** for https://***@proxy.org/x and https://h/?a=1&API_KEY=***&b=2"
+
+
+def test_parts_of_a_password_that_drivers_quote_are_hidden():
+    said = redacted('could not translate host name "s3c@db.org", port "r3t"', "postgresql://ada:pw@s3c:r3t@db.org/x")
+    assert said == 'could not translate host name "***@db.org", port "***"'
+
+
+def test_errors_about_stores_keep_no_password(tmp_path, monkeypatch):
+    from frostline.config import StoresConfig
+    from frostline.tracking.runs import Tracker
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:s3cret@127.0.0.1:9/x?token=t0ken")
+    stores = StoresConfig(tracking="unused", studies="unused", cache=tmp_path, cache_gigabytes=1)
+    with pytest.raises(ConfigError, match=r"The MLflow store http://127\.0\.0\.1:9/x cannot be opened") as refused:
+        Tracker.open(stores, "cells")
+    with pytest.raises(SearchError, match=r"The study storage nonsense://db\.org/x .* cannot be opened") as unknown:
+        list_studies("nonsense://ada:s3cret@db.org/x?sslpassword=t0ken")
+    (tmp_path / "params.yaml").write_text("stores: postgresql://ada:s3cret@db.org/x?password=t0ken")
+    with pytest.raises(ConfigError, match=r"stores: .* received 'postgresql://\*\*\*@db.org") as faulty:
+        load_config(tmp_path / "params.yaml")
+    for caught in (refused, unknown, faulty):
+        assert "s3cret" not in str(caught.value)
+        assert "t0ken" not in str(caught.value)
