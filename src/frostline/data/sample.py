@@ -48,8 +48,8 @@ class Sample:
 def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareConfig) -> Sample:
     """At most `limit` images of `folder`, drawn by a hash of their names, equally many of each class where there are.
 
-    A folder with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ only train/ is
-    looked at. Raises DataError if there is no folder, no file, or no usable image.
+    A folder with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ the last is
+    left alone, as a cell leaves it. Raises DataError if there is no folder, no file, or no usable image.
     """
     records, classes, loose = _records(folder)
     numbers = {label: number for number, label in enumerate(classes or [""])}
@@ -92,7 +92,7 @@ def _records(folder: Path) -> tuple[list[Record], tuple[str, ...], int]:
         raise DataError(f"{folder} is not a folder (seen from {Path.cwd()}). Give a folder of pictures.")
     loose = [Record(image=file, label="") for file in FolderSource(folder).loose_files()]
     try:
-        records = [record for record in FolderSource(folder).records() if record.split in (None, "train")]
+        records = [record for record in FolderSource(folder).records() if record.split != "test"]
     except DataError:
         if loose:
             return loose, (), 0
