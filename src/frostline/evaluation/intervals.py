@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from frostline.evaluation.metrics import HIGHER_IS_BETTER, METRICS, Floats, Labels, measure, normalised
 from frostline.interval import Interval
@@ -14,9 +15,9 @@ __all__ = [
     "balanced_accuracy_interval",
     "exact_accuracy",
     "intervals",
-    "mcnemar",
     "paired_difference",
     "paired_gains",
+    "randomisation_test",
 ]
 
 _RESAMPLES = 2000
@@ -111,15 +112,28 @@ def paired_gains(
     return _bootstrap(groups, gain, seed)
 
 
-def mcnemar(gained: int, lost: int) -> float:
-    """The exact one-sided p-value of McNemar's test (1947): that the first is no more often right than the second.
+def randomisation_test(
+    labels: Labels, first: Floats, second: Floats, groups: NDArray[Any], metric: str, seed: int
+) -> float:
+    """The one-sided p-value of a paired randomisation test: that `first` [N, K] is no better in `metric` than `second`.
 
-    `gained` images are right only in the first, `lost` only in the second; if neither is better, each of them is a fair
-    coin's throw.
+    If neither is better, which of the two gave which answers is a fair coin's throw for each group of images (Fisher
+    1935, The Design of Experiments, section 21; Noreen 1989). Of 2,000 such exchanges and none, the share that differs
+    by as much holds the level for any metric and number of images; on accuracy it is McNemar's test (1947). NaN where
+    the metric is not defined.
     """
-    from scipy.stats import binomtest
+    values, both, twice = METRICS[metric], np.concatenate([normalised(first), normalised(second)]), np.tile(labels, 2)
 
-    return float(binomtest(gained, gained + lost, 0.5, alternative="greater").pvalue) if gained + lost else 1.0
+    def gain(kept: NDArray[np.float64]) -> NDArray[np.float64]:
+        one, other = np.hstack([kept, 1 - kept]), np.hstack([1 - kept, kept])
+        return _sign(metric) * (values(twice, both, one) - values(twice, both, other))
+
+    def flip(rng: np.random.Generator, size: int, count: int) -> NDArray[np.int64]:
+        return rng.integers(2, size=(size, count))
+
+    (found,) = gain(np.ones((1, len(labels))))
+    exchanged = _resampled(groups, flip, gain, seed)
+    return float((1 + (exchanged >= found - _ROUNDING).sum()) / (1 + _RESAMPLES)) if np.isfinite(found) else np.nan
 
 
 def _bootstrap(groups: NDArray[Any], statistic: Statistic, seed: int) -> NDArray[np.float64]:
@@ -147,7 +161,8 @@ def _resampled(
     count = int(group.max()) + 1
     at_once = max(1, _NUMBERS_AT_ONCE // len(group))
     sizes = np.diff([*range(0, _RESAMPLES, at_once), _RESAMPLES]).tolist()
-    return np.concatenate([statistic(draw(rng, size, count)[:, group].astype(np.float64)) for size in sizes])
+    with threadpool_limits(1):  # threads of linear algebra wait longer than they work on so few columns
+        return np.concatenate([statistic(draw(rng, size, count)[:, group].astype(np.float64)) for size in sizes])
 
 
 def _sign(metric: str) -> float:
