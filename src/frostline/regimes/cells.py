@@ -94,7 +94,7 @@ def profile_cell(
     # One thread: these matrices are small, and linear algebra's threads wait far longer than they work where the
     # backend's threads, or another process, hold the cores.
     with threadpool_limits(1):
-        shift = measure_shift(measured.compared, reference, seed) if reference else None
+        shift = measure_shift(measured.compared, reference, seed, groups) if reference else None
         blocks, errors = _depth_profile(comparison.seen, measured.seen, labels, groups, config.folds, seed)
     layers = tuple(
         LayerShift(name=layer.name, block=layer.block, shift=value)
