@@ -139,7 +139,7 @@ def run(config: Config, packed: PackedImages, split: int, options: argparse.Name
     objective = Objective(trainer, config.search, tracker, parent, {}, config.seed, say)
     with open_study(config.stores.studies, name, config.search, len(cell.folds)) as study:
         run_study(study, objective, config.search, TRIALS, config.seed)
-        best = best_trial(study, len(cell.validation_rows))
+        best = best_trial(study)
         trials = trial_table(finished_trials(study))
     parent.end()
     position = best.user_attrs[POSITION]

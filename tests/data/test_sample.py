@@ -114,11 +114,11 @@ def test_files_beside_class_folders_are_counted_apart(folder: Path) -> None:
     assert (sample.loose, sample.files, sample.classes) == (2, 36, ("a", "b"))
 
 
-def test_only_the_training_split_is_looked_at(tmp_path: Path, folder: Path) -> None:
+def test_what_a_cell_is_made_of_is_looked_at_and_no_test_image(tmp_path: Path, folder: Path) -> None:
     whole = tmp_path / "whole"
-    shutil.copytree(folder, whole / "train")
-    shutil.copytree(folder, whole / "test")
-    assert sample_folder(whole, 1000, 32, PREPARE).files == 36
+    for split in ("train", "val", "test"):
+        shutil.copytree(folder, whole / split)
+    assert sample_folder(whole, 1000, 32, PREPARE).files == 72
 
 
 def test_a_folder_with_nothing_to_see_is_one_clear_error(tmp_path: Path) -> None:

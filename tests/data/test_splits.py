@@ -84,13 +84,63 @@ def test_test_images_are_drawn_when_only_train_and_val_are_given() -> None:
 
 @SETTINGS
 @given(indexes, st.integers(1, 20), st.integers(0, 20), st.integers(0, 99))
-def test_cells_are_nested_and_take_training_images_only(index: pd.DataFrame, few: int, more: int, seed: int) -> None:
+def test_cells_are_nested_and_take_no_test_images(index: pd.DataFrame, few: int, more: int, seed: int) -> None:
     index["split"] = split(index)
     small, large = cell_rows(index, few, seed), cell_rows(index, few + more, seed)
     assert set(small) <= set(large)
     assert set(index["split"].iloc[large]) == {"train"}
     available = index[index["split"] == "train"]["label"].value_counts()
     assert Counter(index["label"].iloc[small]) == {label: min(few, count) for label, count in available.items()}
+
+
+def with_val(train: int, val: int) -> pd.DataFrame:
+    """Two classes of so many images for training and for validation, as a source names them."""
+    index = table([("a", 1)] * (train + val) + [("b", 1)] * (train + val))
+    return index.assign(split=(["train"] * train + ["val"] * val) * 2)
+
+
+@SETTINGS
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70), st.integers(0, 50), st.integers(0, 99))
+def test_a_size_bounds_training_and_validation_images_together(
+    train: int, val: int, few: int, more: int, seed: int
+) -> None:
+    index = with_val(train, val)
+    small, large = cell_rows(index, few, seed), cell_rows(index, few + more, seed)
+    assert set(small) <= set(large)
+    images = min(few, train + val)
+    for _, drawn in index.iloc[small].groupby("label"):
+        assert len(drawn) == images
+        held = (drawn["split"] == "val").sum()
+        assert abs(held - images * val / (train + val)) <= 1.5
+        assert images == 1 or 0 < held < images
+
+
+def test_a_small_cell_of_a_source_with_many_validation_images_is_small() -> None:
+    index = with_val(800, 200)
+    rows = cell_rows(index, 50, 1)
+    [(train, held)] = validation_splits(index, rows, seed=1, folds=3, folds_up_to=200, holdout_fraction=0.2)
+    assert (len(rows), len(train), len(held)) == (100, 80, 20)
+    assert sorted([*train, *held]) == sorted(rows)
+
+
+def test_rows_without_given_validation_images_are_the_first_of_each_class_in_seeded_order() -> None:
+    """As they were before sources' own validation images were bounded: studies of such data sets stay what they are."""
+    index = table([("a", 1)] * 9 + [("b", 1)] * 9)
+    order = sorted(range(18), key=lambda row: hashlib.sha256(f"7:{index['sha256'][row]}".encode()).hexdigest())
+    first = [row for row in order if row in [each for each in order if each < 9][:4]]
+    second = [row for row in order if row in [each for each in order if each >= 9][:4]]
+    assert cell_rows(index, 4, 7).tolist() == [row for row in order if row in first + second]
+
+
+@pytest.mark.parametrize(
+    ("splits", "per_class", "lacking"),
+    [(["train", "val"], 1, "none of them"), (["val", "val"], 5, "no other to train on")],
+)
+def test_a_cell_that_shows_one_side_alone_says_what_to_raise(splits: list[str], per_class: int, lacking: str) -> None:
+    index = table([("a", 1), ("b", 1)] * 10).assign(split=[splits[row // 2 % 2] for row in range(20)])
+    rows = cell_rows(index, per_class, 1)
+    with pytest.raises(DataError, match=rf"has {lacking}\. Raise the size in params.yaml to 2"):
+        validation_splits(index, rows, seed=1, folds=3, folds_up_to=200, holdout_fraction=0.2)
 
 
 @SETTINGS
@@ -133,8 +183,8 @@ def test_given_validation_images_are_the_one_validation_set() -> None:
     index = table([("a", 1), ("b", 1)] * 10)
     index.loc[:3, "split"] = "val"
     rows, [(train, held)] = validate(index, folds_up_to=1000)
-    assert train.tolist() == rows.tolist()
-    assert held.tolist() == [0, 1, 2, 3]
+    assert sorted([*train, *held]) == sorted(rows) == list(range(20))
+    assert sorted(held) == [0, 1, 2, 3]
 
 
 def test_class_of_one_group_cannot_be_validated() -> None:

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
-from frostline.evaluation.intervals import exact_accuracy, intervals, mcnemar, paired_difference
+from frostline.evaluation.intervals import (
+    balanced_accuracy_interval,
+    exact_accuracy,
+    intervals,
+    paired_difference,
+    randomisation_test,
+)
 from frostline.evaluation.metrics import METRICS, measure
 
 TRIPLES = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=60)
@@ -72,7 +78,7 @@ def test_near_duplicates_count_as_one_observation() -> None:
     once = intervals(labels, probabilities, single(100), seed=1)
     copies = np.repeat(single(100), 4)
     fourfold = intervals(labels[copies], probabilities[copies], copies, seed=1)
-    for metric in ("balanced_accuracy", "log_loss", "roc_auc"):
+    for metric in ("accuracy", "balanced_accuracy", "log_loss", "roc_auc"):
         assert fourfold[metric].value == pytest.approx(once[metric].value)
         width, other = (each[metric].high - each[metric].low for each in (once, fourfold))
         assert other == pytest.approx(width, rel=0.05)
@@ -84,7 +90,7 @@ def test_a_metric_that_is_not_defined_has_no_interval() -> None:
 
 
 def test_intervals_of_every_metric_cover_the_truth_as_often_as_they_say() -> None:
-    simulations, images = 250, 300
+    simulations, images = 120, 300
     truth = dict.fromkeys(METRICS, 0.0)
     labels, probabilities = draw(np.random.default_rng(0), 400_000)
     for metric in METRICS:
@@ -96,8 +102,8 @@ def test_intervals_of_every_metric_cover_the_truth_as_often_as_they_say() -> Non
             covered[metric] += interval.low <= truth[metric] <= interval.high
     shares = {metric: count / simulations for metric, count in covered.items()}
     assert shares.pop("calibration_error") == 0  # it has no interval
-    assert all(0.92 <= share <= 0.98 for metric, share in shares.items() if metric != "accuracy"), shares
-    assert shares["accuracy"] >= 0.94  # exact intervals cover at least as often as they say
+    assert all(0.89 <= share <= 0.99 for metric, share in shares.items() if metric != "accuracy"), shares
+    assert shares["accuracy"] >= 0.91  # exact intervals cover at least as often as they say
 
 
 def test_the_paired_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -115,22 +121,67 @@ def test_the_paired_interval_covers_the_truth_as_often_as_it_says() -> None:
     actual, first, second = both(np.random.default_rng(0), 1_000_000)
     truth = balanced_accuracy_score(actual, first) - balanced_accuracy_score(actual, second)
     covered = 0
-    for seed in range(400):
+    for seed in range(150):
         actual, first, second = both(np.random.default_rng(seed + 1), 400)
         found = paired_difference(actual, said(first), said(second), single(400), "balanced_accuracy", seed)
         covered += found.low <= truth <= found.high
-    assert 0.93 <= covered / 400 <= 0.97
+    assert 0.90 <= covered / 150 <= 0.99
 
 
 def test_exact_intervals_of_accuracy_are_clopper_and_pearsons() -> None:
-    found = exact_accuracy(np.array([True] * 8 + [False] * 2))
+    found = exact_accuracy(np.array([True] * 8 + [False] * 2), single(10))
     assert found.value == 0.8
     assert (found.low, found.high) == pytest.approx((0.4439, 0.9748), abs=1e-4)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_no_mistake_among_few_images_is_no_certainty(right: bool) -> None:
+    labels = np.repeat([0, 1], [190, 10])
+    named = labels if right else 1 - labels
+    for metric in ("accuracy", "balanced_accuracy"):
+        found = intervals(labels, said(named), single(200), seed=1)[metric]
+        assert (found.low <= found.value <= found.high, found.value) == (True, float(right))
+        assert 0.01 < found.high - found.low < 0.2
+
+
+@pytest.mark.parametrize(
+    ("images", "recalls"), [((190, 10), (0.97, 0.95)), ((50, 50), (0.8, 0.8)), ((10,) * 10, (0.85,) * 10)]
+)
+def test_intervals_of_balanced_accuracy_cover_rare_classes_too(
+    images: tuple[int, ...], recalls: tuple[float, ...]
+) -> None:
+    """At the first of these a bootstrap covers in 44% of cases."""
+    rng, labels, covered = np.random.default_rng(4), np.repeat(np.arange(len(images)), images), 0
+    for seed in range(300):
+        right = rng.random(len(labels)) < np.array(recalls)[labels]
+        found = balanced_accuracy_interval(right, labels, single(len(labels)), seed)
+        covered += found.low <= np.mean(recalls) <= found.high
+    assert covered / 300 > 0.91
 
 
 @pytest.mark.parametrize(
     ("gained", "lost", "p"),
     [(0, 0, 1.0), (5, 0, 1 / 32), (0, 5, 1.0), (6, 2, 37 / 256), (8, 1, 10 / 512)],
 )
-def test_mcnemar_is_the_sign_test_on_what_only_one_gets_right(gained: int, lost: int, p: float) -> None:
-    assert mcnemar(gained, lost) == pytest.approx(p)
+def test_on_accuracy_the_randomisation_test_is_mcnemars(gained: int, lost: int, p: float) -> None:
+    labels = np.arange(40) % 2
+    first, second = labels.copy(), labels.copy()
+    second[:gained] = 1 - labels[:gained]
+    first[gained : gained + lost] = 1 - labels[gained : gained + lost]
+    found = randomisation_test(labels, said(first), said(second), single(40), "accuracy", seed=1)
+    assert found == pytest.approx(p, abs=4 * (p * (1 - p) / 2000) ** 0.5 + 0.0006)
+
+
+def test_copies_of_a_picture_do_not_make_a_difference_sure() -> None:
+    labels = np.arange(40) % 2
+    second = labels.copy()
+    second[:20] = 1 - labels[:20]
+    answers = said(labels), said(second)
+    assert randomisation_test(labels, *answers, single(40), "accuracy", seed=1) < 0.001
+    two = np.concatenate([np.zeros(10), np.ones(10), np.arange(2, 22)])
+    assert randomisation_test(labels, *answers, two, "accuracy", seed=1) == pytest.approx(1 / 4, abs=0.04)
+
+
+def test_a_metric_that_is_not_defined_has_no_p_value() -> None:
+    labels, answers = np.ones(5, dtype=np.int64), said(np.array([1, 1, 0, 1, 1]))
+    assert np.isnan(randomisation_test(labels, answers, answers, single(5), "roc_auc", seed=1))

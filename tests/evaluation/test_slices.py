@@ -9,8 +9,8 @@ PROBABILITIES = np.eye(2)[[0, 1, 1, 1, 0, 0]]
 
 
 def index(**extra: object) -> pd.DataFrame:
-    own = dict.fromkeys(("image", "label", "split", "group", "sha256"), "x")
-    return pd.DataFrame(own | {"width": 1, "height": 1} | extra, index=range(6))
+    own = dict.fromkeys(("image", "label", "split", "sha256"), "x")
+    return pd.DataFrame(own | {"group": list("abcdef"), "width": 1, "height": 1} | extra, index=range(6))
 
 
 def test_a_slice_has_its_images_metrics_and_an_exact_interval():
@@ -21,6 +21,16 @@ def test_a_slice_has_its_images_metrics_and_an_exact_interval():
     assert mono["accuracy_low"] == pytest.approx(0.0943, abs=1e-4)
     assert mono["accuracy_high"] == pytest.approx(0.9916, abs=1e-4)
     assert sum(part["images"] for part in found["cell_type"].values()) == 6
+
+
+def test_near_duplicates_make_a_slice_no_surer():
+    kind = ["mono"] * 3 + ["poly"] * 3
+    single, grouped = (
+        slices(index(cell_type=kind, group=list(groups)), LABELS, np.eye(2)[LABELS])["cell_type"]["mono"]
+        for groups in ("abcdef", "aaadef")
+    )
+    assert grouped["accuracy"] == single["accuracy"]
+    assert grouped["accuracy_low"] < single["accuracy_low"]
 
 
 def test_columns_that_divide_nothing_or_too_much_are_left_out():

@@ -13,9 +13,10 @@ from frostline.regimes.activations import Activations, measure
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.comparison import Comparison, Measurement
 from frostline.regimes.guide import classify_similarity
-from frostline.regimes.probe import cut_block, peak_block
+from frostline.regimes.probe import cut_block, peak_block, probe_answers
 from frostline.regimes.profile import CellProfile, Profile
 from frostline.regimes.reference import Reference, channel_moments, find_reference
+from frostline.training.standard_error import standard_error
 
 CONFIG = ProfileConfig()
 GROUPS = [str(number) for number in range(40)]
@@ -82,7 +83,9 @@ def test_the_probe_finds_what_tells_the_classes_apart(backbone: Backbone, activa
     assert len(cell.blocks) == backbone.depth
     assert cell.blocks[0].balanced_accuracy.value > 0.9
     scores = [block.balanced_accuracy.value for block in cell.blocks]
-    assert (cell.peak, cell.cut) == (peak_block(scores), cut_block(scores, len(LABELS)))
+    answers = [probe_answers(each, LABELS, GROUPS, CONFIG.folds, 1) for each in activations.pooled]
+    errors = [standard_error(right, LABELS, np.array(GROUPS)) for right in answers]
+    assert (cell.peak, cell.cut) == (peak_block(scores), cut_block(scores, errors))
 
 
 def test_one_class_has_no_depth_profile(backbone: Backbone, activations: Activations) -> None:

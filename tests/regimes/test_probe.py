@@ -5,9 +5,16 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_score, usable_folds
+from frostline.evaluation.intervals import balanced_accuracy_interval
+from frostline.interval import Interval
+from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, usable_folds
 
 ALONE = [str(number) for number in range(120)]
+
+
+def probe_score(features: np.ndarray, labels: np.ndarray, groups: list[str], folds: int, seed: int) -> Interval:
+    right = probe_answers(features, labels, groups, folds, seed)
+    return balanced_accuracy_interval(right, labels, np.array(groups), seed)
 
 
 def informative(strength: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -93,17 +100,33 @@ def test_more_columns_than_images_are_no_trouble() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "images", "peak", "cut"),
+    ("scores", "error", "peak", "cut"),
     [
-        ([], 40, None, None),
-        ([0.9], 40, 1, None),
-        ([0.6, 0.7, 0.8, 0.9, 0.95], 400, 5, 4),  # the usual cut of five blocks is the fourth, and it is best
-        ([0.6, 0.7, 0.81, 0.80, 0.79], 100, 3, 4),  # the third is better by luck's measure only
-        ([0.6, 0.7, 0.90, 0.80, 0.79], 100, 3, 3),  # beyond a standard error
-        ([0.6, 0.7, 0.801, 0.80, 0.79], 10_000, 3, 4),
-        ([0.6, 0.7, 0.82, 0.80, 0.79], 10_000, 3, 3),  # many images make a small lead count
-        ([0.8, 0.8, 0.8, 0.8, 0.8], 40, 1, 4),
+        ([], 0.06, None, None),
+        ([0.9], 0.06, 1, None),
+        ([0.6, 0.7, 0.8, 0.9, 0.95], 0.02, 5, 4),  # the usual cut of five blocks is the fourth, and it is best
+        ([0.6, 0.7, 0.81, 0.80, 0.79], 0.04, 3, 4),  # the third is better by luck's measure only
+        ([0.6, 0.7, 0.90, 0.80, 0.79], 0.04, 3, 3),  # beyond a standard error
+        ([0.6, 0.7, 0.801, 0.80, 0.79], 0.004, 3, 4),
+        ([0.6, 0.7, 0.82, 0.80, 0.79], 0.004, 3, 3),  # many images make a small lead count
+        ([0.8, 0.8, 0.8, 0.8, 0.8], 0.06, 1, 4),
     ],
 )
-def test_the_cut_leaves_its_usual_place_only_for_a_score_that_is_better_beyond_luck(scores, images, peak, cut) -> None:
-    assert (peak_block(scores), cut_block(scores, images)) == (peak, cut)
+def test_the_cut_leaves_its_usual_place_only_for_a_score_that_is_better_beyond_luck(scores, error, peak, cut) -> None:
+    assert (peak_block(scores), cut_block(scores, [error] * len(scores))) == (peak, cut)
+
+
+def test_near_duplicates_make_the_probe_no_surer() -> None:
+    features, labels = informative(1)
+    copies = np.repeat(np.arange(120), 4)
+    once = probe_score(features, labels, ALONE, 5, seed=1)
+    grouped = probe_score(features[copies], labels[copies], [ALONE[row] for row in copies], 5, seed=1)
+    fooled = probe_score(features[copies], labels[copies], [str(row) for row in range(480)], 5, seed=1)
+    assert grouped.high - grouped.low == pytest.approx(once.high - once.low, rel=0.25)
+    assert fooled.high - fooled.low < 0.6 * (once.high - once.low)
+
+
+def test_a_probe_without_a_mistake_is_not_certain() -> None:
+    found = probe_score(*informative(9), ALONE, 5, seed=1)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low < 0.99

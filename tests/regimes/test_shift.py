@@ -102,6 +102,17 @@ def test_more_images_narrow_the_interval() -> None:
     assert widths[0] > 1.4 * widths[1] > 1.4**2 * widths[2]
 
 
+def test_copies_of_images_narrow_nothing() -> None:
+    images, copies = activations(20, offset=1), np.repeat(np.arange(20), 4)
+    once = measure_shift(images, standard_reference(), seed=1).score
+    grouped, fooled = (
+        measure_shift(images.of(copies), standard_reference(), 1, groups).score
+        for groups in ([f"g{row}" for row in copies], None)
+    )
+    assert (grouped.low, grouped.high) == pytest.approx((once.low, once.high))
+    assert fooled.high - fooled.low < 0.7 * (once.high - once.low)
+
+
 def test_the_interval_covers_the_true_shift_about_as_often_as_it_says() -> None:
     truth = 1 / 1.001
     scores = [measure_shift(activations(100, 1.0, seed), standard_reference(), seed).score for seed in range(60)]

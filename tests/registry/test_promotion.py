@@ -117,7 +117,7 @@ def test_the_way_of_a_champion_and_back(registry, held_out):
     assert not worse.moved
     assert [check.name for check in worse.verdict.checks if not check.passed] == [
         "floor of balanced_accuracy",
-        "accuracy (McNemar)",
+        "accuracy (randomisation)",
         "accuracy (bootstrap)",
     ]
     assert registry.aliases() == {"challenger": "3", "champion": "2"}
@@ -144,7 +144,7 @@ def test_a_better_one_takes_over_and_rollback_serves_the_very_bytes_of_before(re
     last = registry.history()[-1]
     assert (last.version, last.before, last.author.why) == ("2", "1", "it was time")
     assert last.numbers["gained"] == len(held_out.paths)
-    assert last.checks["accuracy (McNemar)"].startswith("1.000 against 0.000")
+    assert last.checks["accuracy (randomisation)"].startswith("1.000 against 0.000")
 
     record = registry.rollback()
     assert (record.action, record.version, record.before) == ("rolled back", "1", "2")

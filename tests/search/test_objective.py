@@ -75,6 +75,8 @@ def test_folds_are_compared_image_by_image_and_a_hopeless_trial_ends_after_one(s
     table = trial_table(study.trials)
     assert table["value"].between(0, 1).all()
     assert table["state"].tolist()[:2] == ["complete", "pruned"]
+    best = good.user_attrs["history"][good.user_attrs["epochs"] - 1]
+    assert table["standard_error"][0] == good.user_attrs["standard_error"] == best["validation_standard_error"]
 
 
 def test_a_hold_out_is_compared_epoch_by_epoch(search):

@@ -21,6 +21,7 @@ from frostline.search.space import guide_settings, suggest
 from frostline.search.study import (
     POSITION,
     REASON,
+    STANDARD_ERROR,
     TrialFailed,
     best_trial,
     finished_trials,
@@ -39,6 +40,7 @@ def _objective(trial: optuna.Trial) -> float:
     settings = suggest(trial, CONFIG, DEPTH)
     trial.set_user_attr("thaw", settings.thaw)
     trial.set_user_attr("keep", settings.keep)
+    trial.set_user_attr(STANDARD_ERROR, 0.04)
     return settings.keep / 10 - settings.thaw / 20 + settings.dropout / 100
 
 
@@ -117,7 +119,7 @@ def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str)
         failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
         assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
         assert len(finished_trials(study)) == CONFIG.trials
-        assert best_trial(study, 100).state == TrialState.COMPLETE
+        assert best_trial(study).state == TrialState.COMPLETE
 
 
 def test_positions_that_an_earlier_version_repeated_or_left_out_are_each_run_once(storage: str) -> None:
@@ -205,7 +207,7 @@ def test_a_study_without_a_complete_trial_says_why(storage: str) -> None:
     with open_study(storage, "study", CONFIG) as study:
         run_study(study, objective, CONFIG, FIRST, seed=7)
         with pytest.raises(SearchError, match=r"has no complete trial\. Its trials ended so: memory ran out"):
-            best_trial(study, 100)
+            best_trial(study)
 
 
 def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> None:
@@ -222,18 +224,27 @@ def test_a_storage_that_cannot_be_opened_is_one_clear_error() -> None:
         list_studies("nonsense://nowhere")
 
 
-def test_of_trials_within_a_standard_error_the_one_that_trains_least_wins(storage: str) -> None:
-    with open_study(storage, "study", CONFIG) as study:
-        for score, thaw, keep in [(0.80, 3, 5), (0.78, 0, 5), (0.77, 0, 4), (0.775, 0, 4), (0.60, 0, 1)]:
-            study.add_trial(optuna.create_trial(value=score, user_attrs={"thaw": thaw, "keep": keep}))
-        assert best_trial(study, 100).value == 0.775
-        assert best_trial(study, 1_000_000).value == 0.80
+def _add(study: optuna.Study, error: float, *trials: tuple[float, int, int]) -> None:
+    """Trials of (score, thaw, keep); the error of the best score is what counts, those of others are large."""
+    best = max(score for score, _, _ in trials)
+    for score, thaw, keep in trials:
+        attributes = {"thaw": thaw, "keep": keep, STANDARD_ERROR: error if score == best else 0.5}
+        study.add_trial(optuna.create_trial(value=score, user_attrs=attributes))
 
 
-def test_the_guides_trial_wins_unless_it_is_beaten_by_a_standard_error(storage: str) -> None:
+@pytest.mark.parametrize(("error", "winner"), [(0.04, 0.775), (0.0004, 0.80)])
+def test_of_trials_within_a_standard_error_the_one_that_trains_least_wins(
+    storage: str, error: float, winner: float
+) -> None:
     with open_study(storage, "study", CONFIG) as study:
-        for score, thaw, keep in [(0.77, 5, 5), (0.80, 0, 4), (0.78, 0, 3)]:
-            study.add_trial(optuna.create_trial(value=score, user_attrs={"thaw": thaw, "keep": keep}))
-        guide = study.trials[0]
-        assert best_trial(study, 100, guide).number == guide.number
-        assert best_trial(study, 1000, guide).value == 0.80
+        _add(study, error, (0.80, 3, 5), (0.78, 0, 5), (0.77, 0, 4), (0.775, 0, 4), (0.60, 0, 1))
+        assert best_trial(study).value == winner
+
+
+@pytest.mark.parametrize(("error", "winner"), [(0.04, 0.77), (0.0126, 0.80)])
+def test_the_guides_trial_wins_unless_it_is_beaten_by_a_standard_error(
+    storage: str, error: float, winner: float
+) -> None:
+    with open_study(storage, "study", CONFIG) as study:
+        _add(study, error, (0.77, 5, 5), (0.80, 0, 4), (0.78, 0, 3))
+        assert best_trial(study, study.trials[0]).value == winner

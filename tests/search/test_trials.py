@@ -8,10 +8,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.search.trials import best_of_first, settings_of, trial_table
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import SCORE
+from frostline.training.trial import SCORE, STANDARD_ERROR
 
 SETTINGS = TrialSettings("pretrained", 5, 0, 1e-3, 1e-5, 1.0, 0.3, "both", "mirror")
 FIRST = ("fine_tune", "retrain", "end_of_convnet")
+
+
+def _epoch(score: float) -> dict[str, float]:
+    return {SCORE: score, STANDARD_ERROR: 0.03}
 
 
 def trial(position: int, value: float | None, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
@@ -20,7 +24,7 @@ def trial(position: int, value: float | None, state: TrialState = TrialState.COM
         state=state,
         user_attrs=vars(SETTINGS)
         | {"position": position, "strategy": "end_of_convnet", "freeze_depth": 5}
-        | {"history": [] if value is None else [{SCORE: value - 0.1}, {SCORE: value}]},
+        | {"history": [] if value is None else [_epoch(value + 0.02), _epoch(value), _epoch(value - 0.1)]},
     )
 
 
@@ -37,6 +41,12 @@ def test_the_guides_trial_is_the_best_of_those_it_asked_for(wanted: tuple[str, .
     assert (found.user_attrs["position"] if found else None) == position
 
 
+def test_of_equal_ones_the_guides_trial_is_the_first_although_it_ran_again_last() -> None:
+    found = best_of_first([trial(1, 0.7), trial(0, 0.7)], FIRST, ("fine_tune", "retrain"))
+    assert found is not None
+    assert found.user_attrs["position"] == 0
+
+
 def test_a_guides_trial_that_was_not_completed_does_not_count() -> None:
     trials = [trial(0, 0.9, TrialState.PRUNED), trial(1, None, TrialState.FAIL), trial(3, 0.95)]
     assert best_of_first(trials, FIRST, ("fine_tune", "retrain")) is None
@@ -51,7 +61,7 @@ def test_the_table_has_a_row_a_trial_in_order_of_position() -> None:
     assert table["keep"].tolist() == [5, 5, 5]
 
 
-def test_a_pruned_trial_has_its_best_score_and_not_what_it_reported_last() -> None:
+def test_a_pruned_trial_has_its_settled_score_and_neither_its_luckiest_nor_what_it_reported_last() -> None:
     pruned = trial(0, 0.6, TrialState.PRUNED)
     pruned.value = 0.99
     assert trial_table([pruned])["value"].tolist() == [0.6]

@@ -1,31 +1,108 @@
-"""The last epoch as good as the best, and how good that is."""
+"""How sure a score is, by simulation; and the last epoch as good as the best."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline.training.standard_error import one_standard_error_below, settled_epoch
+from frostline.training.standard_error import (
+    effective_images,
+    one_standard_error_below,
+    settled_epoch,
+    standard_error,
+)
+
+SIMULATIONS = 1500
 
 
-@given(best=st.floats(0, 1), images=st.integers(1, 10**6))
-def test_the_floor_lies_below_the_best_and_rises_with_the_number_of_images(best, images):
-    floor = one_standard_error_below(best, images)
-    assert floor <= best
-    assert floor <= one_standard_error_below(best, 4 * images)
+def answers(rng, images, recalls, group=1, alike=0.0):
+    """Right answers, labels and groups; images of a group share an answer with the chance `alike`."""
+    labels = np.repeat(np.arange(len(images)), images)
+    groups = np.arange(len(labels)) // group
+    shared, own = rng.random(len(labels))[groups], rng.random(len(labels))
+    drawn = np.where((rng.random(len(labels)) < alike), shared, own)
+    return drawn < np.array(recalls)[labels], labels, groups
 
 
-def test_the_floor_is_the_binomial_standard_error_below():
-    assert one_standard_error_below(0.8, 100) == pytest.approx(0.76)
+def balanced(right, labels):
+    return np.mean([right[labels == name].mean() for name in np.unique(labels)])
 
 
 @pytest.mark.parametrize(
-    ("scores", "images", "epoch"),
+    ("images", "recalls"),
     [
-        ([0.5, 0.9, 0.7], 10_000, 2),
-        ([0.5, 0.9, 0.89, 0.5], 100, 3),
-        ([0.9], 1, 1),
-        ([1.0, 0.99, 1.0, 0.5], 50, 3),
+        ((190, 10), (0.8, 0.8)),
+        ((190, 10), (0.95, 0.6)),
+        ((50, 50), (0.8, 0.8)),
+        ((3, 60), (0.7, 0.9)),
+        ((10,) * 10, tuple(np.linspace(0.5, 0.95, 10))),
     ],
 )
-def test_the_settled_epoch_is_the_last_within_a_standard_error_of_the_best(scores, images, epoch):
-    assert settled_epoch(scores, images) == epoch
+def test_it_is_how_much_scores_of_other_images_differ(images, recalls):
+    rng = np.random.default_rng(1)
+    drawn = [answers(rng, images, recalls) for _ in range(SIMULATIONS)]
+    truth = np.std([balanced(right, labels) for right, labels, _ in drawn])
+    claimed = np.sqrt(np.mean([standard_error(*each) ** 2 for each in drawn]))
+    assert claimed == pytest.approx(truth, rel=0.1)
+
+
+@pytest.mark.parametrize(("group", "alike"), [(4, 1.0), (4, 0.5), (10, 0.6)])
+def test_images_of_a_group_count_for_as_much_as_they_tell(group, alike):
+    rng = np.random.default_rng(2)
+    drawn = [answers(rng, (60, 60), (0.8, 0.8), group, alike) for _ in range(SIMULATIONS)]
+    truth = np.std([balanced(right, labels) for right, labels, _ in drawn])
+    claimed = np.sqrt(np.mean([standard_error(*each) ** 2 for each in drawn]))
+    assert claimed == pytest.approx(truth, rel=0.15)
+
+
+def test_190_to_10_images_are_not_as_sure_as_200():
+    labels = np.repeat([0, 1], [190, 10])
+    right = np.concatenate([np.arange(190) < 152, np.arange(10) < 8])
+    assert standard_error(right, labels, np.arange(200)) == pytest.approx(0.068, abs=0.001)
+
+
+@pytest.mark.parametrize(("images", "least"), [((50, 50), 0.009), ((190, 10), 0.03), ((1, 1), 0.2)])
+def test_no_mistake_is_no_certainty(images, least):
+    labels = np.repeat([0, 1], images)
+    right = np.ones(len(labels), dtype=bool)
+    assert standard_error(right, labels, np.arange(len(labels))) > least
+    assert standard_error(~right, labels, np.arange(len(labels))) > least
+
+
+def test_a_class_without_images_has_no_say():
+    labels, right = np.array([0, 0, 3, 3]), np.array([True, False, True, True])
+    one = standard_error(right, labels, np.arange(4))
+    assert one == standard_error(right, np.array([0, 0, 1, 1]), np.arange(4))
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 5))
+def test_copies_of_images_tell_nothing_and_single_images_are_images(right, copies):
+    once = effective_images(np.array(right), np.arange(len(right)))
+    assert once == pytest.approx(len(right))
+    groups = np.repeat(np.arange(len(right)), copies)
+    assert effective_images(np.repeat(right, copies), groups) == pytest.approx(once)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
+def test_images_are_worth_no_more_than_themselves_and_no_less_than_their_groups(drawn):
+    right, groups = (np.array(each) for each in zip(*drawn, strict=True))
+    sizes = np.unique(groups, return_counts=True)[1]
+    worth = effective_images(right, groups)
+    assert len(right) ** 2 / (sizes**2).sum() - 1e-9 <= worth <= len(right) + 1e-9
+
+
+def test_the_floor_is_a_standard_error_of_the_best_below_it():
+    assert one_standard_error_below([0.6, 0.8, 0.7], [0.3, 0.04, 0.2]) == pytest.approx(0.76)
+
+
+@pytest.mark.parametrize(
+    ("scores", "error", "epoch"),
+    [
+        ([0.5, 0.9, 0.7], 0.003, 2),
+        ([0.5, 0.9, 0.89, 0.5], 0.03, 3),
+        ([0.9], 0.3, 1),
+        ([1.0, 0.99, 0.98, 0.5], 0.015, 2),
+    ],
+)
+def test_the_settled_epoch_is_the_last_within_a_standard_error_of_the_best(scores, error, epoch):
+    assert settled_epoch(scores, [error] * len(scores)) == epoch

@@ -35,6 +35,16 @@ def test_certain_and_wrong_has_a_finite_temperature():
     assert fit_temperature(np.array([0, 1, 1]), certain) == pytest.approx(10, rel=0.01)
 
 
+@pytest.mark.parametrize("images", [10, 100])
+def test_no_mistake_among_few_images_does_not_call_for_certainty(images):
+    """At the temperature 0.1, where the loss alone would end, the first mistake to come would cost 40 nats."""
+    labels = np.arange(images) % 2
+    sure = np.where(np.eye(2)[labels] == 1, 0.98, 0.02)
+    temperature = fit_temperature(labels, sure)
+    assert 0.4 < temperature < 1
+    assert with_temperature(sure, temperature).max() < 0.9999
+
+
 def test_a_softened_network_says_what_scaling_its_answers_gives():
     inputs = keras.Input((4,))
     network = keras.Model(inputs, keras.layers.Dense(3, activation="softmax", name="head")(inputs))

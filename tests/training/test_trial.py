@@ -15,8 +15,8 @@ from frostline.training.fit import TrainingDiverged
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
-from frostline.training.standard_error import settled_epoch
-from frostline.training.trial import SCORE, Trainer, epochs_within_budget
+from frostline.training.standard_error import standard_error
+from frostline.training.trial import SCORE, STANDARD_ERROR, Trainer, best_epoch, epochs_within_budget
 
 HEAD_ONLY = TrialSettings("pretrained", 5, 0, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
 CONFIG = BackboneConfig(image_size=48)
@@ -60,7 +60,8 @@ def held_out(packed_cells, train_config, tmp_path):
 def test_training_stops_when_patience_runs_out_and_names_the_best_epoch(held_out, watcher):
     result = held_out.validate(HEAD_ONLY, 3, watcher)
     scores = [epoch[SCORE] for epoch in result.history]
-    assert result.epochs == settled_epoch(scores, len(held_out.cell.validation_rows))
+    assert result.epochs == best_epoch(result.history)
+    assert result.standard_error == result.history[result.epochs - 1][STANDARD_ERROR] > 0
     assert result.score == scores[result.epochs - 1]
     assert len(scores) == 30 or len(scores) == result.epochs + 3
     assert watcher.epochs == list(enumerate(result.history, start=1))
@@ -73,6 +74,20 @@ def test_training_stops_after_patience_epochs_below_the_best(monkeypatch, held_o
     monkeypatch.setattr("sklearn.metrics.balanced_accuracy_score", lambda *_: next(scores))
     result = held_out.validate(HEAD_ONLY, 3, watcher)
     assert (result.epochs, result.score, len(result.history)) == (1, 0.95, 4)
+
+
+def test_a_score_knows_its_classes_and_groups(packed_cells, train_config, tmp_path, watcher):
+    """Whether each validation image was right, counted by hand; four neighbours are a group."""
+    packed = packed_cells(48)
+    grouped = replace(packed, index=packed.index.assign(group=[f"g{row // 4}" for row in range(24)]))
+    cell = make_cell(grouped, 12, train_config.model_copy(update={"folds": 2}), seed=20)
+    trainer = Trainer(Setup(cell, "vgg16", CONFIG, train_config, PrefixCache(tmp_path, 10**9), seed=20))
+    last = trainer.validate(HEAD_ONLY, 3, watcher).history[-1]
+    right = np.concatenate([certainties for _, _, certainties in watcher.folds]) > 0.5
+    rows = cell.validation_rows
+    expected = standard_error(right, packed.labels[rows], grouped.index["group"].to_numpy()[rows])
+    assert last[STANDARD_ERROR] == pytest.approx(expected)
+    assert last[STANDARD_ERROR] >= standard_error(right, packed.labels[rows], rows) - 1e-12
 
 
 def test_folds_are_trained_one_after_another_and_scored_together(trainer, watcher):

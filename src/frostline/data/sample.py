@@ -56,8 +56,8 @@ def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareCon
 
     Files are drawn until there are so many usable images, or none is left, or three times as many were decoded: nearly
     all of those are then copies of one another. Files that are no pictures cost a look at their first bytes. A folder
-    with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ only train/ is looked at.
-    Raises DataError if there is no folder, no file, or no usable image.
+    with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ the last is left alone, as
+    a cell leaves it. Raises DataError if there is no folder, no file, or no usable image.
     """
     records, classes, loose = _records(folder)
     numbers = {label: number for number, label in enumerate(classes or [""])}
@@ -97,7 +97,7 @@ def _records(folder: Path) -> tuple[list[Record], tuple[str, ...], int]:
         raise DataError(f"{folder} is not a folder (seen from {Path.cwd()}). Give a folder of pictures.")
     loose = [Record(image=file, label="") for file in FolderSource(folder).loose_files()]
     try:
-        records = [record for record in FolderSource(folder).records() if record.split in (None, "train")]
+        records = [record for record in FolderSource(folder).records() if record.split != "test"]
     except DataError:
         if loose:
             return loose, (), 0

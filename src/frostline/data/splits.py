@@ -35,19 +35,26 @@ def assign_splits(
 
 
 def cell_rows(index: pd.DataFrame, per_class: int, seed: int) -> Rows:
-    """Row numbers, int64, of a cell's images: of split train, at most `per_class` of each class.
+    """Row numbers, int64, of a cell's images: of each class at most `per_class`, of the splits train and val.
 
-    In seeded order. A smaller cell is a subset of a larger one.
+    A cell is its data set in small: it has images of both splits in the proportion that the source has, one of each at
+    least where there are any and `per_class` is not 1. In seeded order. A smaller cell is a subset of a larger one.
     """
     ranked = pd.DataFrame(
         {
             "row": np.arange(len(index)),
             "label": index["label"].to_numpy(),
+            "split": index["split"].to_numpy(),
             "rank": [_rank(seed, sha256) for sha256 in index["sha256"]],
         }
     )
-    ranked = ranked[(index["split"] == "train").to_numpy()].sort_values("rank")
-    return ranked.groupby("label", sort=False).head(per_class)["row"].to_numpy(np.int64)
+    ranked = ranked[ranked["split"] != "test"].sort_values("rank")
+    side = ranked.groupby(["label", "split"])["row"]
+    first, share = side.cumcount() == 0, (side.cumcount() + 0.5) / side.transform("size")
+    # Each side's first, then both in step: every beginning of a class has them in proportion.
+    ranked = ranked.assign(turn=share.mask(first, 0.0)).sort_values(["turn", "split"], kind="stable")
+    chosen = ranked.groupby("label", sort=False).head(per_class)
+    return chosen.sort_values("rank")["row"].to_numpy(np.int64)
 
 
 def validation_splits(
@@ -55,15 +62,23 @@ def validation_splits(
 ) -> list[tuple[Rows, Rows]]:
     """Pairs of (training rows, validation rows) of `index` for a cell of `rows`, stratified and by whole groups.
 
-    If the source gave validation images, these are the one validation set. Otherwise a cell of at most `folds_up_to`
-    images gets `folds` folds (fewer where a class has fewer groups), a larger one a hold-out of `holdout_fraction`.
+    If the source gave validation images, the cell's are its one validation set. Otherwise a cell of at most
+    `folds_up_to` images gets `folds` folds (fewer where a class has fewer groups), a larger one a hold-out of
+    `holdout_fraction`.
 
     Raises:
-        DataError: a class has too few groups for both sides to show it.
+        DataError: a class has too few groups for both sides to show it, or a cell with given validation images has
+            none of them, or nothing else.
     """
-    given = np.flatnonzero(index["split"] == "val")
-    if given.size:
-        return [(rows, given)]
+    if (index["split"] == "val").any():
+        held = (index["split"] == "val").to_numpy()[rows]
+        if held.all() or not held.any():
+            lacking = "no other to train on" if held.all() else "none of them"
+            raise DataError(
+                f"The source names validation images, but this cell of {len(rows)} images has {lacking}. Raise the "
+                "size in params.yaml to 2 or more images a class, or let the source name both train and val."
+            )
+        return [(rows[~held], rows[held])]
     labels, groups = index["label"].to_numpy()[rows], index["group"].to_numpy()[rows]
     groups_per_class = pd.Series(groups).groupby(labels).nunique()
     if groups_per_class.min() < 2:

@@ -21,15 +21,18 @@ def slices(index: pd.DataFrame, labels: Labels, probabilities: Floats) -> Slices
     or of more than twelve, divide nothing useful and are left out. `index` has the rows of the N images.
     """
     found: Slices = {}
+    groups = index["group"].to_numpy(dtype=str)
     for name, column in other_columns(index).items():
         values = index[column].astype(str).to_numpy()
         if 1 < len(cells := np.unique(values)) <= _MOST_VALUES:
-            found[name] = {str(cell): _slice(values == cell, labels, probabilities) for cell in cells}
+            found[name] = {str(cell): _slice(values == cell, labels, probabilities, groups) for cell in cells}
     return found
 
 
-def _slice(rows: NDArray[np.bool_], labels: Labels, probabilities: Floats) -> dict[str, float]:
-    accuracy = exact_accuracy(probabilities[rows].argmax(axis=1) == labels[rows])
+def _slice(
+    rows: NDArray[np.bool_], labels: Labels, probabilities: Floats, groups: NDArray[np.str_]
+) -> dict[str, float]:
+    accuracy = exact_accuracy(probabilities[rows].argmax(axis=1) == labels[rows], groups[rows])
     return {
         "images": int(rows.sum()),
         "accuracy": accuracy.value,

@@ -10,12 +10,14 @@ from frostline.backbones.surgery import Backbone
 from frostline.config import ProfileConfig
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cell_rows
+from frostline.evaluation.intervals import balanced_accuracy_interval
 from frostline.regimes.activations import Activations, measured_layers
 from frostline.regimes.comparison import Comparison, Measurement
 from frostline.regimes.guide import classify_similarity, classify_size, recommend
-from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_score, usable_folds
+from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, usable_folds
 from frostline.regimes.profile import BlockProbe, CellProfile, LayerShift, Profile
 from frostline.regimes.shift import measure_shift
+from frostline.training.standard_error import standard_error
 
 __all__ = ["MIN_IMAGES", "make_profile", "profile_cell", "profile_cells"]
 
@@ -92,8 +94,8 @@ def profile_cell(
     # One thread: these matrices are small, and linear algebra's threads wait far longer than they work where the
     # backend's threads, or another process, hold the cores.
     with threadpool_limits(1):
-        shift = measure_shift(measured.compared, reference, seed) if reference else None
-        blocks = _depth_profile(comparison.seen, measured.seen, labels, groups, config.folds, seed)
+        shift = measure_shift(measured.compared, reference, seed, groups) if reference else None
+        blocks, errors = _depth_profile(comparison.seen, measured.seen, labels, groups, config.folds, seed)
     layers = tuple(
         LayerShift(name=layer.name, block=layer.block, shift=value)
         for layer, value in zip(measured_layers(comparison.compared), shift.layers if shift else (), strict=False)
@@ -101,6 +103,7 @@ def profile_cell(
     size = classify_size(float(np.median(counts)), sum(counts), config)
     similarity = classify_similarity(shift.score if shift and len(labels) >= MIN_IMAGES else None, config)
     recommendation = recommend(size, similarity)
+    scores = [block.balanced_accuracy.value for block in blocks]
     return CellProfile(
         images=sum(counts),
         per_class=float(np.median(counts)),
@@ -112,8 +115,8 @@ def profile_cell(
         strategies=recommendation.strategies,
         reason=recommendation.reason,
         order=recommendation.order,
-        peak=peak_block([block.balanced_accuracy.value for block in blocks]),
-        cut=cut_block([block.balanced_accuracy.value for block in blocks], len(labels)),
+        peak=peak_block(scores),
+        cut=cut_block(scores, errors),
         layers=layers,
         blocks=blocks,
     )
@@ -126,16 +129,22 @@ def _depth_profile(
     groups: Sequence[str],
     folds: int,
     seed: int,
-) -> tuple[BlockProbe, ...]:
+) -> tuple[tuple[BlockProbe, ...], list[float]]:
+    """The blocks, and the standard error of each one's score."""
     folds = usable_folds(labels, groups, folds)
     if folds < 2:
-        return ()
-    return tuple(
+        return (), []
+    names = np.array(groups)
+    answers = [probe_answers(features, labels, groups, folds, seed) for features in activations.pooled]
+    blocks = tuple(
         BlockProbe(
             name=name,
             block=block,
-            balanced_accuracy=probe_score(features, labels, groups, folds, seed),
+            balanced_accuracy=balanced_accuracy_interval(right, labels, names, seed),
             log_evidence=log_evidence(features, labels),
         )
-        for block, (name, features) in enumerate(zip(backbone.block_names, activations.pooled, strict=True), start=1)
+        for block, (name, right, features) in enumerate(
+            zip(backbone.block_names, answers, activations.pooled, strict=True), start=1
+        )
     )
+    return blocks, [standard_error(right, labels, names) for right in answers]

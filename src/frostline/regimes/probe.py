@@ -6,14 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from frostline.interval import Interval
 from frostline.training.settings import guide_depth
 from frostline.training.standard_error import one_standard_error_below
 
-__all__ = ["cut_block", "log_evidence", "peak_block", "probe_score", "usable_folds"]
+__all__ = ["cut_block", "log_evidence", "peak_block", "probe_answers", "usable_folds"]
 
 _PENALTIES = tuple(10.0**exponent for exponent in range(-1, 6))
-_RESAMPLES = 2000
 Features = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
@@ -25,12 +23,13 @@ def usable_folds(labels: Labels, groups: Sequence[str], folds: int) -> int:
     return min(folds, int(pd.Series(list(groups)).groupby(labels).nunique().min()))
 
 
-def probe_score(features: Features, labels: Labels, groups: Sequence[str], folds: int, seed: int) -> Interval:
-    """Balanced accuracy of a linear probe (Alain and Bengio 2016, arXiv 1610.01644) on held-out folds, in [0, 1].
+def probe_answers(
+    features: Features, labels: Labels, groups: Sequence[str], folds: int, seed: int
+) -> NDArray[np.bool_]:
+    """Which images [N] a linear probe (Alain and Bengio 2016, arXiv 1610.01644) gets right when their fold is held out.
 
     `features` [N, D] are pooled activations, `labels` [N] integers; a group is never divided between folds. The probe
-    is a ridge classifier on standardised features, its penalty chosen by leave-one-out in closed form. The interval is
-    that of a bootstrap over the images of each class, given the predictions.
+    is a ridge classifier on standardised features, its penalty chosen by leave-one-out in closed form.
     """
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -40,13 +39,7 @@ def probe_score(features: Features, labels: Labels, groups: Sequence[str], folds
     probe = make_pipeline(StandardScaler(), RidgeClassifierCV(_PENALTIES, class_weight="balanced"))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     predicted = cross_val_predict(probe, features.astype(np.float64), labels, groups=groups, cv=splitter)
-    images = np.bincount(labels)
-    right = np.bincount(labels, weights=predicted == labels)[images > 0]
-    images = images[images > 0]
-    # Of each class, the right ones among images drawn with replacement are binomial.
-    recalls = np.random.default_rng(seed).binomial(images, right / images, size=(_RESAMPLES, len(images))) / images
-    low, high = np.percentile(recalls.mean(axis=1), [2.5, 97.5])
-    return Interval(value=float((right / images).mean()), low=float(low), high=float(high))
+    return np.asarray(predicted == labels)
 
 
 def log_evidence(features: Features, labels: Labels) -> float:
@@ -71,15 +64,16 @@ def peak_block(scores: Sequence[float]) -> int | None:
     return 1 + int(np.argmax(scores)) if scores else None
 
 
-def cut_block(scores: Sequence[float], images: int) -> int | None:
+def cut_block(scores: Sequence[float], errors: Sequence[float]) -> int | None:
     """Of the blocks before the last that score as well as the best of them, the one nearest to the guide's usual cut.
 
-    As well is within a standard error of an accuracy on `images`: on few images the highest of several scores is a
-    lucky one. None without an earlier block.
+    As well is within a standard error, by the `errors` of the scores: on few images the highest of several scores is
+    a lucky one. None without an earlier block.
     """
-    earlier = dict(enumerate(scores[:-1], start=1))
+    earlier = scores[:-1]
     if not earlier:
         return None
     _, usual, _ = guide_depth("start_of_convnet", len(scores))
-    floor = one_standard_error_below(max(earlier.values()), images)
-    return min((block for block, score in earlier.items() if score >= floor), key=lambda block: abs(block - usual))
+    floor = one_standard_error_below(earlier, errors[:-1])
+    as_well = [block for block, score in enumerate(earlier, start=1) if score >= floor]
+    return min(as_well, key=lambda block: abs(block - usual))

@@ -1,8 +1,10 @@
 """Shift: how far the target's channels lie from the original data's, layer by layer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from frostline.interval import Interval
@@ -24,15 +26,20 @@ class Shift:
     layers: tuple[Interval, ...]
 
 
-def measure_shift(activations: Activations, reference: Reference, seed: int) -> Shift:
+def measure_shift(
+    activations: Activations, reference: Reference, seed: int, groups: Sequence[str] | None = None
+) -> Shift:
     """Compare channels as Gaussians; a layer's shift is the median over its channels, the score that over layers.
 
     Medians, because a few channels are nearly dead and a few layers (the first and the last) unreliable. The intervals
-    are percentiles over bootstrap resamples of the images (Efron 1979). Few images overstate a divergence, and
-    resamples of them do so once more: that bias is taken off both.
+    are percentiles over bootstrap resamples of the images (Efron 1979), or of `groups` [N] of like ones. Few images
+    overstate a divergence, and resamples of them do so once more: that bias is taken off both.
     """
     count = len(activations.means[0])
-    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES) / count
+    group = np.arange(count) if groups is None else pd.factorize(np.array(groups))[0]
+    number = int(group.max()) + 1
+    times = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=_RESAMPLES)[:, group]
+    weights = times / times.sum(axis=1, keepdims=True)
     weights = np.vstack([np.full(count, 1 / count), weights])  # the first row is the sample itself
     layers = np.array(
         [

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.config import PromotionConfig
-from frostline.evaluation.intervals import mcnemar, paired_gains
+from frostline.errors import RegistryError
+from frostline.evaluation.intervals import paired_gains, randomisation_test
 from frostline.evaluation.metrics import HIGHER_IS_BETTER, Labels, measure
 
 __all__ = ["Check", "Evidence", "Verdict", "judge"]
@@ -63,15 +64,14 @@ def judge(
 ) -> Verdict:
     """Judge by `labels` [N] of test images in `groups` [N] of near duplicates; without a champion, by floors alone.
 
-    A challenger must pass two one-sided tests at `config.level`: McNemar's exact one, that it is right more often, and
-    a bootstrap of the difference in `config.metric`. As it needs both, one that is right no more often passes no more
-    often than the exact test lets it.
+    `config.metric` decides, and no other: a challenger must pass two one-sided tests of it at `config.level`, a paired
+    randomisation test and a bootstrap of the difference. The first holds the level on any number of images; the second
+    says by how much it is better, and also holds where one of the two answers is the more erratic one.
     """
     checks = [_floor(labels, challenger, metric, floor) for metric, floor in config.floors.items()]
     if champion is not None:
         checks += [
-            _accuracy(labels, challenger, champion, config.level),
-            _metric(labels, groups, challenger, champion, config, seed),
+            *_metric(labels, groups, challenger, champion, config, seed),
             _calibration(labels, challenger, champion, config.calibration_error),
             _latency(challenger, champion, config.latency),
         ]
@@ -93,25 +93,8 @@ def _readable(challenger: Evidence, champion: Evidence | None) -> Check:
 def _floor(labels: Labels, challenger: Evidence, metric: str, floor: float) -> Check:
     value = measure(metric, labels, challenger.probabilities)
     passed, bound = (value >= floor, "at least") if metric in HIGHER_IS_BETTER else (value <= floor, "at most")
-    return Check(f"floor of {metric}", passed, f"{value:.3f}; {bound} {floor:g}", {f"challenger_{metric}": value})
-
-
-def _accuracy(labels: Labels, challenger: Evidence, champion: Evidence, level: float) -> Check:
-    new, old = (each.probabilities.argmax(axis=1) == labels for each in (challenger, champion))
-    gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
-    p = mcnemar(gained, lost)
-    return Check(
-        "accuracy (McNemar)",
-        p <= level,
-        f"{new.mean():.3f} against {old.mean():.3f}, {gained} gained and {lost} lost: p = {p:.3g}; at most {level:g}",
-        {
-            "challenger_accuracy": float(new.mean()),
-            "champion_accuracy": float(old.mean()),
-            "gained": gained,
-            "lost": lost,
-            "mcnemar_p": p,
-        },
-    )
+    found = f"{value:.3f}" if np.isfinite(value) else "not defined on these images"
+    return Check(f"floor of {metric}", passed, f"{found}; {bound} {floor:g}", {f"challenger_{metric}": value})
 
 
 def _metric(
@@ -121,15 +104,40 @@ def _metric(
     champion: Evidence,
     config: PromotionConfig,
     seed: int,
-) -> Check:
+) -> tuple[Check, Check]:
     metric, probabilities = config.metric, (challenger.probabilities, champion.probabilities)
     new, old = (measure(metric, labels, each) for each in probabilities)
+    if not np.isfinite([new, old]).all():
+        raise RegistryError(
+            f"promotion.metric in params.yaml is {metric}, which these {len(labels)} test images do not define: they "
+            "show one class alone. Choose another metric, or prepare test images of every class."
+        )
+    p = randomisation_test(labels, *probabilities, groups, metric, seed)
     low = float(np.nanquantile(paired_gains(labels, *probabilities, groups, metric, seed), config.level))
-    return Check(
-        f"{metric} (bootstrap)",
-        low > 0,
-        f"{new:.3f} against {old:.3f}: better by {low:+.3f} or more, to {1 - config.level:.0%} certain; above 0",
-        {f"challenger_{metric}": new, f"champion_{metric}": old, "gain_low": low},
+    right, was_right = (each.argmax(axis=1) == labels for each in probabilities)
+    gained, lost = int((right & ~was_right).sum()), int((was_right & ~right).sum())
+    return (
+        Check(
+            f"{metric} (randomisation)",
+            p <= config.level,
+            f"{new:.3f} against {old:.3f}, {gained} images gained and {lost} lost: p = {p:.3g}; at most "
+            f"{config.level:g}",
+            {
+                f"challenger_{metric}": new,
+                f"champion_{metric}": old,
+                "challenger_accuracy": float(right.mean()),
+                "champion_accuracy": float(was_right.mean()),
+                "gained": gained,
+                "lost": lost,
+                "randomisation_p": p,
+            },
+        ),
+        Check(
+            f"{metric} (bootstrap)",
+            low > 0,
+            f"better by {low:+.3f} or more, to {1 - config.level:.0%} certain; above 0",
+            {"gain_low": low},
+        ),
     )
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from frostline.config import SearchConfig
 from frostline.search.space import suggest
-from frostline.search.study import POSITION, TrialFailed, seed_at
+from frostline.search.study import POSITION, STANDARD_ERROR, TrialFailed, seed_at
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.fit import TrainingDiverged
 from frostline.training.settings import TrialSettings, strategy_of
-from frostline.training.trial import SCORE, Trainer, Validation
+from frostline.training.trial import SCORE, Trainer, Validation, best_epoch
 
 __all__ = ["Objective"]
 
@@ -79,8 +79,8 @@ class Objective:
         try:
             validation = self._validate(settings, position, watcher)
         except optuna.TrialPruned as pruned:
-            scores = [metrics[SCORE] for metrics in history]
-            conclude("pruned", "FINISHED", str(pruned), max(scores), scores.index(max(scores)) + 1)
+            epoch = best_epoch(history)
+            conclude("pruned", "FINISHED", str(pruned), history[epoch - 1][SCORE], epoch)
             raise
         except TrialFailed as failure:
             conclude("failed", "FAILED", str(failure), None, len(history))
@@ -89,6 +89,7 @@ class Objective:
             run.fail(error)
             raise
         trial.set_user_attr("epochs", validation.epochs)
+        trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
         trial.set_user_attr("temperature", validation.temperature)
         conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score

@@ -31,6 +31,7 @@ from frostline.training.standard_error import one_standard_error_below
 __all__ = [
     "POSITION",
     "REASON",
+    "STANDARD_ERROR",
     "TrialFailed",
     "best_trial",
     "finished_trials",
@@ -42,6 +43,7 @@ __all__ = [
 
 POSITION = "position"
 REASON = "reason"
+STANDARD_ERROR = "standard_error"
 _HEARTBEAT_SECONDS = 20
 _P_THRESHOLD = 0.1
 _FEWEST_PAIRS = 8
@@ -216,8 +218,8 @@ def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
     return run
 
 
-def best_trial(study: optuna.Study, images: int, guide: FrozenTrial | None = None) -> FrozenTrial:
-    """The complete trial to use, when scores are accuracies over `images` images.
+def best_trial(study: optuna.Study, guide: FrozenTrial | None = None) -> FrozenTrial:
+    """The complete trial to use, by scores and their standard errors (the user attribute STANDARD_ERROR).
 
     Of those within a standard error of the highest score (see training.standard_error) the `guide`'s, which nothing has
     then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores highest.
@@ -227,7 +229,9 @@ def best_trial(study: optuna.Study, images: int, guide: FrozenTrial | None = Non
     if not complete:
         reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished_trials(study)}
         raise SearchError(f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}.")
-    floor = one_standard_error_below(max(trial.values[0] for trial in complete), images)
+    floor = one_standard_error_below(
+        [trial.values[0] for trial in complete], [trial.user_attrs[STANDARD_ERROR] for trial in complete]
+    )
     if guide and guide.values[0] >= floor:
         return guide
     return min(

@@ -6,9 +6,9 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.search.study import POSITION, REASON
+from frostline.search.study import POSITION, REASON, STANDARD_ERROR
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import SCORE
+from frostline.training.trial import SCORE, best_epoch
 
 __all__ = ["best_of_first", "importances", "settings_of", "trial_table"]
 
@@ -22,12 +22,15 @@ def settings_of(trial: FrozenTrial) -> TrialSettings:
 
 
 def best_of_first(trials: Sequence[FrozenTrial], first: Sequence[str], wanted: Sequence[str]) -> FrozenTrial | None:
-    """Of the trials that began the study with the strategies `first`, the highest complete one with a `wanted` one."""
+    """Of the trials that began the study with the strategies `first`, the highest complete one with a `wanted` one.
+
+    Of equals the first in position, so that one that was interrupted and ran again is not passed over.
+    """
     positions = {position for position, strategy in enumerate(first) if strategy in wanted}
     candidates = [
         trial for trial in trials if trial.state == TrialState.COMPLETE and trial.user_attrs[POSITION] in positions
     ]
-    return max(candidates, key=lambda trial: trial.values[0], default=None)
+    return max(candidates, key=lambda trial: (trial.values[0], -trial.user_attrs[POSITION]), default=None)
 
 
 def importances(study: optuna.Study, seed: int) -> dict[str, float]:
@@ -44,17 +47,22 @@ def importances(study: optuna.Study, seed: int) -> dict[str, float]:
 
 
 def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
-    """One row a trial: position (from 1), strategy, score, best epoch, state, seconds, settings, reason."""
+    """One row a trial, in order of position.
+
+    Position (from 1), strategy, score, its standard error, best epoch, state, seconds, settings, reason.
+    """
     rows = []
     for trial in sorted(trials, key=lambda trial: trial.user_attrs[POSITION]):
-        scores = [metrics[SCORE] for metrics in trial.user_attrs.get("history", [])]
+        history = trial.user_attrs.get("history", [])
+        reached = history[best_epoch(history) - 1][SCORE] if history else float("nan")
         rows.append(
             {
                 "position": trial.user_attrs[POSITION] + 1,
                 "strategy": trial.user_attrs.get("strategy"),
                 # Optuna takes what a pruned trial reported last for its value: of folds, a certainty, not a score.
-                "value": trial.value if trial.state == TrialState.COMPLETE else max(scores, default=float("nan")),
-                "epochs": trial.user_attrs.get("epochs", len(scores)),
+                "value": trial.value if trial.state == TrialState.COMPLETE else reached,
+                STANDARD_ERROR: trial.user_attrs.get(STANDARD_ERROR),
+                "epochs": trial.user_attrs.get("epochs", len(history)),
                 "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
                 "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
                 "freeze_depth": trial.user_attrs.get("freeze_depth"),

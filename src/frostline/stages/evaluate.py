@@ -1,4 +1,7 @@
-"""Stage `evaluate`: score a trained network on the test split, which neither training nor search has seen."""
+"""Stage `evaluate`: score a trained network on the test split, which neither training nor search has seen.
+
+Promotion and export ask about the same images again: see docs/architecture.md.
+"""
 
 import json
 from pathlib import Path

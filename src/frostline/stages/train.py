@@ -97,7 +97,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
             objective = Objective(trainer, config.search, tracker, parent, tags, config.seed, say)
             run_study(study, objective, config.search, first, config.seed)
             guide = best_of_first(finished_trials(study), strategies, profile.strategies)
-            best = best_trial(study, len(cell.validation_rows), guide)
+            best = best_trial(study, guide)
             trials = trial_table(finished_trials(study))
             figures = study_figures(trials, importances(study, config.seed), best.user_attrs["history"])
             parent = tracker.log_winner(parent, _winner_params(_best(best), trainer), tags)
@@ -213,7 +213,8 @@ def _study_identity(config: Config, cell: Cell, trainer: Trainer, first: Sequenc
             "precision": trainer.setup.precision,
             "search": config.search.model_dump(mode="json", exclude={"trials"}),
             "first": [asdict(settings) for settings in first],
-            "calibration": "temperature",  # trials of earlier versions have none, and cannot be taken over
+            # Trials of earlier versions lack these, and cannot be taken over.
+            "measured": ["temperature", "standard error by class and group"],
             "seed": config.seed,
         }
     )

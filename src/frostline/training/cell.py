@@ -47,7 +47,7 @@ class Cell:
 
 
 def make_cell(packed: PackedImages, per_class: int, train: TrainConfig, seed: int) -> Cell:
-    """The cell of at most `per_class` images of each class from the training split of `packed`."""
+    """The cell of at most `per_class` images of each class of `packed`, those that validate it among them."""
     rows = cell_rows(packed.index, per_class, seed)
     folds = validation_splits(
         packed.index,

@@ -1,25 +1,70 @@
-"""The one-standard-error rule: the best of many scores counted on few images is mostly luck."""
+"""How far a score that was counted on few images may lie from the truth, and the rule of one standard error."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-__all__ = ["one_standard_error_below", "settled_epoch"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["effective_images", "one_standard_error_below", "recalls", "settled_epoch", "standard_error"]
 
 
-def one_standard_error_below(best: float, images: int) -> float:
-    """What a score must reach to be as good as `best`, an accuracy in [0, 1] over `images` images.
+def effective_images(right: NDArray[np.bool_], groups: NDArray[Any]) -> float:
+    """How many images that have nothing to do with one another say as much as N images in `groups` [N] of like ones.
+
+    N over the design effect: by how much the variance of the share of `right` [N] answers exceeds the binomial one, as
+    the groups' own shares show it (Korn and Graubard 1998, Survey Methodology 24). It lies between 1, where a group's
+    answers are as independent as others, and what it is where they are all alike (Kish 1965, Survey Sampling). The
+    latter is taken where all N answers are alike, so that nothing shows it.
+    """
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    share = right.mean()
+    alike = (sizes**2).sum() / len(right)
+    if share in (0, 1):
+        return float(len(right) / alike)
+    surplus = np.bincount(group, weights=right - share)
+    return float(len(right) / np.clip((surplus**2).sum() / (len(right) * share * (1 - share)), 1, alike))
+
+
+def recalls(
+    right: NDArray[np.bool_], labels: NDArray[np.int64], groups: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each class that `labels` [N] hold, the share of `right` [N] answers, and its effective number of images."""
+    classes = [labels == name for name in np.unique(labels)]
+    return (
+        np.array([right[of].mean() for of in classes]),
+        np.array([effective_images(right[of], groups[of]) for of in classes]),
+    )
+
+
+def standard_error(right: NDArray[np.bool_], labels: NDArray[np.int64], groups: NDArray[Any]) -> float:
+    """Of the balanced accuracy of `right` [N] answers to images of classes `labels` [N] in `groups` [N].
+
+    The mean of K recalls has the variance sum p (1 - p) / n over K squared: the few images of a rare class count for as
+    much as the many of another. Each p is shrunk to (right + 1/2) / (n + 1), the mean under Jeffreys' prior (Brown, Cai
+    and DasGupta 2001, Statistical Science 16), because a class with no mistake among few images may well make some.
+    """
+    shares, images = recalls(right, labels, groups)
+    shrunk = (shares * images + 0.5) / (images + 1)
+    return math.sqrt((shrunk * (1 - shrunk) / images).sum()) / len(shares)
+
+
+def one_standard_error_below(scores: Sequence[float], errors: Sequence[float]) -> float:
+    """What one of `scores`, whose standard errors are `errors`, must reach to be as good as the highest.
 
     The highest of many scores counted on few images is a lucky one, so that those within a standard error of it are
     taken as equal and the simplest is chosen: the one-standard-error rule (Breiman et al. 1984, Classification and
     Regression Trees, section 3.4.3).
     """
-    return best - math.sqrt(best * (1 - best) / images)
+    best = int(np.argmax(scores))
+    return scores[best] - errors[best]
 
 
-def settled_epoch(scores: Sequence[float], images: int) -> int:
-    """The last epoch (from 1) whose score, an accuracy over `images` images, is within a standard error of the best.
+def settled_epoch(scores: Sequence[float], errors: Sequence[float]) -> int:
+    """The last epoch (from 1) whose score is within a standard error of the best, by the `errors` of the scores.
 
     Under a falling learning rate, a later epoch is the more settled network.
     """
-    floor = one_standard_error_below(max(scores), images)
+    floor = one_standard_error_below(scores, errors)
     return max(epoch for epoch, score in enumerate(scores, start=1) if score >= floor)

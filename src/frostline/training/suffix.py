@@ -23,8 +23,9 @@ _KEPT = 4
 class Shape:
     """What decides the graph: blocks `source` + 1 to `keep` run, the last `thaw` of them are trained.
 
-    Blocks between the source and the thawed ones are frozen ones whose activations are not worth caching. With `thaw`
-    0 the source is `keep`, and the input is pooled vectors.
+    Blocks between the source and the thawed ones are frozen ones whose activations are not worth caching: they give in
+    training what the cache would hold, without dropout or stochastic depth. Thawed blocks have theirs, as their authors
+    trained them. With `thaw` 0 the source is `keep`, and the input is pooled vectors.
     """
 
     source: int
@@ -45,9 +46,16 @@ class Suffix:
         self._backbone = backbone
         self._train_batchnorm = train_batchnorm
         self._freeze()
+        self._random_states: list[keras.Variable] = []
         if shape.thaw:
-            blocks = backbone.slice(shape.source, shape.keep)
-            inputs, features = blocks.inputs, blocks.output
+            cut = shape.keep - shape.thaw
+            thawed = backbone.slice(cut, shape.keep)
+            inputs, features = thawed.inputs[0], thawed.output
+            if shape.source < cut:
+                frozen = backbone.slice(shape.source, cut)
+                inputs, features = frozen.inputs[0], thawed(_InInference(frozen)(frozen.inputs[0]))
+            weights = {id(weight) for weight in thawed.weights}
+            self._random_states = [variable for variable in thawed.variables if id(variable) not in weights]
         else:
             inputs = features = keras.Input((2 * backbone.output_shape(shape.keep)[-1],))
         self._dropout = _Dropout(dtype="float32")
@@ -84,6 +92,9 @@ class Suffix:
         head.kernel.assign(keras.initializers.GlorotUniform(seed=seed)(head.kernel.shape))
         head.bias.assign(np.zeros(head.bias.shape))
         self._dropout.reset(settings.dropout, seed)
+        for number, state in enumerate(self._random_states):
+            own = np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1
+            state.assign(keras.random.SeedGenerator(int(own)).state)
         self._optimizer.configure(settings, steps, warmup)
         if self.model.optimizer is not self._optimizer:
             self.model.optimizer.step_counter.assign(0)
@@ -133,6 +144,17 @@ class Suffixes:
             self._kept[shape] = Suffix(self._backbone, shape, self._classes, train_batchnorm=self._train_batchnorm)
         self._kept.move_to_end(shape)
         return self._kept[shape]
+
+
+class _InInference(keras.layers.Layer):  # type: ignore[misc]
+    """Frozen blocks as they are in inference: a network in training puts every layer of its own graph in training."""
+
+    def __init__(self, blocks: Any) -> None:
+        super().__init__(autocast=False)
+        self._blocks = blocks
+
+    def call(self, inputs: Any) -> Any:
+        return self._blocks(inputs, training=False)
 
 
 class _Dropout(keras.layers.Layer):  # type: ignore[misc]

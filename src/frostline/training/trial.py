@@ -1,6 +1,6 @@
 """One trial: validate settings on a cell, or refit them on all of it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,14 +14,17 @@ from frostline.training.fit import predict, train_epoch
 from frostline.training.memo import Epoch, Memo
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
-from frostline.training.standard_error import settled_epoch
+from frostline.training.standard_error import settled_epoch, standard_error
 from frostline.training.suffix import with_head
 from frostline.training.temperature import fit_temperature
 
-__all__ = ["SCORE", "Trainer", "Validation", "Watcher", "epochs_within_budget"]
+__all__ = ["SCORE", "STANDARD_ERROR", "Trainer", "Validation", "Watcher", "best_epoch", "epochs_within_budget"]
 
 SCORE = "validation_balanced_accuracy"
 """The metric that a search maximises: balanced accuracy on validation images, in [0, 1]."""
+
+STANDARD_ERROR = "validation_standard_error"
+"""The metric that says how sure that score is."""
 
 Rows = NDArray[np.int64]
 Metrics = dict[str, float]
@@ -29,9 +32,10 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True)
 class Validation:
-    """What validating one trial gave: its best epoch (from 1), score and temperature there, every epoch's metrics."""
+    """What validating one trial gave: its best epoch (from 1), what was measured there, every epoch's metrics."""
 
     score: float
+    standard_error: float
     epochs: int
     temperature: float
     history: tuple[Metrics, ...]
@@ -49,6 +53,11 @@ class Watcher(Protocol):
         `certainties` [n], in [0, 1], are the probabilities that the network gave to the right classes in the end; the
         first of them is of the cell's validation image number `first`, counted fold after fold.
         """
+
+
+def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    """The epoch (from 1) to use, by the metrics of every epoch: see `settled_epoch`."""
+    return settled_epoch([each[SCORE] for each in history], [each[STANDARD_ERROR] for each in history])
 
 
 def epochs_within_budget(train: TrainConfig, share: float, training_images: int) -> int:
@@ -72,6 +81,7 @@ class Trainer:
         self.backbone = setup.backbone
         self._train = setup.train
         self._flops = self.backbone.flops_per_block()
+        self._groups = np.unique(self.cell.packed.index["group"].to_numpy(dtype=str), return_inverse=True)[1]
 
     def epochs(self, keep: int, thaw: int) -> int:
         """Epochs that a trial at this depth may train for at most."""
@@ -82,7 +92,7 @@ class Trainer:
         """Train on every fold's training rows, fold after fold, and score the validation rows after each epoch.
 
         A hold-out ends early when `patience` epochs in a row scored lower than the best by more than a standard error;
-        the epochs of folds are scored together, when all are trained. See `settled_epoch`.
+        the epochs of folds are scored together, when all are trained. See `best_epoch`.
 
         Raises TrainingDiverged if a loss is not finite.
         """
@@ -91,8 +101,9 @@ class Trainer:
             history = self._held_out(settings, epochs, seed, watcher)
         else:
             history = self._folded(settings, epochs, seed, watcher)
-        best = settled_epoch([each[SCORE] for each in history], len(self.cell.validation_rows))
-        return Validation(history[best - 1][SCORE], best, history[best - 1]["temperature"], tuple(history))
+        epoch = best_epoch(history)
+        best = history[epoch - 1]
+        return Validation(best[SCORE], best[STANDARD_ERROR], epoch, best["temperature"], tuple(history))
 
     def refit(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
         """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows.
@@ -111,8 +122,7 @@ class Trainer:
             for epoch, (loss, probabilities) in enumerate(fold, start=1):
                 history.append(self._metrics([loss], probabilities))
                 watcher.epoch(epoch, history[-1])
-                best = settled_epoch([each[SCORE] for each in history], len(probabilities))
-                if epoch - best >= self._train.patience:
+                if epoch - best_epoch(history) >= self._train.patience:
                     break
         return history
 
@@ -136,11 +146,13 @@ class Trainer:
         """Of class probabilities [n, K] of the first n validation rows."""
         from sklearn.metrics import balanced_accuracy_score, log_loss
 
-        labels = self.cell.packed.labels[self.cell.validation_rows[: len(probabilities)]]
+        rows = self.cell.validation_rows[: len(probabilities)]
+        labels, named = self.cell.packed.labels[rows], probabilities.argmax(axis=1)
         return {
             "train_loss": float(np.mean(losses)),
             "validation_loss": float(log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),
-            SCORE: float(balanced_accuracy_score(labels, probabilities.argmax(axis=1))),
+            SCORE: float(balanced_accuracy_score(labels, named)),
+            STANDARD_ERROR: standard_error(named == labels, labels, self._groups[rows]),
             "temperature": fit_temperature(labels, probabilities),
         }
 
