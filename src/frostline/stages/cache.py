@@ -21,8 +21,7 @@ _UNKNOWN = {"application": "unknown", "image_size": "", "precision": "", "view":
 def show() -> None:
     """Print what is cached, by network, data and view, the most recently used last, and the limit."""
     stores = load_config().stores
-    place = cache_folder(stores)
-    entries = CacheFolder(place).entries()
+    entries = CacheFolder(cache_folder(stores)).entries()
     table = Table("network", "image size", "precision", "view", "data", "contents", "GB", "last used")
     groups: dict[Path, list[Entry]] = {}
     for entry in entries:
@@ -40,7 +39,7 @@ def show() -> None:
             time.strftime("%Y-%m-%d %H:%M", time.localtime(_last_used(held))),
         )
     console().print(table)
-    say(f"{_gigabytes(entries):.3f} GB of {stores.cache_gigabytes:g} GB in {place} (stores in params.yaml).")
+    say(f"{_gigabytes(entries):.3f} GB of {stores.cache_gigabytes:g} GB in {stores.cache} (stores in params.yaml).")
 
 
 def prune(gigabytes: float | None) -> None:
