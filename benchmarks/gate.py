@@ -4,10 +4,12 @@
 
 A champion is right on 85% of images of two classes, a challenger on so many points more; how hard an image is
 moves both, so that they are wrong on many of the same ones (0.6 is the correlation of what decides). Each pair is
-judged by `registry.gate.judge` with the committed level and metric; calibration and latency are left out. A challenger
-must pass both tests, and McNemar's is asked first: where it refuses, the bootstrap is not computed.
+judged by `registry.gate.judge` with the committed level; calibration and latency are left out. A challenger must pass
+both tests, and the randomisation test is asked first: where it refuses, the bootstrap is not computed.
 
-Writes `docs/results/gate.csv`, and prints a table: the share of pairs that are promoted, with its standard error.
+Writes `docs/results/gate.csv`, and prints two tables: the share of pairs that are promoted by the committed metric, and
+by each metric the share of those that are no better, also where one image in twenty is of the rare class; with its
+standard error.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from frostline.config import PromotionConfig
-from frostline.evaluation.intervals import mcnemar
+from frostline.evaluation.intervals import randomisation_test
 from frostline.params import load_config
 from frostline.progress import track
 from frostline.registry.gate import Evidence, judge
@@ -28,44 +30,60 @@ RESULTS = Path("docs/results/gate.csv")
 ACCURACY = 0.85
 CORRELATION = 0.6
 POINTS = (0, 1, 3, 5)
-IMAGES = (200, 500, 1000, 2000, 5000)
+IMAGES = (200, 500, 1000, 2000)
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss")
+RARE = (0.5, 0.05)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--pairs", type=int, default=1000, help="of each kind that is no better; a fifth of others")
+    arguments.add_argument("--pairs", type=int, default=1000, help="that are no better; a fifth of others")
     options = arguments.parse_args()
     config = load_config().promotion
+    committed = [(config.metric, 0.5, images, points) for images in IMAGES for points in POINTS]
+    others = [(metric, rare, IMAGES[0], 0) for metric in METRICS for rare in RARE]
     rows = []
-    for images in IMAGES:
-        for points in POINTS:
-            pairs = options.pairs if points == 0 else options.pairs // 5
-            what = f"{images} images, {points} points better"
-            share = np.mean([promoted(images, points / 100, seed, config) for seed in track(range(pairs), what, pairs)])
-            error = np.sqrt(share * (1 - share) / pairs)
-            rows.append({"images": images, "points": points, "pairs": pairs, "promoted": share, "error": error})
+    for metric, rare, images, points in dict.fromkeys(committed + others):
+        pairs = options.pairs if points == 0 else options.pairs // 5
+        judged = config.model_copy(update={"metric": metric, "floors": {}, "calibration_error": 1.0, "latency": 1e9})
+        what = f"{metric}, {images} images, {points} points better"
+        share = np.mean(
+            [promoted(images, points / 100, rare, seed, judged) for seed in track(range(pairs), what, pairs)]
+        )
+        error = np.sqrt(share * (1 - share) / pairs)
+        case = {"metric": metric, "rare": rare, "images": images, "points": points}
+        rows.append(case | {"pairs": pairs, "promoted": share, "error": error})
     table = pd.DataFrame(rows)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     table.round(4).to_csv(RESULTS, index=False)
     table["shown"] = table["promoted"].map("{:.3f}".format) + " ± " + table["error"].map("{:.3f}".format)
-    wide = table.pivot_table(index="images", columns="points", values="shown", aggfunc="first")
-    print(markdown_table(wide.rename(columns="{} points better".format).reset_index()), describe(), sep="\n\n")
+    powers = table[(table["metric"] == config.metric) & (table["rare"] == 0.5)]
+    wide = powers.pivot_table(index="images", columns="points", values="shown", aggfunc="first")
+    levels = table[(table["points"] == 0) & (table["images"] == IMAGES[0])]
+    by_metric = levels.pivot_table(index="metric", columns="rare", values="shown", aggfunc="first", sort=False)
+    print(
+        markdown_table(wide.rename(columns="{} points better".format).reset_index()),
+        markdown_table(by_metric.rename(columns="{:.0%} of the rare class".format).reset_index()),
+        describe(),
+        sep="\n\n",
+    )
 
 
-def promoted(images: int, better: float, seed: int, config: PromotionConfig) -> bool:
+def promoted(images: int, better: float, rare: float, seed: int, config: PromotionConfig) -> bool:
     """Whether one pair of classifiers ends in a promotion."""
     rng = np.random.default_rng([seed, images, round(1000 * better)])
-    labels = rng.integers(0, 2, images)
+    labels = (rng.random(images) < rare).astype(np.int64)
     hard = rng.standard_normal(images)
     own = rng.standard_normal((2, images))
     score = np.sqrt(CORRELATION) * hard + np.sqrt(1 - CORRELATION) * own
-    right = score < norm.ppf([[ACCURACY + better], [ACCURACY]])
-    gained, lost = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    if mcnemar(gained, lost) > config.level:
+    # A logistic curve through the point where it is right: sure of what lies far from it.
+    sure = 1 / (1 + np.exp(-2 * (norm.ppf([[ACCURACY + better], [ACCURACY]]) - score)))
+    answers = [np.where(np.eye(2)[labels] == 1, each[:, None], 1 - each[:, None]) for each in sure]
+    groups = np.arange(images)
+    if randomisation_test(labels, *answers, groups, config.metric, seed) > config.level:
         return False
-    alone = config.model_copy(update={"floors": {}, "calibration_error": 1.0, "latency": 1e9})
-    challenger, champion = (Evidence(np.eye(2)[np.where(each, labels, 1 - labels)], 1.0) for each in right)
-    return judge(labels, np.arange(images), challenger, champion, alone, seed).passed
+    challenger, champion = (Evidence(each, 1.0) for each in answers)
+    return judge(labels, groups, challenger, champion, config, seed).passed
 
 
 if __name__ == "__main__":

@@ -95,6 +95,11 @@ def test_the_floor_is_a_standard_error_of_the_best_below_it():
     assert one_standard_error_below([0.6, 0.8, 0.7], [0.3, 0.04, 0.2]) == pytest.approx(0.76)
 
 
+@pytest.mark.parametrize("errors", [[0.05, 0.02], [0.02, 0.05]])
+def test_of_equal_scores_the_least_sure_counts(errors):
+    assert one_standard_error_below([0.8, 0.8], errors) == pytest.approx(0.75)
+
+
 @pytest.mark.parametrize(
     ("scores", "error", "epoch"),
     [

@@ -29,9 +29,9 @@ Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 def intervals(labels: Labels, probabilities: Floats, groups: NDArray[Any], seed: int) -> dict[str, Interval]:
     """The METRICS of `probabilities` [N, K] against `labels` [N] with their 95% intervals.
 
-    `groups` [N] names groups of images, such as near duplicates. Those of accuracy and balanced accuracy are
-    `exact_accuracy` and `balanced_accuracy_interval`, the others percentiles of a bootstrap (Efron 1979) that draws
-    whole groups. A metric that is not defined is left out, and so is the calibration error: a resample is worse
+    Accuracy has its exact one (`exact_accuracy`), balanced accuracy that of `balanced_accuracy_interval`; the others
+    are percentiles of a bootstrap (Efron 1979) that draws whole groups of images: `groups` [N] names them, and near
+    duplicates share one. A metric that is not defined is left out, and so is the calibration error: a resample is worse
     calibrated than its sample, so that percentiles lie above the truth (docs/results/gate.md).
     """
     right = probabilities.argmax(axis=1) == labels

@@ -55,10 +55,10 @@ def one_standard_error_below(scores: Sequence[float], errors: Sequence[float]) -
 
     The highest of many scores counted on few images is a lucky one, so that those within a standard error of it are
     taken as equal and the simplest is chosen: the one-standard-error rule (Breiman et al. 1984, Classification and
-    Regression Trees, section 3.4.3).
+    Regression Trees, section 3.4.3). Of several that are highest the least sure counts, whatever their order.
     """
-    best = int(np.argmax(scores))
-    return scores[best] - errors[best]
+    best = max(scores)
+    return best - max(error for score, error in zip(scores, errors, strict=True) if score == best)
 
 
 def settled_epoch(scores: Sequence[float], errors: Sequence[float]) -> int:
