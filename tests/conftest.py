@@ -72,6 +72,7 @@ def record_fields() -> dict[str, Any]:
         "image_size": 96,
         "resize": "stretch",
         "classes": ["defective", "functional"],
+        "levels": {"integers": None, "floats": [0.0, 1.0]},
         "best": {
             "trial": 3,
             "strategy": "start_of_convnet",

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.atomic import atomic_file
-from frostline.data.levels import OWN_LEVELS, Levels
+from frostline.data.levels import Levels
 from frostline.errors import SearchError
 
 __all__ = [
@@ -106,7 +106,7 @@ class TrainRecord(_Record):
     image_size: int
     resize: Literal["stretch", "crop", "pad"]
     classes: tuple[str, ...]
-    levels: Levels = OWN_LEVELS
+    levels: Levels
     best: Best
     guide: GuideTrial
     validation: ValidationScore
