@@ -170,6 +170,10 @@ LOSSY: dict[str, Case] = {
     "jpeg of 12 bits, colour": (partial(jpeg12, C12), COLOUR),
     "jpeg cmyk": (partial(pillow, COLOUR, "JPEG", "CMYK", quality=100, subsampling=0), COLOUR),
     "tiff jpeg": (partial(tiff, COLOUR, "rgb", compression="jpeg"), COLOUR),
+    "la8 premultiplied": (
+        partial(tiff, np.dstack([GREY * (OPACITY / 255), OPACITY]).astype("uint8"), "minisblack assocalpha"),
+        over_white(GREY),
+    ),
     "rgba8 premultiplied": (
         partial(tiff, (np.dstack([PREMULTIPLIED, A16]) / 257).astype("uint8"), "rgb assocalpha"),
         RGBA,
@@ -193,8 +197,8 @@ def test_a_file_gives_the_picture_that_it_was_made_from(name: str) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_damaged_wide_files_raise_nothing_but_image_errors(data: st.DataObject) -> None:
-    content = bytearray((WIDE | LOW)[data.draw(st.sampled_from(sorted(WIDE | LOW)))][0]())
+def test_damaged_files_raise_nothing_but_image_errors(data: st.DataObject) -> None:
+    content = bytearray(ALL[data.draw(st.sampled_from(sorted(ALL)))][0]())
     for _ in range(data.draw(st.integers(1, 6))):
         places = st.integers(0, 400) | st.integers(-400, -1)
         content[data.draw(places) % len(content)] = data.draw(st.integers(0, 255))

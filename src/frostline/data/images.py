@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -93,19 +93,21 @@ class Picture:
         return None if isinstance(content, Image.Image) or content.declared else content.span()
 
     def to_rgb(self, levels: Levels) -> Image.Image:
-        """The whole picture, upright and 8-bit RGB; `levels` say what black and white are where the file does not."""
-        content = self.content
-        if isinstance(content, Image.Image):
-            return upright(_to_rgb(content), self.orientation)
-        return upright(content.to_rgb(content.declared or levels.range_for(content.span())), self.orientation)
+        """The whole picture, upright and 8-bit RGB; `levels` say what black and white are where the file does not.
+
+        Raises ImageError (unreadable), as `stretched` does.
+        """
+        return self._upright(lambda values: values.declared or levels.range_for(values.span()))
 
     def stretched(self) -> Image.Image:
         """The same, but from its own smallest to its own largest value where it has more than 8 bits: for comparing."""
+        return self._upright(lambda values: Range(*values.span()[1:]))
+
+    def _upright(self, choose: Callable[[Samples], Range]) -> Image.Image:
         content = self.content
-        if isinstance(content, Image.Image):
-            return upright(_to_rgb(content), self.orientation)
-        _, low, high = content.span()
-        return upright(content.to_rgb(Range(low, high)), self.orientation)
+        with _told():
+            rgb = _to_rgb(content) if isinstance(content, Image.Image) else content.to_rgb(choose(content))
+            return upright(rgb, self.orientation)
 
 
 def open_picture(data: bytes, *, min_side: int, max_pixels: int) -> Picture:
@@ -116,7 +118,7 @@ def open_picture(data: bytes, *, min_side: int, max_pixels: int) -> Picture:
     """
     if not data:
         raise ImageError("empty", "zero bytes")
-    try:
+    with _told():
         check_whole(data)
         reader = open_reader(BytesIO(data))
         _check_sides(*reader.size, min_side, max_pixels)
@@ -125,6 +127,13 @@ def open_picture(data: bytes, *, min_side: int, max_pixels: int) -> Picture:
         if content.size != reader.size:
             raise ImageError("unreadable", f"{content.size} pixels where its header says {reader.size}")
         return Picture(content, reader.orientation)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever a decoder raises inside the block, as an ImageError that says what is wrong with the picture."""
+    try:
+        yield
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -217,7 +226,8 @@ def _over_white(image: Image.Image) -> Image.Image:
     picture = Image.new("RGB", image.size)
     step = max(1, _BAND_PIXELS // image.width)
     for top in range(0, image.height, step):
-        band = image.crop((0, top, image.width, min(top + step, image.height))).convert("RGBA")
+        band = image.crop((0, top, image.width, min(top + step, image.height)))
+        band = (band.convert("LA") if band.mode == "La" else band).convert("RGBA")  # Pillow knows no direct way
         white = Image.new("RGBA", band.size, "white")
         picture.paste(Image.alpha_composite(white, band).convert("RGB"), (0, top))
     return picture
