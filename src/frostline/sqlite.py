@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 from frostline.errors import StoreError
 from frostline.progress import say
 
-__all__ = ["check", "wait_aloud"]
+__all__ = ["check", "connect", "wait_aloud"]
 
 _SILENT_SECONDS = 2.0
 _SECONDS_BETWEEN_TRIES = 0.05
@@ -47,8 +47,13 @@ def wait_aloud() -> None:
 
 def check(file: Path) -> None:
     """See whether the SQLite file can be opened and read; it is created if absent. Raises StoreError."""
-    with closing(sqlite3.connect(file, _SILENT_SECONDS, factory=_Connection)) as connection:
-        connection.cursor().execute("SELECT count(*) FROM sqlite_master")
+    with closing(connect(file)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """The SQLite file, each statement a transaction of its own unless one is begun. It raises StoreError."""
+    return sqlite3.connect(file, _SILENT_SECONDS, isolation_level=None, factory=_Connection)
 
 
 class _Connection(sqlite3.Connection):
@@ -58,6 +63,9 @@ class _Connection(sqlite3.Connection):
 
     def cursor(self, _: Any = None) -> "_Cursor":  # type: ignore[override]
         return super().cursor(_Cursor)
+
+    def execute(self, sql: str, parameters: Any = ()) -> "_Cursor":
+        return self.cursor().execute(sql, parameters)
 
     def commit(self) -> None:
         self.store.ask(super().commit)

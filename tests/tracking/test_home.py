@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from frostline import sqlite
 from frostline.config import StoresConfig
-from frostline.errors import ConfigError
+from frostline.errors import StoreError
 from frostline.tracking.home import bring_home
 from frostline.tracking.runs import Tracker
 
@@ -92,11 +93,14 @@ def test_of_two_at_once_one_does_it(elsewhere, capfd):
     assert len(capfd.readouterr().err.splitlines()) == 1
 
 
-def test_a_store_that_may_not_be_written_is_one_clear_error_and_left_as_it_is(elsewhere):
+def test_a_store_that_somebody_writes_to_is_one_clear_error_and_left_as_it_is(elsewhere, monkeypatch, capfd):
     file = elsewhere / "mlruns/mlflow.db"
-    with closing(sqlite3.connect(file)) as database:  # whoever is root may write into any file
-        database.execute("CREATE TRIGGER no BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'attempt to write'); END")
     before = file.read_bytes()
-    with pytest.raises(ConfigError, match=r"was moved or copied here from .*first 100%.*attempt to write.*writable"):
-        Tracker.open(STORES, "cells")
+    monkeypatch.setattr(sqlite, "_SILENT_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite, "_PATIENT_SECONDS", 0.1)
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"mlflow\.db cannot be used: another program has kept it locked"):
+            bring_home(file)
+    assert capfd.readouterr().err == f"Waiting for {file}: another program has it locked.\n"
     assert file.read_bytes() == before

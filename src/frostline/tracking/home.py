@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from frostline.errors import ConfigError
 from frostline.progress import say
+from frostline.sqlite import connect
 
 __all__ = ["artifacts_of", "bring_home"]
 
@@ -21,7 +21,6 @@ _ADDRESSES = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-_SECONDS = 60
 
 
 def artifacts_of(file: Path) -> str:
@@ -32,26 +31,19 @@ def artifacts_of(file: Path) -> str:
 def bring_home(file: Path) -> None:
     """Let the addresses in the SQLite store `file` that are below another home be below its own; all or none.
 
-    Raises ConfigError if the database refuses.
+    Raises StoreError if the database refuses.
     """
     here = artifacts_of(file)
-    old = ""
-    try:
-        with closing(sqlite3.connect(file, timeout=_SECONDS, isolation_level=None)) as database:
-            if not _strange_homes(database, here):
-                return
-            database.execute("BEGIN IMMEDIATE")
-            for old in _strange_homes(database, here):  # another process may have done it meanwhile
-                moved = sum(_readdress(database, table, column, old, here) for table, column in _ADDRESSES)
-                say(f"The MLflow store was moved: {moved} addresses led to {_path(old)}, and now to {_path(here)}.")
-                if not _path(here).exists():
-                    say(f"Its files did not come with it: move {_path(old)} there as well.")
-            database.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise ConfigError(
-            f"The MLflow store {file} was moved or copied here from {_path(old).parent}, and its addresses cannot be "
-            f"changed: {error}. Make the file and its folder writable, end what else uses it, and run again."
-        ) from error
+    with closing(connect(file)) as database:
+        if not _strange_homes(database, here):
+            return
+        database.execute("BEGIN IMMEDIATE")
+        for old in _strange_homes(database, here):  # another process may have done it meanwhile
+            moved = sum(_readdress(database, table, column, old, here) for table, column in _ADDRESSES)
+            say(f"The MLflow store was moved: {moved} addresses led to {_path(old)}, and now to {_path(here)}.")
+            if not _path(here).exists():
+                say(f"Its files did not come with it: move {_path(old)} there as well.")
+        database.execute("COMMIT")
 
 
 def _strange_homes(database: sqlite3.Connection, here: str) -> list[str]:
