@@ -32,7 +32,7 @@ repro: $(READY) ## Run the whole pipeline and show what it found
 	@$(BIN)/frostline summary
 
 test: $(READY) ## Run the test suite, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

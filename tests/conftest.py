@@ -1,4 +1,4 @@
-"""What tests of several packages need: real pictures, and a train record."""
+"""What tests of several packages need: an order, real pictures, and a train record."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,13 @@ from frostline.config import PrepareConfig
 from frostline.data.images import load_square
 from frostline.data.packed import PackedImages
 from frostline.data.sources.elpv import ElpvSource
+
+LONGEST = ("test_pipeline.py", "test_backends.py", "test_parity.py", "test_gate.py", "test_advise.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process is left alone with one of them at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

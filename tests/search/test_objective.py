@@ -21,14 +21,14 @@ from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 COMMITTED = load_config(Path(__file__).parents[2] / "params.yaml")
-SEARCH = COMMITTED.search.model_copy(update={"trials": 3, "startup_trials": 1, "views": ("identity",)})
+SEARCH = COMMITTED.search.model_copy(update={"trials": 2, "startup_trials": 1, "views": ("identity",)})
 
 
 @pytest.fixture
 def search(packed_cells, tmp_path):
-    """`search(folds_up_to, first, epochs)`: three trials over 60 cells at 32 pixels, of which `first` are the first."""
+    """`search(folds_up_to, first, epochs)`: trials of the settings `first` over 60 cells at 32 pixels."""
 
-    def run(folds_up_to, first, epochs=12):
+    def run(folds_up_to, first, epochs=6):
         train = COMMITTED.train.model_copy(
             update={"epochs": epochs, "budget": 1e9, "head_epochs": 1, "folds_up_to": folds_up_to}
         )

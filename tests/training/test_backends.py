@@ -31,8 +31,9 @@ def run(*command: str, **environment: str) -> str:
 
 def test_parity_holds_on_jax():
     file = str(HERE / "test_parity.py")
-    chosen = "vgg16-5-0 or vgg16-4-2 or resnet50-17-2 or (fold and 1)"
-    assert "4 passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen)
+    chosen = "vgg16-4-2 or resnet50-8-1 or (fold and 1)"
+    fast = "--xla_backend_optimization_level=0"  # a network of its own is compiled for each fold, for a few steps
+    assert "3 passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen, XLA_FLAGS=fast)
 
 
 SCRIPT = textwrap.dedent(
@@ -54,16 +55,18 @@ SCRIPT = textwrap.dedent(
     from frostline.training.setup import Setup
     from frostline.training.trial import Trainer
 
-    devices = keras.distribution.list_devices("cpu")
-    if len(devices) > 1:
-        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
-    cell, train = pickle.loads(Path(sys.argv[1]).read_bytes())
-    cache = PrefixCache(Path(sys.argv[2]), 10**9)
-    trainer = Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20))
+    folder = Path(sys.argv[1])
+    cell, train = pickle.loads((folder / "cell.pickle").read_bytes())
     settings = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.0, "both", "mirror")
-    network = trainer.refit(settings, 2, 5)
-    np.save(sys.argv[3], network.predict(np.asarray(cell.packed.images), verbose=0, batch_size=24))
-    print(len(devices), divisible(5))
+    devices = keras.distribution.list_devices("cpu")
+    for count in (1, len(devices)):
+        if count > 1:
+            keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+        cache = PrefixCache(folder / f"cache{count}", 10**9)
+        trainer = Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20))
+        network = trainer.refit(settings, 2, 5)
+        np.save(folder / f"{count}.npy", network.predict(np.asarray(cell.packed.images), verbose=0, batch_size=24))
+        print(count, divisible(5))
     """
 )
 
@@ -78,10 +81,7 @@ def test_several_devices_train_to_the_same_effect_as_one(packed_cells, train_con
     (tmp_path / "cell.pickle").write_bytes(
         pickle.dumps((make_cell(packed_cells(32), 12, train_config, seed=20), train_config))
     )
-    results = {}
-    for count, printed in ((1, "1 5"), (2, "2 6")):
-        arguments = [str(tmp_path / name) for name in ("cell.pickle", f"cache{count}", f"{count}.npy")]
-        out = run("-c", SCRIPT, *arguments, XLA_FLAGS=f"--xla_force_host_platform_device_count={count}")
-        assert out.strip() == printed
-        results[count] = np.load(tmp_path / f"{count}.npy")
-    np.testing.assert_allclose(results[1], results[2], atol=1e-3)
+    out = run("-c", SCRIPT, str(tmp_path), XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    assert out.split() == ["1", "5", "2", "6"]
+    one, two = (np.load(tmp_path / f"{count}.npy") for count in (1, 2))
+    np.testing.assert_allclose(one, two, atol=1e-3)

@@ -1,5 +1,6 @@
 """What was trained before is read, and is what training again would give; whatever differs is trained."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -20,20 +21,33 @@ HEAD = replace(THAWED, thaw=0)
 SEED = 3
 
 
+class Stopped(Exception):
+    pass
+
+
 @pytest.fixture
 def make_trainer(packed_cells, train_config, tmp_path, monkeypatch):
-    """`make_trainer()`: with a memo in one folder, and the list of what it began to train; options change train's."""
+    """`make_trainer()`: with a memo in one folder, and the list of what it began to train; options change train's.
 
-    def make(memo: bool = True, limit: int = 10**9, **options):
+    With `only_begin` it raises Stopped instead of training.
+    """
+
+    def make(only_begin: bool = False, **options):
         train = train_config.model_copy(update=options)
         cell = make_cell(packed_cells(32), 12, train, seed=20)
         cache = PrefixCache(tmp_path / "cache", 10**9)
         setup = Setup(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20)
-        trainer = Trainer(setup, Memo(setup, cache.folder, limit) if memo else None)
         begun = []
-        begin = setup.begin
-        monkeypatch.setattr(setup, "begin", lambda *given: (begun.append(given[0]), begin(*given))[1])
-        return trainer, begun
+        real = setup.begin
+
+        def begin(*given):
+            begun.append(given[0])
+            if only_begin:
+                raise Stopped
+            return real(*given)
+
+        monkeypatch.setattr(setup, "begin", begin)
+        return Trainer(setup, Memo(setup, cache.folder, 10**9)), begun
 
     return make
 
@@ -42,8 +56,7 @@ def files(tmp_path, kind):
     return sorted((tmp_path / "cache").glob(f"*/{kind}-*.values"))
 
 
-@pytest.mark.parametrize("folds_up_to", [0, 200])
-@pytest.mark.parametrize("settings", [THAWED, RANDOM])
+@pytest.mark.parametrize(("settings", "folds_up_to"), [(THAWED, 200), (RANDOM, 0)])
 def test_a_trial_that_was_trained_is_read_and_is_the_same(make_trainer, watcher, tmp_path, settings, folds_up_to):
     first, begun = make_trainer(folds_up_to=folds_up_to)
     trained = first.validate(settings, SEED, watcher)
@@ -55,7 +68,7 @@ def test_a_trial_that_was_trained_is_read_and_is_the_same(make_trainer, watcher,
     assert again.validate(settings, SEED, watcher) == trained
     assert not begun
     assert (watcher.epochs, [each[:2] for each in watcher.folds]) == told
-    assert make_trainer(memo=False, folds_up_to=folds_up_to)[0].validate(settings, SEED, watcher) == trained
+    assert Trainer(again.setup).validate(settings, SEED, watcher) == trained
 
 
 def test_a_network_that_was_trained_is_read_and_is_the_same(make_trainer, tmp_path):
@@ -70,58 +83,52 @@ def test_a_network_that_was_trained_is_read_and_is_the_same(make_trainer, tmp_pa
     np.testing.assert_array_equal(network.predict_on_batch(images), trained.predict_on_batch(images))
 
 
-class Stopped(Exception):
-    pass
-
-
 def test_a_trial_that_was_ended_early_is_trained_to_its_end(make_trainer, watcher):
     class Impatient(type(watcher)):
         def epoch(self, *_):
             raise Stopped
 
-    with pytest.raises(Stopped):
-        make_trainer(folds_up_to=0)[0].validate(THAWED, SEED, Impatient())
     trainer, begun = make_trainer(folds_up_to=0)
-    with pytest.raises(Stopped):
-        trainer.validate(THAWED, SEED, Impatient())
-    assert not begun
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            trainer.validate(THAWED, SEED, Impatient())
+        assert len(begun) == 1  # the second time its epoch is read
     whole = trainer.validate(THAWED, SEED, watcher)
-    assert len(begun) == 1
+    assert len(begun) == 2
     assert [epoch for epoch, _ in watcher.epochs] == [1, 2, 3]
-    assert whole == make_trainer(memo=False, folds_up_to=0)[0].validate(THAWED, SEED, watcher)
-    trainer, begun = make_trainer(folds_up_to=0)
     assert trainer.validate(THAWED, SEED, watcher) == whole
-    assert not begun
+    assert len(begun) == 2
+    assert Trainer(trainer.setup).validate(THAWED, SEED, watcher) == whole
 
 
-def test_whatever_decides_a_training_makes_it_another(make_trainer, watcher):
+@pytest.fixture
+def trains(make_trainer, watcher):
+    """`trains()`: whether a training is begun, because none of its kind is known; options change train's."""
+
+    def begins(settings=THAWED, seed=SEED, **options) -> bool:
+        trainer, begun = make_trainer(only_begin=True, **options)
+        with suppress(Stopped):
+            trainer.validate(settings, seed, watcher)
+        return bool(begun)
+
+    return begins
+
+
+def test_whatever_decides_a_training_makes_it_another(make_trainer, trains, watcher):
     make_trainer()[0].validate(THAWED, SEED, watcher)
-    for settings in (
-        replace(THAWED, backbone_learning_rate=0.0002),
-        replace(THAWED, dropout=0.3),
-        replace(THAWED, views="identity"),
-    ):
-        trainer, begun = make_trainer()
-        trainer.validate(settings, SEED, watcher)
-        assert len(begun) == 3, settings
-    trainer, begun = make_trainer()
-    trainer.validate(THAWED, SEED + 1, watcher)
-    assert len(begun) == 3
+    for change in ({"backbone_learning_rate": 0.0002}, {"dropout": 0.3}, {"views": "identity"}):
+        assert trains(replace(THAWED, **change)), change
+    assert trains(seed=SEED + 1)
     for option in ({"batch_size": 4}, {"head_epochs": 1}, {"folds": 4}, {"epochs": 2}, {"class_weights": False}):
-        trainer, begun = make_trainer(**option)
-        trainer.validate(THAWED, SEED, watcher)
-        assert len(begun) == len(trainer.cell.folds), option
-    trainer, begun = make_trainer(patience=2, resident_gigabytes=0)
-    trainer.validate(THAWED, SEED, watcher)
-    assert not begun
+        assert trains(**option), option
+    assert not trains(patience=2, resident_gigabytes=0)
 
 
-def test_a_change_of_the_code_makes_it_another(make_trainer, watcher, monkeypatch):
-    make_trainer()[0].validate(THAWED, SEED, watcher)
+def test_a_change_of_the_code_makes_it_another(make_trainer, trains, watcher, monkeypatch):
+    make_trainer(folds_up_to=0)[0].validate(THAWED, SEED, watcher)
+    assert not trains(folds_up_to=0)
     monkeypatch.setattr("frostline.training.memo._code", list)
-    trainer, begun = make_trainer()
-    trainer.validate(THAWED, SEED, watcher)
-    assert len(begun) == 3
+    assert trains(folds_up_to=0)
 
 
 def test_no_changed_byte_passes_for_what_was_written(make_trainer, tmp_path):
@@ -140,22 +147,25 @@ def test_no_changed_byte_passes_for_what_was_written(make_trainer, tmp_path):
         assert list(memo.epochs({}, list, 1)) == [], position
 
 
-@pytest.mark.parametrize("damage", [lambda _: b"", lambda data: data[:-40], lambda data: data[:90] + b"?" + data[91:]])
-def test_a_damaged_file_is_trained_again(make_trainer, watcher, tmp_path, damage):
-    trained = make_trainer()[0].validate(THAWED, SEED, watcher)
-    file = files(tmp_path, "fold")[0]
-    file.write_bytes(damage(file.read_bytes()))
+def test_a_damaged_file_is_trained_again(make_trainer, watcher, tmp_path):
     trainer, begun = make_trainer()
-    assert trainer.validate(THAWED, SEED, watcher) == trained
-    assert len(begun) == 1
+    trained = trainer.validate(THAWED, SEED, watcher)
+    file = files(tmp_path, "fold")[0]
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-40], whole[:90] + b"?" + whole[91:]):
+        file.write_bytes(damaged)
+        begun.clear()
+        assert trainer.validate(THAWED, SEED, watcher) == trained
+        assert len(begun) == 1
 
 
 def test_heads_are_not_kept_nor_what_is_above_the_limit(make_trainer, watcher, tmp_path):
-    trainer, begun = make_trainer()
+    trainer, begun = make_trainer(folds_up_to=0)
     trainer.validate(HEAD, SEED, watcher)
     trainer.validate(HEAD, SEED, watcher)
-    assert len(begun) == 6
-    make_trainer(limit=100)[0].validate(THAWED, SEED, watcher)
+    assert len(begun) == 2
+    tight = Memo(trainer.setup, CacheFolder(tmp_path / "cache"), 100)
+    Trainer(trainer.setup, tight).validate(THAWED, SEED, watcher)
     assert not files(tmp_path, "fold")
 
 
