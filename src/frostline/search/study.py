@@ -225,9 +225,10 @@ def best_trial(study: optuna.Study, guide: FrozenTrial | None = None) -> FrozenT
     then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores highest.
     Raises SearchError, with the reasons, if no trial is complete.
     """
-    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    finished = finished_trials(study)
+    complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     if not complete:
-        reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished_trials(study)}
+        reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished}
         raise SearchError(f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}.")
     floor = one_standard_error_below(
         [trial.values[0] for trial in complete], [trial.user_attrs[STANDARD_ERROR] for trial in complete]
