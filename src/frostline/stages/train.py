@@ -58,14 +58,14 @@ def run(dataset: str, size: str, backbone: str) -> None:
     import keras
 
     config = load_config()
-    per_class = config.size(size)
     packed = read_packed(Path("data/packed") / f"{dataset}-{backbone}")
     profile = Profile.read(Path("results/profile") / f"{dataset}-{backbone}.json").cell(size)
     keras.utils.set_random_seed(config.seed)
-    cell = make_cell(packed, per_class, config.train, config.seed)
+    cell = make_cell(packed, config.size(size), config.train, config.seed)
     cache = PrefixCache(cache_folder(config.stores), int(config.stores.cache_gigabytes * 1e9))
     distribute()
-    trainer = _trainer(cell, backbone, config, cache)
+    setup = Setup(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
+    trainer = Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))
     strategies = first_strategies(config.search, profile.order)
     first = [guide_settings(strategy, config.search, trainer.backbone.depth, profile.cut) for strategy in strategies]
     identity = _study_identity(config, cell, trainer, first)
@@ -108,7 +108,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
             record = TrainRecord(
                 dataset=dataset,
                 size=size,
-                per_class=per_class,
+                per_class=config.size(size),
                 images=len(cell.all_rows),
                 backbone=backbone,
                 image_size=packed.image_size,
@@ -145,11 +145,6 @@ def run(dataset: str, size: str, backbone: str) -> None:
             parent.fail(error)
             raise
         parent.end()
-
-
-def _trainer(cell: Cell, backbone: str, config: Config, cache: PrefixCache) -> Trainer:
-    setup = Setup(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
-    return Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))
 
 
 def _fill_cache(
