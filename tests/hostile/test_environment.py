@@ -74,9 +74,9 @@ def test_an_environment_where_all_is_odd_changes_no_answer(tmp_path: Path) -> No
         (file.parent / f"{number}.mp3").write_bytes(b"ID3 no picture")
     odd = {
         "PYTHONWARNINGS": "error",
-        "HOME": "/absent",
-        "TMPDIR": "/absent",
-        "MPLCONFIGDIR": "/absent",
+        "HOME": "/dev/null/absent",
+        "TMPDIR": "/dev/null/absent",
+        "MPLCONFIGDIR": "/dev/null/absent",
         "LC_ALL": "C",
         "KERAS_HOME": str(tmp_path / "keras"),
         "KERAS_BACKEND": "",

@@ -147,11 +147,11 @@ def test_places_and_room(project: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_temporary_folder_that_is_none_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", "/absent")
+    monkeypatch.setenv("TMPDIR", "/dev/null/absent")
     monkeypatch.setattr("tempfile.tempdir", None)
     state, words = found(machine_rows(None))["temporary files"]
     assert state == "note"
-    assert words.startswith("TMPDIR=/absent cannot be written to, so ")
+    assert words.startswith("TMPDIR=/dev/null/absent cannot be written to, so ")
 
 
 @pytest.mark.parametrize(
