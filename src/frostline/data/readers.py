@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from frostline.data.budget import DECODE_LIMIT
+from frostline.data.formats.bmp import check_runs
 from frostline.data.formats.gif import check_blocks
 from frostline.data.formats.jpeg import open_jpeg
 from frostline.data.formats.jpeg2000 import open_jpeg2000
@@ -62,6 +63,7 @@ def open_reader(stream: BinaryIO) -> Reader:
     if reader:
         return reader
     check_blocks(stream)
+    check_runs(stream)
     try:
         return _PillowReader(Image.open(stream, formats=FORMATS), tiff.cost() if tiff else 0)
     except UnidentifiedImageError:
