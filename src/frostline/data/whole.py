@@ -23,6 +23,7 @@ __all__ = ["check_whole"]
 # No compressed picture ends in so many zero bytes, and no place of one in a TIFF's tags.
 _ZEROS = 32
 _TAG_ZEROS = 12
+_BLOCK = 1 << 20
 # Plain areas make zeros in WebP, up to a twentieth of the file, but for its fastest encoding.
 _WEBP_SHARE = 0.08
 # Of raw pixels, zeros count from this share of the picture on; what is up to `_DARK` of 255 may be black beside them.
@@ -32,7 +33,7 @@ _DARK = 8
 
 def check_whole(data: bytes) -> None:
     """Raise ImageError (truncated) if zeros took the place of the end of the picture in the file's bytes, `data`."""
-    end = len(data.rstrip(b"\0"))
+    end = _end(data)
     if len(data) - end < _ZEROS:
         return
     judge = next((judge for pattern, judge in _JUDGES if pattern.match(data)), None)
@@ -42,6 +43,17 @@ def check_whole(data: bytes) -> None:
             f"its last {len(data) - end} of {len(data)} bytes are zeros, where pixels belong: copying it was "
             "interrupted, so copy it again",
         )
+
+
+def _end(data: bytes) -> int:
+    """Where the zeros at the end of `data` begin. Block by block, since `rstrip` copies what is left."""
+    stop = len(data)
+    while stop:
+        start = max(0, stop - _BLOCK)
+        if block := data[start:stop].rstrip(b"\0"):
+            return start + len(block)
+        stop = start
+    return 0
 
 
 def _png(data: bytes, end: int) -> bool:
@@ -58,7 +70,7 @@ def _jpeg2000(data: bytes, end: int) -> bool:
 
 
 def _gif(data: bytes, end: int) -> bool:
-    return not any(kind == TRAILER for kind, _ in blocks(data[: end + _ZEROS]))
+    return not any(kind == TRAILER for kind, _ in blocks(memoryview(data)[: end + _ZEROS]))
 
 
 def _webp(data: bytes, end: int) -> bool:

@@ -108,6 +108,7 @@ def _walk(stream: BinaryIO) -> tuple[int | None, tuple[int, int, int, int] | Non
 class JpegReader:
     """A JPEG picture of more than 8 bits."""
 
+    copies = 0
     orientation = 1
 
     def __init__(self, stream: BinaryIO, size: tuple[int, int], channels: int, bits: int) -> None:

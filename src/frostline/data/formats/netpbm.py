@@ -50,6 +50,7 @@ class NetpbmReader:
     In PBM, which is P1, white is 0.
     """
 
+    copies = 0
     orientation = 1
 
     def __init__(self, stream: BinaryIO, start: int, form: int, size: tuple[int, int], white: int) -> None:

@@ -92,6 +92,8 @@ def _blacken(values: NDArray[Any], nodata: str | None) -> None:
 class TiffReader:
     """The first picture of a TIFF file: its header is read, its pixels are not."""
 
+    copies = 0
+
     def __init__(self, page: TiffPage) -> None:
         self._page = page
         self.size = (page.imagewidth, page.imagelength)
