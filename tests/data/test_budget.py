@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pixel_files import pillow, png, raw_tiff, tiff
 
+from frostline.config import PrepareConfig
 from frostline.data.budget import DECODE_LIMIT, Budget, decoding
 from frostline.data.images import decode, decode_cost, quiet_pillow, read_bytes
+from frostline.data.inspection import inspect_records
 from frostline.data.parallel import map_files
+from frostline.data.sources import Record
 from frostline.errors import ImageError
 
 LIMITS = {"min_side": 1, "max_pixels": 178_956_970}
@@ -161,7 +165,10 @@ def test_of_a_large_file_only_the_head_is_read_for_its_cost(form: str, tmp_path:
         assert decode_cost(file) == decode_cost(data) < 10_000_000
         with file.open("ab") as stream:
             stream.truncate(1_000_000_000)
-        assert decode_cost(file) in (10**9 + decode_cost(data) - len(data), DECODE_LIMIT)
+        assert decode_cost(file) in (
+            DECODE_LIMIT,
+            (3 if form == "WEBP" else 1) * (10**9 - len(data)) + decode_cost(data),
+        )
 
 
 def test_cost_never_raises(tmp_path: Path) -> None:
@@ -169,3 +176,40 @@ def test_cost_never_raises(tmp_path: Path) -> None:
     assert decode_cost(tmp_path / "pipe") == decode_cost(tmp_path / "absent") == decode_cost(tmp_path / "a\0b") == 0
     assert decode_cost(b"no picture") == 10
     assert decode_cost(pillow(np.zeros((20, 20), np.uint8), "BMP")[:40]) == 40
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+@pytest.mark.parametrize("form", ["WEBP", "PNG", "GIF"])
+def test_what_a_file_holds_beside_its_picture_is_part_of_its_cost(form: str, tmp_path: Path) -> None:
+    size = 60_000_000
+    data = pillow(np.arange(1024, dtype=np.uint8).reshape(32, 32), form)
+    if form == "PNG":
+        data = data[:33] + size.to_bytes(4) + b"tEXt" + b"k\0" + b"a" * (size - 2) + bytes(4) + data[33:]
+    elif form == "WEBP":
+        data = data[:4] + (len(data) + size).to_bytes(4, "little") + data[8:] + b"JUNK" + size.to_bytes(4, "little")
+    file = tmp_path / "file"
+    file.write_bytes(data + b"a" * size + bytes(100))
+    script = (
+        "import sys; from pathlib import Path; from frostline.data.images import decode, decode_cost\n"
+        "peak = lambda: int(next(l for l in open('/proc/self/status') if l.startswith('VmHWM')).split()[1]) * 1024\n"
+        "file = Path(sys.argv[1]); cost, before = decode_cost(file.read_bytes()), peak()\n"
+        "Path('/proc/self/clear_refs').write_text('5')\n"
+        "rest = int(next(l for l in open('/proc/self/status') if l.startswith('VmRSS')).split()[1]) * 1024\n"
+        "decode(file, min_side=1, max_pixels=10**8); print(cost, peak() - rest)"
+    )
+    out = subprocess.run([sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True).stdout
+    cost, peak = map(int, out.split())
+    assert peak <= cost
+
+
+def test_files_that_cannot_be_used_are_not_kept_in_memory(tmp_path: Path) -> None:
+    size = 20_000_000
+    for number in range(5):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture" + bytes(size))
+    records = [Record(f"{number}.png", "a") for number in range(5)]
+    tracemalloc.start()
+    found = inspect_records(records, tmp_path, PrepareConfig())
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [result.reason for _, result in found if isinstance(result, ImageError)] == ["unreadable"] * 5
+    assert held < size

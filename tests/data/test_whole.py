@@ -8,6 +8,7 @@ from PIL import Image
 from pixel_files import netpbm, tiff
 
 from frostline.data.images import decode, quiet_pillow
+from frostline.data.whole import check_whole
 from frostline.errors import ImageError
 
 LIMITS = {"min_side": 1, "max_pixels": 1_000_000}
@@ -39,6 +40,7 @@ FILES = {
     "pgm": saved(PICTURE, "PPM", "L"),
     "pbm": saved(PICTURE, "PPM", "1"),
     "pfm": saved(PICTURE, "PPM", "F"),
+    "pbm as text": b"P1 131 97\n" + b"".join(b"%d" % (pixel > 128) for pixel in GREY.ravel()),
     "ppm as text": netpbm(3, PICTURE, 255),
     "pgm as text": netpbm(2, GREY, 10_000),
     "tiff": saved(PICTURE, "TIFF"),
@@ -98,6 +100,15 @@ def black_below(rows: int, left: int = 0) -> np.ndarray:
     if left:
         picture[left + rows - Y < X] = 0
     return picture
+
+
+@pytest.mark.parametrize("rows", [0, 130, 700])
+def test_plain_areas_are_no_loss_in_webp(rows: int) -> None:
+    picture = np.full((1400, 1300, 3), 255, dtype=np.uint8)
+    picture[:rows] = np.random.default_rng(0).integers(0, 256, (rows, 1300, 3))
+    data = saved(picture, "WEBP")
+    assert data.endswith(bytes(16))
+    check_whole(data)
 
 
 @pytest.mark.parametrize("form", ["BMP", "PPM", "TIFF"])

@@ -14,6 +14,7 @@ from frostline.errors import RegistryError, VersionError
 from frostline.registry import package
 from frostline.registry.models import (
     RegisteredVersion,
+    batches,
     find_challenger,
     load_champion,
     predict,
@@ -133,6 +134,22 @@ def test_a_bad_picture_is_a_row_with_its_reason(register, cells, tmp_path):
     assert reasons == ["", "unreadable", "missing", "truncated", ""]
     assert [bool(label) for label in answer["label"]] == [True, False, False, False, True]
     assert answer["probability"].isna().tolist() == [False, True, True, True, False]
+
+
+def test_files_are_read_by_as_many_bytes_as_by_number(tmp_path):
+    def file(number: int, size: int) -> Path:
+        path = tmp_path / str(number)
+        with path.open("wb") as stream:
+            stream.truncate(size)
+        return path
+
+    sizes = [1] * 40 + [200_000_000, 100_000_000, 900_000_000, 5, 5]
+    paths = [file(number, size) for number, size in enumerate(sizes)]
+    paths.insert(42, tmp_path / "missing")
+    parts = batches(paths)
+    assert [len(part) for part in parts] == [32, 9, 2, 1, 2]
+    assert [path for part in parts for path in part] == paths
+    assert batches([]) == []
 
 
 def test_json_requests_carry_pictures_in_base64(register, cells):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from frostline.data.budget import check_cost
+from frostline.data.formats.jpeg import check_scans
 from frostline.data.formats.upright import upright
 from frostline.data.levels import OWN_LEVELS, Levels, Range, Span
 from frostline.data.readers import FORMATS, decode_cost, open_reader, whole_cost
@@ -120,6 +121,7 @@ def open_picture(data: bytes, *, min_side: int, max_pixels: int) -> Picture:
         raise ImageError("empty", "zero bytes")
     with _told():
         check_whole(data)
+        check_scans(data)
         reader = open_reader(BytesIO(data))
         _check_sides(*reader.size, min_side, max_pixels)
         check_cost(whole_cost(reader, len(data)))

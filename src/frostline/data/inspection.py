@@ -41,7 +41,7 @@ def inspect_records(
         try:
             return _inspect(record.image, root, prepare)
         except ImageError as error:
-            return error
+            return ImageError(error.reason, error.detail)  # the one that was raised keeps the file's bytes alive
 
     found = map_files(inspect, records, "Inspecting images", lambda record: decode_cost(root / record.image))
     return list(zip(records, found, strict=True))

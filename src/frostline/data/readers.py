@@ -2,14 +2,15 @@
 
 import logging
 import stat
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from frostline.data.budget import DECODE_LIMIT
+from frostline.data.budget import DECODE_LIMIT, check_cost
+from frostline.data.formats.bmp import check_runs
 from frostline.data.formats.gif import check_blocks
 from frostline.data.formats.jpeg import open_jpeg
 from frostline.data.formats.jpeg2000 import open_jpeg2000
@@ -32,11 +33,16 @@ _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 _CODEC = {"AVIF": 6, "GIF": 4, "JPEG2000": 14, "TIFF": 4, "WEBP": 10}
 _PROGRESSIVE_JPEG = 6
 _AT_LEAST = 8_000_000
+_WEBP_COPIES = 2
 _HEAD_BYTES = 1 << 22
 
 
 class Reader(Protocol):
     """A picture of which the header is read."""
+
+    @property
+    def copies(self) -> int:
+        """How many copies of the file `read` makes at most."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -62,6 +68,8 @@ def open_reader(stream: BinaryIO) -> Reader:
     if reader:
         return reader
     check_blocks(stream)
+    check_runs(stream)
+    _check_webp(stream)
     try:
         return _PillowReader(Image.open(stream, formats=FORMATS), tiff.cost() if tiff else 0)
     except UnidentifiedImageError:
@@ -70,9 +78,16 @@ def open_reader(stream: BinaryIO) -> Reader:
         return tiff
 
 
+def _check_webp(stream: BinaryIO) -> None:
+    """Raise ImageError (too_large) for a WebP file that is too large for the copies that Pillow makes in opening it."""
+    if stream.read(12)[8:] == b"WEBP":
+        check_cost((1 + _WEBP_COPIES) * stream.seek(0, SEEK_END))
+    stream.seek(0)
+
+
 def whole_cost(reader: Reader, size: int) -> int:
     """Bytes that a picture in a file of `size` bytes takes at the peak, the buffers of any picture included."""
-    return size + reader.cost() + _AT_LEAST
+    return (1 + reader.copies) * size + reader.cost() + _AT_LEAST
 
 
 def decode_cost(file: Path | bytes) -> int:
@@ -103,6 +118,7 @@ class _PillowReader:
     def __init__(self, image: Image.Image, at_least: int) -> None:
         self._image = image
         self._at_least = at_least
+        self.copies = _WEBP_COPIES if image.format == "WEBP" else 0
         self.size = image.size
         self.orientation = 1
 

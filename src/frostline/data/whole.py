@@ -1,7 +1,7 @@
 """Is the file all there? An interrupted copy often has its full length, with zeros from where it stopped.
 
 Decoders notice that in few formats: they decode zeros. Here the structure of a file is followed to its end. Compressed
-pixels cannot end in many zeros. Uncompressed ones can: black rows at the end are a picture like any other. They are
+pixels do not end in many zeros. Uncompressed ones can: black rows at the end are a picture like any other. They are
 taken for lost only if the zeros begin inside a row, below pixels that are not black: no shape is cut off so. Of a copy
 that stopped exactly between two rows, nobody can tell.
 """
@@ -23,6 +23,9 @@ __all__ = ["check_whole"]
 # No compressed picture ends in so many zero bytes, and no place of one in a TIFF's tags.
 _ZEROS = 32
 _TAG_ZEROS = 12
+_BLOCK = 1 << 20
+# Plain areas make zeros in WebP, up to a twentieth of the file, but for its fastest encoding.
+_WEBP_SHARE = 0.08
 # Of raw pixels, zeros count from this share of the picture on; what is up to `_DARK` of 255 may be black beside them.
 _RAW_SHARE = 0.02
 _DARK = 8
@@ -30,7 +33,7 @@ _DARK = 8
 
 def check_whole(data: bytes) -> None:
     """Raise ImageError (truncated) if zeros took the place of the end of the picture in the file's bytes, `data`."""
-    end = len(data.rstrip(b"\0"))
+    end = _end(data)
     if len(data) - end < _ZEROS:
         return
     judge = next((judge for pattern, judge in _JUDGES if pattern.match(data)), None)
@@ -40,6 +43,17 @@ def check_whole(data: bytes) -> None:
             f"its last {len(data) - end} of {len(data)} bytes are zeros, where pixels belong: copying it was "
             "interrupted, so copy it again",
         )
+
+
+def _end(data: bytes) -> int:
+    """Where the zeros at the end of `data` begin. Block by block, since `rstrip` copies what is left."""
+    stop = len(data)
+    while stop:
+        start = max(0, stop - _BLOCK)
+        if block := data[start:stop].rstrip(b"\0"):
+            return start + len(block)
+        stop = start
+    return 0
 
 
 def _png(data: bytes, end: int) -> bool:
@@ -56,14 +70,17 @@ def _jpeg2000(data: bytes, end: int) -> bool:
 
 
 def _gif(data: bytes, end: int) -> bool:
-    return not any(kind == TRAILER for kind, _ in blocks(data[: end + _ZEROS]))
+    return not any(kind == TRAILER for kind, _ in blocks(memoryview(data)[: end + _ZEROS]))
 
 
 def _webp(data: bytes, end: int) -> bool:
     position, whole = 12, int.from_bytes(data[4:8], "little") + 8
     while position + 8 <= min(whole, len(data)):
         name, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
-        if name == b"\0\0\0\0" or (name.startswith((b"VP8", b"AL", b"ANMF")) and position + 8 + size >= end + _ZEROS):
+        lost = position + 8 + size - end
+        if name == b"\0\0\0\0" or (name in (b"VP8 ", b"ANMF") and lost > _WEBP_SHARE * size):
+            return True
+        if name in (b"VP8L", b"ALPH") and lost >= _ZEROS:
             return True
         position += 8 + size + size % 2
     return False
@@ -98,8 +115,8 @@ def _bmp(data: bytes, end: int) -> bool:
 
 
 def _netpbm(data: bytes, end: int) -> bool:
-    if data[1] in b"123":  # text, whose numbers are counted when it is read, but for Pillow's P1
-        return data[1] == ord("1")
+    if data[1] in b"123":  # text, whose numbers are counted when it is read
+        return False
     bitmap = data[1] == ord("4")
     header = (_BITMAP if bitmap else _PIXMAP).match(data)
     if header is None:

@@ -11,11 +11,10 @@ from frostline.errors import RegistryError
 from frostline.progress import track
 from frostline.registry.gate import Evidence
 from frostline.registry.latency import seconds_per_picture
-from frostline.registry.models import LoadedVersion, predict
+from frostline.registry.models import LoadedVersion, batches, predict
 
 __all__ = ["gather"]
 
-_AT_ONCE = 32
 _PREFIX = "probability_"
 
 
@@ -48,9 +47,9 @@ def gather(versions: Sequence[LoadedVersion], images: HeldOut) -> tuple[HeldOut,
 
 
 def _answers(version: LoadedVersion, images: HeldOut) -> pd.DataFrame:
-    starts = range(0, len(images.paths), _AT_ONCE)
-    batches = track(starts, f"Version {version.number} answers, by batches", len(starts))
-    return pd.concat([predict(version.model, images.paths[start : start + _AT_ONCE]) for start in batches])
+    parts = batches(images.paths)
+    tracked = track(parts, f"Version {version.number} answers, by batches", len(parts))
+    return pd.concat([predict(version.model, part) for part in tracked])
 
 
 def _usable(answer: pd.DataFrame) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ __all__ = [
     "LoadedVersion",
     "RegisteredVersion",
     "Tracking",
+    "batches",
     "find_challenger",
     "load_champion",
     "load_version",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 _PREFIX = "frostline-"
+_MOST_FILES = 32  # as many as the network takes at once
+_MOST_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -133,13 +136,34 @@ def predict(model: Any, paths: Sequence[Path]) -> pd.DataFrame:
     """A row per file of `paths`: the column `image` (the path), then those of `ServedClassifier.predict`.
 
     A file that cannot be used has a reason in `error`, an empty label and no probabilities. All files are read at once:
-    give a few dozen at a time.
+    give one of the `batches` at a time.
     """
     contents = [_content(path) for path in paths]
     answer: pd.DataFrame = model.predict(pd.DataFrame({"image": [data for data, _ in contents]}))
     answer["error"] = [error or seen for (_, error), seen in zip(contents, answer["error"], strict=True)]
     answer.insert(0, "image", [encodable(str(path)) for path in paths])
     return answer
+
+
+def batches(paths: Sequence[Path]) -> list[list[Path]]:
+    """`paths` in order, in lists of at most 32 files and 256 MB; a file that is larger is alone in its list."""
+    lists: list[list[Path]] = []
+    total = 0
+    for path in paths:
+        size = _size(path)
+        total += size
+        if not lists or len(lists[-1]) == _MOST_FILES or total > _MOST_BYTES:
+            lists.append([])
+            total = size
+        lists[-1].append(path)
+    return lists
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # reading it says what is wrong
+        return 0
 
 
 def _content(path: Path) -> tuple[bytes, str]:

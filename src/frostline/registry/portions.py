@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from frostline.data.formats.jpeg import scans
 from frostline.data.images import decode_cost
 
 __all__ = ["Picture", "decoding_work", "portions"]
@@ -44,5 +45,4 @@ def decoding_work(picture: bytes) -> int:
 
     A JPEG counts once for every ten scans: its decoder goes over the whole picture for each, and 40 bytes make a scan.
     """
-    scans = picture.count(b"\xff\xda") if picture.startswith(b"\xff\xd8") else 0
-    return decode_cost(picture) * max(1, scans // 10)
+    return decode_cost(picture) * max(1, scans(picture) // 10)

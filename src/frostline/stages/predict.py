@@ -15,7 +15,7 @@ from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
 from frostline.params import load_config
 from frostline.progress import track
-from frostline.registry.models import load_champion, predict
+from frostline.registry.models import batches, load_champion, predict
 from frostline.spreadsheet import csv_text
 from frostline.terminal import console, plain
 from frostline.tracking.runs import Tracker
@@ -23,7 +23,6 @@ from frostline.tracking.runs import Tracker
 __all__ = ["Format", "run"]
 
 Format = Literal["table", "csv", "json"]
-_AT_ONCE = 64
 
 
 def run(places: Sequence[Path], dataset: str | None, form: Format) -> bool:
@@ -43,9 +42,10 @@ def run(places: Sequence[Path], dataset: str | None, form: Format) -> bool:
             raise DataError(f"{place} holds or matches no file. Name image files, folders or patterns.")
         files += found
     model = load_champion(Tracker.open(config.stores, name), name).model
-    starts = range(0, len(files), _AT_ONCE)
-    parts = (predict(model, files[start : start + _AT_ONCE]) for start in starts)
-    answers = pd.concat(track(parts, "Labelling, by batches", len(starts)), ignore_index=True)
+    parts = batches(files)
+    answers = pd.concat(
+        [predict(model, part) for part in track(parts, "Labelling, by batches", len(parts))], ignore_index=True
+    )
     if form == "csv":
         sys.stdout.write(csv_text(answers, for_people=True))
     elif form == "json":

@@ -24,7 +24,7 @@ def check_blocks(stream: BinaryIO) -> None:
     stream.seek(0)
 
 
-def blocks(data: bytes) -> Iterator[tuple[int, int]]:
+def blocks(data: bytes | memoryview) -> Iterator[tuple[int, int]]:
     """The kind of each block of a GIF, and where it ends, up to the trailer or to the end of `data`.
 
     Raises ImageError (unreadable) for more than a kilobyte outside blocks, or for very many small parts.
@@ -50,6 +50,6 @@ def blocks(data: bytes) -> Iterator[tuple[int, int]]:
         raise ImageError("unreadable", "a GIF of which too much means nothing, or lies in too many parts")
 
 
-def _colour_table(flags: bytes) -> int:
+def _colour_table(flags: bytes | memoryview) -> int:
     """The bytes of a colour table, by the byte that announces it."""
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0

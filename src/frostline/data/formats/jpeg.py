@@ -1,6 +1,8 @@
-"""JPEG: its segments, up to where the pixels begin; of more than 8 bits, which Pillow does not read, by imagecodecs."""
+"""JPEG: its segments and scans; of more than 8 bits, which Pillow does not read, by imagecodecs."""
 
+import re
 import struct
+from io import BytesIO
 from typing import BinaryIO
 
 import imagecodecs
@@ -10,14 +12,19 @@ from frostline.data.levels import Range
 from frostline.data.samples import Samples
 from frostline.errors import ImageError
 
-__all__ = ["JpegReader", "first_scan", "open_jpeg"]
+__all__ = ["JpegReader", "check_scans", "first_scan", "frame_sides", "open_jpeg", "scans"]
 
 _SIGNATURE = b"\xff\xd8\xff"
-_SCAN = 0xDA
+_SCAN, _END = 0xDA, 0xD9
 _ALONE = (0x01, *range(0xD0, 0xDA))
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _SEGMENTS = 10_000
 _JUNK = 1 << 16
+# Encoders make about ten, and up to 40 if asked for. 40 bytes make one more, which takes as long as the whole picture.
+_SCANS = 100
+_SCAN_MARKER = bytes((0xFF, _SCAN))
+# Between the pixels of a scan 0xFF is followed by 0, or by the number of a restart.
+_MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")
 
 
 def open_jpeg(stream: BinaryIO) -> "JpegReader | None":
@@ -38,6 +45,37 @@ def open_jpeg(stream: BinaryIO) -> "JpegReader | None":
 def first_scan(stream: BinaryIO) -> int | None:
     """Where the first scan of a JPEG file begins; None where the file ends before. Raises ImageError as `open_jpeg`."""
     return _walk(stream)[0]
+
+
+def frame_sides(data: bytes) -> tuple[int, int] | None:
+    """Width and height in a JPEG file's bytes; None where there are none. Raises ImageError as `open_jpeg` does."""
+    _, frame = _walk(BytesIO(data))
+    return frame and (frame[2], frame[1])
+
+
+def scans(data: bytes) -> int:
+    """How often a decoder goes over the picture in a JPEG file's bytes; 0 for other files.
+
+    What follows the picture, as a second one or a film does in phones' files, does not count. Among more segments than
+    any encoder makes, all that looks like a scan does.
+    """
+    if not data.startswith(_SIGNATURE):
+        return 0
+    count, position = 0, len(_SIGNATURE) - 1
+    for _ in range(_SEGMENTS):
+        found = _MARKER.search(data, position)
+        if found is None or found[0][1] == _END:
+            return count
+        alone = found[0][1] in _ALONE
+        count += found[0][1] == _SCAN
+        position = found.end() + (0 if alone else int.from_bytes(data[found.end() : found.end() + 2]))
+    return data.count(_SCAN_MARKER)
+
+
+def check_scans(data: bytes) -> None:
+    """Raise ImageError (unreadable) for a JPEG file of more than 100 scans: it could take minutes to decode."""
+    if data.count(_SCAN_MARKER) > _SCANS and (count := scans(data)) > _SCANS:
+        raise ImageError("unreadable", f"a JPEG file of {count} scans, of which {_SCANS} are decoded: save it anew")
 
 
 def _walk(stream: BinaryIO) -> tuple[int | None, tuple[int, int, int, int] | None]:
@@ -70,6 +108,7 @@ def _walk(stream: BinaryIO) -> tuple[int | None, tuple[int, int, int, int] | Non
 class JpegReader:
     """A JPEG picture of more than 8 bits."""
 
+    copies = 0
     orientation = 1
 
     def __init__(self, stream: BinaryIO, size: tuple[int, int], channels: int, bits: int) -> None:

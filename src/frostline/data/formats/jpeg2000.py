@@ -41,6 +41,7 @@ def open_jpeg2000(stream: BinaryIO) -> "Jpeg2000Reader | None":
 class Jpeg2000Reader:
     """A JPEG 2000 picture of more than 8 bits."""
 
+    copies = 0
     orientation = 1
 
     def __init__(self, stream: BinaryIO, size: tuple[int, int], channels: int, bits: int, *, signed: bool) -> None:

@@ -39,6 +39,8 @@ def open_png(stream: BinaryIO) -> "PngReader | None":
 class PngReader:
     """A PNG picture: sides, `bits` per sample and PNG's colour type `kind` are known, its pixels not yet."""
 
+    copies = 1  # without large metadata
+
     def __init__(self, stream: BinaryIO, size: tuple[int, int], bits: int, kind: int) -> None:
         self._stream = stream
         self.size = size

@@ -2,12 +2,14 @@
 
 import logging
 import math
+import struct
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PLANARCONFIG, TiffFile, TiffPage
 
+from frostline.data.formats.jpeg import check_scans, frame_sides
 from frostline.data.levels import Range
 from frostline.data.samples import Samples
 from frostline.errors import ImageError
@@ -23,6 +25,14 @@ _MAX_SAMPLE_VALUE = (281, 341)
 _ORIENTATION = 274
 _NODATA = 42113
 _NUMBERS = ("imagewidth", "imagelength", "tilewidth", "tilelength", "samplesperpixel", "bitspersample", "planarconfig")
+# Each takes its own time and memory, however small it is: a picture of 100 million pixels has 25,000 tiles of 64.
+_STRIPS = 50_000
+_STRIP_TAGS = (273, 279, 324, 325)
+# Of these a decoder takes the size from the strip itself, which may differ from what the tags say; JPEG's is checked.
+_PACKED = (
+    *(COMPRESSION.NONE, COMPRESSION.LZW, COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.PACKBITS),
+    *(COMPRESSION.LZMA, COMPRESSION.ZSTD, COMPRESSION.JPEG),
+)
 # Bits per sample, offsets and sizes of strips and tiles, JPEG tables.
 _PLACES = (258, 273, 279, 324, 325, 347)
 
@@ -35,15 +45,38 @@ def is_tiff(stream: BinaryIO) -> bool:
 
 
 def open_tiff(stream: BinaryIO) -> "TiffReader | None":
-    """The first picture of a TIFF; None for other files, and for those that tifffile does not understand."""
+    """The first picture of a TIFF; None for other files, and for those that tifffile does not understand.
+
+    Raises ImageError (unreadable) for more than 50,000 strips or tiles.
+    """
     if not is_tiff(stream):
         return None
+    if (strips := _strips(stream)) > _STRIPS:
+        raise ImageError("unreadable", f"a TIFF of {strips} strips or tiles; {_STRIPS} are read. Save it anew")
     try:
         page = TiffFile(stream).pages.first
     except Exception:  # a damaged file; Pillow then says what is wrong with it
         return None
     sound = isinstance(page, TiffPage) and all(isinstance(getattr(page, name), int) for name in _NUMBERS)
     return TiffReader(page) if sound and page.imagewidth and page.imagelength else None
+
+
+def _strips(stream: BinaryIO) -> int:
+    """How many strips or tiles the first picture says that it has."""
+    head = stream.read(16)
+    order, big = "<" if head.startswith(b"II") else ">", b"+" in head[:4]
+    try:
+        (start,) = struct.unpack_from(f"{order}Q" if big else f"{order}I", head, 8 if big else 4)
+        stream.seek(start)
+        (tags,) = struct.unpack(f"{order}Q", stream.read(8)) if big else struct.unpack(f"{order}H", stream.read(2))
+        entries = stream.read(min(tags, 1 << 16) * (20 if big else 12))
+    except (struct.error, OverflowError, ValueError, OSError):  # damaged: reading it says so
+        return 0
+    finally:
+        stream.seek(0)
+    form = struct.Struct(f"{order}HHQ8x" if big else f"{order}HHI4x")
+    whole = len(entries) // form.size * form.size
+    return max((count for tag, _, count in form.iter_unpack(entries[:whole]) if tag in _STRIP_TAGS), default=0)
 
 
 def _blacken(values: NDArray[Any], nodata: str | None) -> None:
@@ -58,6 +91,8 @@ def _blacken(values: NDArray[Any], nodata: str | None) -> None:
 
 class TiffReader:
     """The first picture of a TIFF file: its header is read, its pixels are not."""
+
+    copies = 0
 
     def __init__(self, page: TiffPage) -> None:
         self._page = page
@@ -105,6 +140,7 @@ class TiffReader:
                 f"a TIFF of {count} channels of {page.bitspersample} bits as {photometric.name}; of "
                 "more than 8 bits, grey, RGB and CMYK are read, in whole or real numbers. Save it so.",
             )
+        self._check_packing()
         lost = any(stop > page.parent.filehandle.size or start == stop for start, stop in self.layout()[0])
         if lost or len(page.dataoffsets) < math.prod(page.chunked):
             raise ImageError("truncated", "some of its strips or tiles lie beyond the end of the file, or nowhere")
@@ -122,6 +158,22 @@ class TiffReader:
             declared=self._declared(),
             largest=self._largest(),
         )
+
+    def _check_packing(self) -> None:
+        """Raise ImageError (unreadable) where a strip could be larger than the tags say, and `cost` knew."""
+        page = self._page
+        if page.compression not in _PACKED:
+            raise ImageError("unreadable", f"a TIFF of more than 8 bits packed by {page.compression!s}: save it by LZW")
+        if page.compression != COMPRESSION.JPEG:
+            return
+        sides = (page.tilewidth or page.imagewidth, page.tilelength or page.rowsperstrip)
+        for start, stop in self.layout()[0]:
+            page.parent.filehandle.seek(start)
+            data = page.parent.filehandle.read(stop - start)
+            check_scans(data)
+            width, height = frame_sides(data) or (0, 0)
+            if width > sides[0] or height > sides[1]:
+                raise ImageError("unreadable", f"a strip of {width} x {height} pixels where its tags say {sides}")
 
     def _declared(self) -> Range | None:
         """Black and white by the number of bits, where that is not merely the size of a machine's word."""
