@@ -25,7 +25,14 @@ _MENDS = {
 }
 _MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
 _NO_MAPPING = "must hold indented lines of the form 'name: value'"
-_SHORT = reprlib.Repr()
+
+
+class _Short(reprlib.Repr):
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(redacted(x), level)  # of an address cut short nobody could tell the password
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 
@@ -41,7 +48,7 @@ def load_config(path: Path = Path("params.yaml")) -> Config:
         return Config.model_validate(document)
     except ValidationError as error:
         faults = "\n".join(f"  {_fault(item)}" for item in error.errors())
-        raise ConfigError(f"{path} has {counted(error.error_count(), 'fault')}:\n{faults}") from None
+        raise ConfigError(f"{path} has {counted(error.error_count(), 'fault')}:\n{redacted(faults)}") from None
 
 
 def _read(path: Path) -> Any:
@@ -81,7 +88,7 @@ def _fault(item: Any) -> str:
         where += ".source" if item["type"] == "union_tag_not_found" else ""
         return f"{where}: missing; README and the committed params.yaml explain it."
     rule = _NO_MAPPING if item["type"] in _MAPPINGS else item["msg"].removeprefix("Value error, ")
-    return f"{where}: {rule}; received {redacted(_SHORT.repr(item['input']))}."
+    return f"{where}: {rule}; received {_SHORT.repr(item['input'])}."
 
 
 def _no_text(key: object) -> str:
