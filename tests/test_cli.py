@@ -71,7 +71,10 @@ def test_a_package_that_cannot_be_imported_is_one_clear_error(monkeypatch, capsy
     ("variables", "message"),
     [
         ({"KERAS_BACKEND": "tensorflw"}, "Did you mean 'tensorflow'?"),
-        ({"KERAS_BACKEND": "", "KERAS_HOME": "/dev/null/absent", "HOME": "/dev/null/absent"}, "params.yaml does not exist in"),
+        (
+            {"KERAS_BACKEND": "", "KERAS_HOME": "/dev/null/absent", "HOME": "/dev/null/absent"},
+            "params.yaml does not exist in",
+        ),
         ({"LC_ALL": "C", "TMPDIR": "/dev/null/absent", "OMP_NUM_THREADS": "many"}, "params.yaml does not exist in"),
         ({"PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1"}, "params.yaml does not exist in"),
     ],

@@ -52,6 +52,24 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
         ("search.head_learning_rate", [0.1, 0.01], r"low <= high, but got \[0.1, 0.01\]"),
         ("search.dropout", [0.0, 1.0], r"dropout must lie in \[0, 1\)"),
         ("seed", -1, r"seed: .* received -1"),
+        ("search.views", [], r"search.views: must hold 1 or more, but holds 0; received \[\]"),
+        ("search.dropout", [0, 1, 0, 5], r"search.dropout: must hold 2 or fewer, but holds 4; received"),
+        (
+            "search.pooling",
+            "average",
+            r"search.pooling: must be a list in brackets, such as \[a, b\]; received 'average'",
+        ),
+        (
+            "search.pooling",
+            ["avg", "max"],
+            r"has 2 faults:\n  search.pooling.0: .*'avg'.\n  search.pooling.1: .*'max'.$",
+        ),
+        (
+            "datasets.mine",
+            {"source": "CSV"},
+            r"datasets.mine: source must be one of 'folder', 'csv', 'elpv', 'keras'; ",
+        ),
+        ("datasets.mine", {"source": "csv", "path": None}, r"datasets.mine.csv.path: must be a path; received None"),
     ],
 )
 def test_faults_name_the_key_and_what_was_received(tmp_path: Path, key: str, value: Any, message: str) -> None:

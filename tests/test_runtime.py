@@ -141,6 +141,17 @@ def test_runs_of_others_and_limits_for_debugging_are_left_out(monkeypatch: pytes
     assert not {"MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "KERAS_MAX_EPOCHS", "KERAS_HOME"} & set(os.environ)
 
 
+def test_what_other_libraries_would_stop_at_is_left_out() -> None:
+    """A notebook gives its own backend of matplotlib to what it runs; MLflow refuses unknown levels of logging."""
+    environment = os.environ | {
+        "MPLBACKEND": "nonsense",
+        "MLFLOW_LOGGING_LEVEL": "loud",
+    }
+    code = "from frostline.runtime import set_defaults as s; s(); import mlflow, frostline.charts"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_librarys_warning_ends_no_command_and_what_users_ignore_stays_ignored() -> None:
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("error")

@@ -93,7 +93,7 @@ def _line(error: Exception) -> str | None:
     if isinstance(error, ImportError):  # of a package half installed, or of a version that another does not get on with
         return f"a package cannot be imported: {error}. frostline doctor compares all of them."
     if isinstance(error, OSError):  # a full disk under a store, a connection that broke
-        refused = f"the system refused: {error}"
+        refused = f"the system refused: {redacted(str(error))}"
     elif type(error).__module__.partition(".")[0] in _STORES:
         refused = f"a store of runs or studies refused: {redacted(str(error).partition(chr(10))[0])}"
     else:

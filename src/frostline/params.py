@@ -25,7 +25,23 @@ _MENDS = {
 }
 _MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
 _NO_MAPPING = "must hold indented lines of the form 'name: value'"
-_SHORT = reprlib.Repr()
+# Where pydantic speaks of Python.
+_RULES = {
+    **dict.fromkeys(_MAPPINGS, _NO_MAPPING),
+    "tuple_type": "must be a list in brackets, such as [a, b]",
+    "too_short": "must hold {min_length} or more, but holds {actual_length}",
+    "too_long": "must hold {max_length} or fewer, but holds {actual_length}",
+    "union_tag_invalid": "source must be one of {expected_tags}",
+    "path_type": "must be a path",
+}
+
+
+class _Short(reprlib.Repr):
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(redacted(x), level)  # of an address cut short nobody could tell the password
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = 80
 
 
@@ -40,8 +56,13 @@ def load_config(path: Path = Path("params.yaml")) -> Config:
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        faults = "\n".join(f"  {_fault(item)}" for item in error.errors())
-        raise ConfigError(f"{path} has {counted(error.error_count(), 'fault')}:\n{faults}") from None
+        items = error.errors()
+        faulty = {
+            item["loc"][:-1] for item in items
+        }  # lists of which the faulty values are named, not said to be empty
+        faults = [_fault(item) for item in items if item["type"] != "too_short" or item["loc"] not in faulty]
+        lines = redacted("\n".join(f"  {fault}" for fault in faults))
+        raise ConfigError(f"{path} has {counted(len(faults), 'fault')}:\n{lines}") from None
 
 
 def _read(path: Path) -> Any:
@@ -80,8 +101,9 @@ def _fault(item: Any) -> str:
     if item["type"] in ("missing", "union_tag_not_found"):
         where += ".source" if item["type"] == "union_tag_not_found" else ""
         return f"{where}: missing; README and the committed params.yaml explain it."
-    rule = _NO_MAPPING if item["type"] in _MAPPINGS else item["msg"].removeprefix("Value error, ")
-    return f"{where}: {rule}; received {redacted(_SHORT.repr(item['input']))}."
+    plain = _RULES.get(item["type"])
+    rule = plain.format(**item.get("ctx", {})) if plain else item["msg"].removeprefix("Value error, ")
+    return f"{where}: {rule}; received {_SHORT.repr(item['input'])}."
 
 
 def _no_text(key: object) -> str:

@@ -44,6 +44,9 @@ def set_defaults() -> None:
         os.environ.pop(name, None)
     if not os.environ.get("KERAS_HOME"):  # Keras takes an empty one for the working folder
         os.environ.pop("KERAS_HOME", None)
+    os.environ["MPLBACKEND"] = "Agg"  # figures go into files; a notebook's own backend may not be installed here
+    if os.environ.get("MLFLOW_LOGGING_LEVEL", "INFO").upper() not in logging.getLevelNamesMapping():
+        del os.environ["MLFLOW_LOGGING_LEVEL"]  # importing MLflow would raise ValueError
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
 

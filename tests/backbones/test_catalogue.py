@@ -56,6 +56,8 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         BackboneError, match=r"called 'resnet5O' \(backbones\.mine in params\.yaml\)\. Did you mean resnet50"
     ):
         find_backbone("mine", BackboneConfig(application="resnet5O"))
+    with pytest.raises(BackboneError, match=r"Did you mean vgg19 or vgg16\?"):
+        find_backbone("vgg61", BackboneConfig())
     with pytest.raises(BackboneError, match=r"Known: vgg16, .*xception"):
         find_backbone("zzz", BackboneConfig())
 

@@ -133,3 +133,11 @@ def test_a_folder_with_nothing_to_see_is_one_clear_error(tmp_path: Path) -> None
     (tmp_path / "zero.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"zero.png is not a folder"):
         sample_folder(tmp_path / "zero.png", 10, 32, PREPARE)
+
+
+def test_folders_that_say_nothing_about_classes_are_told_so_not_called_empty(folder: Path) -> None:
+    for split in ("train", "test"):
+        shutil.copytree(folder / "a", folder / "flat" / split)
+    (folder / "flat" / "README.md").write_text("a data set")
+    with pytest.raises(DataError, match=r"flat holds the splits test/, train/, but no class folders"):
+        sample_folder(folder / "flat", 10, 32, PrepareConfig())

@@ -14,12 +14,14 @@ from frostline.errors import RegistryError, VersionError
 from frostline.registry import package
 from frostline.registry.models import (
     RegisteredVersion,
+    _load,
     batches,
     find_challenger,
     load_champion,
     predict,
     register_challenger,
 )
+from frostline.registry.versions import fetch
 from frostline.tracking.runs import Tracker
 from frostline.training.record import write_training_images
 
@@ -51,6 +53,14 @@ def crown(tracker: Tracker, dataset: str) -> None:
     tracker.client.set_registered_model_alias(
         f"frostline-{dataset}", "champion", aliases(tracker, dataset)["challenger"]
     )
+
+
+def test_a_model_is_loaded_from_a_folder_whose_name_an_address_would_quote(register, tmp_path):
+    tracker, _, _, _ = register("quoted", 1)
+    folder = fetch(tracker.client, tracker.client.get_model_version("frostline-quoted", "1"))
+    odd = tmp_path / "a%20b%2Fc?d#e 100%" / folder.name
+    shutil.copytree(folder, odd)
+    assert _load(odd).metadata.get_input_schema().input_names() == ["image"]
 
 
 def test_a_model_is_registered_once(register, limits):

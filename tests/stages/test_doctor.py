@@ -123,7 +123,9 @@ def test_without_git_dvc_must_be_told_so(project: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(project))
     rows = found(machine_rows(None))
     assert rows["git"] == ("note", "not installed: runs carry no commit, and DVC has no experiments")
-    assert "has no .dvc and dvc.yaml" in rows["DVC"][1]
+    assert "has no .dvc: change to" in rows["DVC"][1]
+    Path("dvc.yaml").unlink()
+    assert "has no .dvc and no dvc.yaml: change to" in found(machine_rows(None))["DVC"][1]
 
 
 def test_places_and_room(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,3 +27,11 @@ def test_prediction_takes_what_it_is_told(tmp_path: Path) -> None:
     assert (
         list(_files(hidden)) == list(_files(hidden / "*.jpg")) == list(_files(hidden / "1.jpg")) == [hidden / "1.jpg"]
     )
+
+
+def test_brackets_in_the_name_of_a_folder_are_no_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "cat [1]" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "1.jpg").touch()
+    for pattern in ("deep/*.jpg", "**/1.jp[g]", "*"):
+        assert list(_files(tmp_path / "cat [1]" / pattern)) == [folder / "1.jpg"]

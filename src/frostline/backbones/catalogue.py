@@ -100,8 +100,8 @@ def find_backbone(name: str, config: BackboneConfig) -> BackboneSpec:
             _MINIMUM_SIZES.get(name, 32),
             _PREPROCESSING.get(_module(getattr(keras.applications, name)), "inside"),
         )
-    near = difflib.get_close_matches(key, [*CATALOGUE, *applications], n=3)
     known = [*CATALOGUE, *sorted(set(applications) - set(CATALOGUE))]
+    near = difflib.get_close_matches(key, known, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
     raise BackboneError(f"No Keras application is called '{asked}' (backbones.{name} in params.yaml). {hint}")
 

@@ -22,6 +22,7 @@ from frostline.data.readers import open_reader
 from frostline.data.selection import select
 from frostline.data.sources import Record
 from frostline.data.sources.folder import FolderSource
+from frostline.data.sources.walk import Walk
 from frostline.errors import DataError, ImageError
 from frostline.phrases import counted
 
@@ -57,7 +58,8 @@ def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareCon
     Files are drawn until there are so many usable images, or none is left, or three times as many were decoded: nearly
     all of those are then copies of one another. Files that are no pictures cost a look at their first bytes. A folder
     with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ the last is left alone, as
-    a cell leaves it. Raises DataError if there is no folder, no file, or no usable image.
+    a cell leaves it. Raises DataError if there is no folder, no file, or no usable image, or if the folders do not say
+    what the classes are.
     """
     records, classes, loose = _records(folder)
     numbers = {label: number for number, label in enumerate(classes or [""])}
@@ -96,12 +98,12 @@ def _records(folder: Path) -> tuple[list[Record], tuple[str, ...], int]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder (seen from {Path.cwd()}). Give a folder of pictures.")
     loose = [Record(image=file, label="") for file in FolderSource(folder).loose_files()]
-    try:
-        records = [record for record in FolderSource(folder).records() if record.split != "test"]
-    except DataError:
+    walk = Walk()
+    if not any(any(walk.files_below(each)) for each in walk.folders(folder)):
         if loose:
             return loose, (), 0
-        raise DataError(f"{folder} is empty. Put pictures into it, best in a sub-folder per class.") from None
+        raise DataError(f"{folder} is empty. Put pictures into it, best in a sub-folder per class.")
+    records = [record for record in FolderSource(folder).records() if record.split != "test"]
     return records, tuple(sorted({record.label for record in records})), len(loose)
 
 

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow.pyfunc
@@ -123,13 +124,21 @@ def load_version(tracker: Tracking, name: str, number: str) -> LoadedVersion:
     """
     try:
         folder = fetch(tracker.client, tracker.client.get_model_version(name, number))
-        return LoadedVersion(name, number, mlflow.pyfunc.load_model(str(folder)), folder)
+        return LoadedVersion(name, number, _load(folder), folder)
     except (MlflowException, OSError, ValueError, ImportError) as error:  # ValueError: Keras, of another version
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise RegistryError(
             f"{name} version {number} cannot be loaded: {reason}. Its store must answer, and this environment must "
             "hold what the version's requirements.txt asks for."
         ) from error
+
+
+def _load(folder: Path) -> Any:
+    """The model in `folder`. MLflow takes a path for an address, and would read %20 in it as a space."""
+    with TemporaryDirectory() as temporary:
+        link = Path(temporary, "model")
+        link.symlink_to(folder.parent.absolute())  # not to the folder itself: MLflow wants that inside what it opens
+        return mlflow.pyfunc.load_model(str(link / folder.name if "%" in str(folder) else folder))
 
 
 def predict(model: Any, paths: Sequence[Path]) -> pd.DataFrame:

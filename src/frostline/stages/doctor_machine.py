@@ -92,8 +92,9 @@ def _git() -> str:
 
 def _dvc() -> str:
     here = Path.cwd()
-    if not Path(".dvc").is_dir() or not Path("dvc.yaml").is_file():
-        raise ConfigError(f"{here} has no .dvc and dvc.yaml: change to the folder that came with them")
+    missing = [name for name in (".dvc", "dvc.yaml") if not Path(name).exists()]
+    if missing:
+        raise ConfigError(f"{here} has no {' and no '.join(missing)}: change to the folder that came with them")
     settings = [Path(".dvc", name) for name in ("config", "config.local")]
     if any("no_scm" in file.read_text(encoding="utf-8") for file in settings if file.is_file()):
         return "told to do without git (core.no_scm)"

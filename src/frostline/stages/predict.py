@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from pathlib import Path
 from typing import Literal
 
@@ -61,7 +61,9 @@ def _files(place: Path) -> Iterator[Path]:
     if place.is_dir():
         yield from Walk().files_below(place)
     elif has_magic(str(place)) and not place.exists():
-        for match in sorted(glob(str(place), recursive=True)):  # noqa: PTH207  # a pattern may be absolute
+        there = next(folder for folder in place.parents if folder.is_dir())  # its brackets are part of its name
+        pattern = Path(escape(str(there)), *place.parts[len(there.parts) :])
+        for match in sorted(glob(str(pattern), recursive=True)):  # noqa: PTH207  # a pattern may be absolute
             if not any(is_ignored(part) for part in Path(match).parts if part not in place.parts):
                 yield from _files(Path(match))
     else:

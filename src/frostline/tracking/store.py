@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any, TypeVar
 
 from mlflow import MlflowClient
@@ -20,6 +21,7 @@ from frostline.tracking.home import artifacts_of, bring_home
 __all__ = ["Store", "or_none"]
 
 T = TypeVar("T")
+_SECONDS_OF_SILENCE = 5  # MLflow asks a server that does not answer eight times, for minutes
 
 for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration"):
     logging.getLogger(_noisy).setLevel(logging.WARNING)
@@ -42,6 +44,8 @@ class Store:
         """
         address = tracking_address(stores)
         artifacts = artifacts_of(address.file) if address.file else None
+        waiting = Timer(_SECONDS_OF_SILENCE, say, [f"Waiting for the MLflow store {address.shown} to answer."])
+        waiting.daemon = True
         try:
             if address.file and artifacts:
                 is_new = not address.file.exists()
@@ -54,6 +58,7 @@ class Store:
                     # Left to its client, MLflow would put the artifacts of its own experiment into the working folder.
                     SqlAlchemyStore(address.url, artifacts)
             client = MlflowClient(tracking_uri=address.url)
+            waiting.start()
             client.search_experiments(max_results=1)  # a server is not asked anything before
         except StoreError:
             raise
@@ -64,6 +69,8 @@ class Store:
                 "Set stores.tracking in params.yaml, or MLFLOW_TRACKING_URI, to a store such as "
                 "sqlite:///mlruns/mlflow.db or https://mlflow.example.org."
             ) from None  # the cause may hold a password
+        finally:
+            waiting.cancel()
         if address.file:
             bring_home(address.file)
         return cls(client, address, artifacts)

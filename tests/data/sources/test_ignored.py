@@ -7,6 +7,7 @@ IGNORED = [
     *("Thumbs.db", "THUMBS.DB", "Thumbs.db:encryptable", "ehthumbs.db", "Desktop.ini", "desktop.ini", "$RECYCLE.BIN"),
     *("System Volume Information", "1.jpg:Zone.Identifier", "1.jpg\uf03aZone.Identifier"),
     *("__MACOSX", "Icon\r", "Network Trash Folder", "Temporary Items", "lost+found", "LOST.DIR", "__pycache__"),
+    *("RECYCLER", "Recycled", "FOUND.000", "WPSettings.dat", "trashbox", "_gsdata_", "@appstore"),
     *("@eaDir", "#recycle", "#snapshot", "1.jpg@SynoEAStream", "@Recycle", "@Recently-Snapshot", "@__thumb"),
 ]
 

@@ -2,11 +2,21 @@
 
 __all__ = ["is_ignored"]
 
-_WINDOWS = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$recycle.bin", "system volume information")
+_WINDOWS = (
+    *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "system volume information", "wpsettings.dat"),
+    *("$recycle.bin", "recycler", "recycled", "found.000", "msdownld.tmp"),
+)
 _MACOS = ("__macosx", "icon\r", "desktop db", "desktop df", "network trash folder", "temporary items")
-_SYNOLOGY = ("@eadir", "#recycle", "#snapshot", "@sharebin", "@sharesnap", "@tmp")
-_OTHER_SERVERS = ("@recycle", "@recently-snapshot", "@__thumb", "@__qini", "~snapshot")  # QNAP, NetApp
-_OTHER_SYSTEMS = ("lost+found", "lost.dir", "picasa.ini", "zbthumbnail.info", "__pycache__")
+_SYNOLOGY = ("@eadir", "#recycle", "#snapshot", "@sharebin", "@sharesnap", "@tmp", "@eadir@tmp", "@appstore")
+_OTHER_SERVERS = (
+    "@recycle",
+    "@recently-snapshot",
+    "@__thumb",
+    "@__qini",
+    "~snapshot",
+    "trashbox",
+)  # QNAP, NetApp, Buffalo
+_OTHER_SYSTEMS = ("lost+found", "lost.dir", "picasa.ini", "zbthumbnail.info", "_gsdata_", "__pycache__")
 _NAMES = frozenset((*_WINDOWS, *_MACOS, *_SYNOLOGY, *_OTHER_SERVERS, *_OTHER_SYSTEMS))
 
 # What Windows and Synology keep beside a file's content becomes, in a copy, a file of its own: name, then one of these.

@@ -44,6 +44,8 @@ class Layout:
             return self._divided(self._classes(top, None))
         inner = self._unwrapped([self._repeated(folder, parse(folder.name)) for folder in splits])
         found = [self._classes(folder, split) for folder, split in zip(inner, splits.values(), strict=True)]
+        trained = {folder.label for classes in found for folder in classes if folder.split == "train"}
+        found = [[] if self._holds_pictures_alone(classes, trained) else classes for classes in found]
         flat = [folder for folder, classes in zip(splits, found, strict=True) if not classes]
         if not any(classes and classes[0].split == "train" for classes in found):
             fault = f"no class folders in {self._names(flat)}" if flat else "no training split"
@@ -55,15 +57,24 @@ class Layout:
 
     def _divided(self, classes: list[ClassFolder]) -> list[ClassFolder]:
         """`classes`, or the splits in them if that is all that each of them holds, as in cat/train/ and cat/test/."""
-        found = []
+        splits: dict[Path, ClassFolder] = {}
+        undivided, told_apart = [], False
         for one in classes:
-            splits = {folder: parse(folder.name) for folder in self.walk.folders(one.path)}
-            all_splits = all(name.split not in (None, UNLABELLED) and not name.rest for name in splits.values())
-            if not splits or not all_splits or _has_pictures(self.walk.files(one.path)):
-                return classes
-            found += [ClassFolder(folder, one.label, name.split) for folder, name in splits.items()]
-        given = {folder.split for folder in found}
-        return [replace(folder, split=settle(str(folder.split), given)) for folder in found]
+            names = {folder: parse(folder.name) for folder in self.walk.folders(one.path)}
+            inner = [folder for frame in _frames(names).values() for folder in frame]
+            splits |= {folder: ClassFolder(folder, one.label, names[folder].split) for folder in inner}
+            told_apart |= len({names[folder].split for folder in inner}) > 1
+            if not inner or len(inner) < len(names) or _has_pictures(self.walk.files(one.path)):
+                undivided.append(one.path)
+        if undivided and told_apart:
+            fault = f"but other things too, or only, in {self._names(undivided)}"
+            raise self._error(f"the splits {self._names(splits)}, {fault}")
+        if undivided:
+            return classes
+        if all(self._wraps_anything(folder) for folder in splits):
+            raise self._error(f"the splits of more than one thing: {self._names(splits)}")
+        given = {folder.split for folder in splits.values()}
+        return [replace(folder, split=settle(str(folder.split), given)) for folder in splits.values()]
 
     def _classes(self, folder: Path, split: str | None) -> list[ClassFolder]:
         children = self._children(folder)
@@ -129,7 +140,9 @@ class Layout:
         children = self.walk.folders(folder)
         annotations = [child for child in children if is_annotations(child.name)]
         others = [child for child in children if child not in annotations]
-        if annotations and len(others) == 1 and is_pictures(others[0].name) and self._wraps(others[0]):
+        if not annotations or len(others) != 1 or not self._wraps(others[0]):
+            return children
+        if is_pictures(others[0].name) or not any(_has_pictures(self.walk.files_below(each)) for each in annotations):
             self.left_out.update(dict.fromkeys(annotations, "annotations, by its name"))
             return others
         return children
@@ -137,7 +150,15 @@ class Layout:
     def _wraps(self, folder: Path) -> bool:
         name = parse(folder.name)
         is_split = name.split is not None and not name.rest
-        return not is_split and bool(self.walk.folders(folder)) and not _has_pictures(self.walk.files(folder))
+        return not is_split and self._wraps_anything(folder)
+
+    def _wraps_anything(self, folder: Path) -> bool:
+        return bool(self.walk.folders(folder)) and not _has_pictures(self.walk.files(folder))
+
+    @staticmethod
+    def _holds_pictures_alone(classes: list[ClassFolder], trained: set[str]) -> bool:
+        """Whether a split's only folder is called for pictures, not for a class, as in val/images/."""
+        return len(classes) == 1 and is_pictures(classes[0].path.name) and classes[0].label not in trained
 
     def _names(self, folders: Iterable[Path]) -> str:
         return listed(folder.relative_to(self.root).as_posix() + "/" for folder in folders)

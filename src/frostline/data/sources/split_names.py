@@ -1,6 +1,7 @@
 """The names that people give to splits: train, Training, test_set, val2017, seg_train."""
 
 import re
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -16,9 +17,25 @@ _SPLIT_OF = {
     **dict.fromkeys(("eval", "evaluation", "evaluate"), EVALUATION),
     **dict.fromkeys(("unlabelled", "unlabeled", "pred", "predict", "prediction", "predictions"), UNLABELLED),
 }
+# The words of other languages for the same: German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese.
+_TRAIN = (
+    *("trainings", "trainingsdaten", "entrainement", "entraînement", "apprentissage", "entrenamiento", "treinamento"),
+    *("treino", "addestramento", "обучение", "训练", "训练集", "訓練", "學習", "学習", "学習用"),
+)
+_VAL = (
+    *("validierung", "validierungsdaten", "validación", "validacion", "validação", "validacao", "validazione"),
+    *("валидация", "验证", "验证集", "驗證", "検証", "検証用"),
+)
+_TEST = (
+    *("tests", "testdaten", "prueba", "pruebas", "teste", "testes", "тест", "测试", "测试集", "測試"),
+    *("テスト", "テスト用"),
+)
+_SPLIT_OF |= dict.fromkeys(_TRAIN, "train") | dict.fromkeys(_VAL, "val") | dict.fromkeys(_TEST, "test")
 _PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos")
 _FORMATS = ("jpg", "jpeg", "png")
-_FILLING = frozenset(("set", "sets", "data", "dataset", "split", "splits", "folder", "files", *_PICTURES, *_FORMATS))
+_FILLING = frozenset(
+    ("set", "sets", "data", "dataset", "split", "splits", "folder", "dir", "files", *_PICTURES, *_FORMATS)
+)
 _GLUED = re.compile(rf"({'|'.join(_SPLIT_OF)})({'|'.join(_FILLING)})")
 
 
@@ -35,7 +52,7 @@ def parse(name: str) -> SplitName:
 
     A name that is for training and validation is the training split's; other pairs are no split.
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", name)).casefold()
     parts = re.split(r"[\W\d_]+", re.sub(r"(hold|held)[\W_]out", r"\1out", spaced))
     words = [glued[1] if (glued := _GLUED.fullmatch(part)) else part for part in parts]
     splits = {_SPLIT_OF[word] for word in words if word in _SPLIT_OF}
