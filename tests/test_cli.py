@@ -92,3 +92,13 @@ def test_no_environment_makes_a_traceback(tmp_path, variables: dict[str, str], m
     assert answer.stderr.startswith("Error: ")
     assert message in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("place", [".", "data/sources", "results/profile", "results/registered", "reports", "models"])
+def test_any_command_tidies_up_after_a_killed_one(tmp_path, monkeypatch, place: str) -> None:
+    (tmp_path / place / ".frostline-killed" / "new").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["frostline", "summary"])
+    with pytest.raises(SystemExit):  # there is no params.yaml
+        main()
+    assert not (tmp_path / place / ".frostline-killed").exists()

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,26 @@ def test_an_interrupt_is_one_line_and_its_signals_exit_code(number: signal.Signa
     process.send_signal(number)
     _, said = process.communicate()
     assert (process.returncode, said) == (code, "Interrupted; finished trials are kept.\n")
+
+
+def test_who_presses_again_at_once_does_not_disturb_the_tidying_up() -> None:
+    tidying = """
+import time
+from frostline.ending import ended
+with ended():
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        time.sleep(0.5)
+        print("tidy")
+"""
+    process = _start([sys.executable, "-c", tidying])
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    done, said = process.communicate()
+    assert (process.returncode, done, said) == (130, "tidy\n", "Interrupted; run the same command again.\n")
 
 
 def test_what_was_told_to_outlive_its_terminal_does() -> None:

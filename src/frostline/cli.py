@@ -19,7 +19,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_OUTPUTS = tuple(Path(place) for place in ("data/raw", "data/prepared", "data/packed", "models", "results/evaluation"))
+_DATA = ("data/raw", "data/sources", "data/prepared", "data/packed")
+_RESULTS = ("models", "results/profile", "results/evaluation", "results/registered", "reports")
+_OUTPUTS = tuple(Path(place) for place in (".", *_DATA, *_RESULTS))
 
 STAGES = "Stages (dvc repro runs them)"
 MODELS = "Models and results"

@@ -1,5 +1,6 @@
 """How a command ends that cannot go on: one line that says why, and an exit code."""
 
+import math
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import ClassVar
 
 from frostline.errors import FrostlineError
 from frostline.progress import say
@@ -19,6 +21,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STORES = ("mlflow", "optuna", "sqlalchemy")
 _DVC_STAGE = "DVC_STAGE"
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_OF_ONE_INTERRUPT = 1.0
 
 
 class Interrupted(BaseException):
@@ -27,6 +30,9 @@ class Interrupted(BaseException):
     KeyboardInterrupt will not do: Optuna takes it for a trial's failure, and Typer ends the process before `ended` can
     say a word.
     """
+
+    latest: ClassVar[float] = -math.inf
+    """When the process was interrupted last, by `time.monotonic`."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -51,6 +57,7 @@ def ended() -> Iterator[None]:
     1 is an error that the user can mend; an interrupt gives 128 and its signal's number, as shells do. A command that
     DVC started is interrupted when DVC is gone.
     """
+    Interrupted.latest = -math.inf
     # nohup, and shells for what runs in the background, ignore a signal on purpose.
     heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
     former = {number: signal.signal(number, _interrupt) for number in heeded}
@@ -73,7 +80,8 @@ def ended() -> Iterator[None]:
 def _interrupt(number: int, _: FrameType | None) -> None:
     if signal.getsignal(signal.SIGTERM) not in (_interrupt, signal.SIG_IGN):
         signal.raise_signal(signal.SIGTERM)  # a server's own: it stops in peace, and raises the signal again
-    else:
+    elif time.monotonic() > Interrupted.latest + _SECONDS_OF_ONE_INTERRUPT:  # who presses twice means it once
+        Interrupted.latest = time.monotonic()
         raise Interrupted(number)
 
 

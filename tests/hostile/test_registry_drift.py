@@ -10,18 +10,21 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from frostline.backbones.weights import digest
+
 ROOT = Path(__file__).parents[2]
 NAME = "cells-small-vgg16"
 TRAIN = """
-import json, sys
+import json, shutil
 from pathlib import Path
 import yaml
 from frostline.training.record import TrainRecord, write_training_images
 record = json.loads(Path("record.json").read_text())
-record["fingerprints"]["model"] = f"model-{yaml.safe_load(open('params.yaml'))['seed']}"
+seed = yaml.safe_load(open("params.yaml"))["seed"]
+record["fingerprints"]["model"] = json.loads(Path("digests.json").read_text())[seed]
 folder = Path("models") / "cells-small-vgg16"
 folder.mkdir(parents=True)
-(folder / "model.keras").write_text(record["fingerprints"]["model"])
+shutil.copy(f"{seed}.keras", folder / "model.keras")
 write_training_images(folder, [])
 TrainRecord.model_validate(record).write(folder)
 """
@@ -37,6 +40,7 @@ def project(tmp_path, record_fields) -> Path:
     params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "record.json").write_text(json.dumps(record_fields | {"dataset": "cells"}))
+    (folder / "digests.json").write_text(json.dumps([_network(folder / f"{seed}.keras", seed) for seed in range(3)]))
     (folder / "train.py").write_text(TRAIN)
     (folder / ".gitignore").write_text("mlruns/\n.cache/\n")
     evaluation = folder / "results" / "evaluation" / NAME
@@ -49,6 +53,16 @@ def project(tmp_path, record_fields) -> Path:
     run(folder.parent, "dvc", "init", "-q")
     commit(folder)
     return folder
+
+
+def _network(file: Path, seed: int) -> str:
+    """Save a network of one weight, the seed, and give its fingerprint."""
+    import keras
+
+    inputs = keras.Input((1,))
+    network = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(seed))(inputs))
+    network.save(file)
+    return digest(network)
 
 
 def run(folder: Path, *command: str) -> str:
@@ -78,26 +92,27 @@ def registered(project: Path) -> tuple[str, str]:
 
 
 def test_the_challenger_is_the_workspaces_model_whatever_experiments_ran(project):
+    _, first, second = json.loads((project / "digests.json").read_text())
     run(project, "dvc", "repro")
-    assert challenger(project) == ("1", "model-1", 1)
+    assert challenger(project) == ("1", first, 1)
     commit(project)
 
     run(project, "dvc", "exp", "run", "--temp", "-n", "other", "-S", "seed=2")
-    assert challenger(project) == ("2", "model-2", 2)  # in the project's store
-    assert registered(project) == ("1", "model-1")
+    assert challenger(project) == ("2", second, 2)  # in the project's store
+    assert registered(project) == ("1", first)
 
     said = run(project, "dvc", "repro")
     assert "version 1 (cells-small-vgg16) is now the challenger" in said
-    assert challenger(project) == ("1", "model-1", 2)
+    assert challenger(project) == ("1", first, 2)
 
     run(project, "dvc", "exp", "apply", "other")
-    assert registered(project) == ("2", "model-2")
+    assert registered(project) == ("2", second)
     run(project, "dvc", "repro")
-    assert challenger(project) == ("2", "model-2", 2)
-    assert registered(project) == ("2", "model-2")
+    assert challenger(project) == ("2", second, 2)
+    assert registered(project) == ("2", second)
 
     run(project, "git", "reset", "-q", "--hard")
     run(project, "dvc", "checkout", "-q")
     run(project, "dvc", "repro")
-    assert challenger(project) == ("1", "model-1", 2)
+    assert challenger(project) == ("1", first, 2)
     assert not list(project.parent.glob(".dvc/tmp/exps/**/mlruns"))

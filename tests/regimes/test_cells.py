@@ -110,8 +110,8 @@ def test_a_profile_is_read_as_it_was_written(tmp_path: Path, backbone: Backbone,
 
 
 def test_an_absent_profile_and_one_of_another_version_say_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"profile.json does not exist: run the stage profile first"):
+    with pytest.raises(DataError, match=r"profile.json does not exist. Make it with: dvc repro"):
         Profile.read(tmp_path / "profile.json")
     (tmp_path / "profile.json").write_text('{"dataset": "cells"}')
-    with pytest.raises(DataError, match=r"not a profile of this version: run the stage profile again \(7 faults\)"):
+    with pytest.raises(DataError, match=r"damaged, or not of this version. Make it again: dvc repro --force profile"):
         Profile.read(tmp_path / "profile.json")

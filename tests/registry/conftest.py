@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from frostline.backbones.surgery import add_head
+from frostline.backbones.weights import digest
 from frostline.config import PrepareConfig, StoresConfig
 from frostline.tracking.runs import Tracker
 from frostline.training.record import TrainRecord, write_training_images
@@ -52,9 +53,10 @@ def make_network():
         maps = keras.layers.AveragePooling2D(4)(keras.layers.Rescaling(1 / 255)(inputs))
         outputs, _ = add_head(maps, 2, pooling="both", dropout=0.3, seed=seed)
         folder.mkdir(parents=True, exist_ok=True)
-        keras.Model(inputs, outputs).save(folder / "model.keras")
+        network = keras.Model(inputs, outputs)
+        network.save(folder / "model.keras")
         write_training_images(folder, [])
-        return f"{seed:064x}"
+        return digest(network)
 
     return make
 

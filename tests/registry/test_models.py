@@ -238,7 +238,7 @@ def test_another_decoder_or_other_training_images_make_another_version(register,
     assert register_challenger(tracker, record, folder, limits).version == "3"
 
 
-@pytest.mark.parametrize("damage", ["gone", "another network", "one file more"])
+@pytest.mark.parametrize("damage", ["gone", "another network", "one file more", "one linked folder more"])
 def test_files_that_are_not_what_was_registered_are_refused_and_registered_anew(register, make_network, limits, damage):
     dataset = "damaged_" + damage.replace(" ", "_")
     tracker, record, folder, version = register(dataset, 1)
@@ -249,8 +249,11 @@ def test_files_that_are_not_what_was_registered_are_refused_and_registered_anew(
     elif damage == "another network":
         make_network(folder.parent / "another", 2)
         shutil.copy(folder.parent / "another" / "model.keras", champion.network)
-    else:
+    elif damage == "one file more":
         (champion.folder / "code" / "sitecustomize.py").write_text("")
+    else:
+        (folder.parent / "numpy").mkdir()
+        (champion.folder / "code" / "numpy").symlink_to(folder.parent / "numpy")
     with pytest.raises(
         VersionError, match=rf"{version.name} version 1 cannot be loaded: .*{champion.folder}.*dvc repro"
     ):

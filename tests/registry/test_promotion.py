@@ -258,6 +258,8 @@ def test_a_version_whose_files_are_damaged_is_one_clear_error(registry, damage):
         champion.network.write_bytes(champion.network.read_bytes()[:500])
     with pytest.raises(RegistryError, match=r"version 1 cannot be loaded: .*Restore its files, or register"):
         load_champion(registry.tracker, registry.dataset)
+    with pytest.raises(RegistryError, match=r"version 1 cannot be loaded: .*Restore its files, or register"):
+        registry.promote()  # it is challenger too
 
 
 def test_versions_that_share_no_image_cannot_be_compared(registry, limits):

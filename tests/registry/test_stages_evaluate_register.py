@@ -200,3 +200,30 @@ def test_register_logs_the_model_on_its_own_run_where_the_study_is_in_another_st
 def test_register_needs_an_evaluated_model():
     with pytest.raises(RegistryError, match="No model of the data set 'solar_cells' has been trained and evaluated"):
         register.run("solar_cells")
+
+
+def test_a_network_that_is_not_its_records_is_not_registered(project, trained, make_network):
+    record = trained("small", "vgg16", 0.8, 71)
+    evaluate.run("solar_cells", "small", "vgg16")
+    model, registered = project / "models" / record.name / "model.keras", project / "results/registered"
+    right = model.read_bytes()
+    make_network(project / "other", 72)
+    model.write_bytes((project / "other" / "model.keras").read_bytes())
+    with pytest.raises(RegistryError, match=r"model\.keras is not the network that .*train\.json describes"):
+        register.run("solar_cells")
+    model.write_bytes(right[:1000])
+    with pytest.raises(DataError, match=r"model\.keras is damaged.*dvc repro --force train"):
+        register.run("solar_cells")
+    assert not registered.exists()
+    model.write_bytes(right)
+    register.run("solar_cells")
+    assert json.loads((registered / "solar_cells.json").read_text())["model_fingerprint"] == record.fingerprints.model
+
+
+def test_a_model_without_its_training_images_is_not_registered(project, trained):
+    record = trained("small", "vgg16", 0.8, 73)
+    evaluate.run("solar_cells", "small", "vgg16")
+    (project / "models" / record.name / "training_images.txt").unlink()
+    with pytest.raises(DataError, match=r"training_images\.txt does not exist"):
+        register.run("solar_cells")
+    assert not (project / "results/registered").exists()

@@ -19,6 +19,7 @@ from frostline.data.selection import select
 from frostline.data.sources import Record, Source
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
+from frostline.outputs import output_of
 from frostline.phrases import listed
 from frostline.progress import say
 from frostline.spreadsheet import csv_text
@@ -104,14 +105,14 @@ def write_prepared(folder: Path, prepared: Prepared) -> None:
         (temporary / "card.json").write_bytes(card.encode())
 
 
-def read_manifest(file: Path) -> pd.DataFrame:
-    """A manifest as written: every column str but width and height, int64. Raises DataError if there is no file."""
-    if not file.exists():
-        raise DataError(f"{file} does not exist. Make it with: dvc repro.")
-    columns = pd.read_csv(file, nrows=0, encoding="utf-8").columns
-    types: dict[str, type] = {column: int if column in ("width", "height") else str for column in columns}
-    # "NA" and "null" are labels like any other.
-    return pd.read_csv(file, dtype=types, keep_default_na=False, encoding="utf-8")
+def read_manifest(file: Path, stage: str = "prepare") -> pd.DataFrame:
+    """A manifest as `stage` wrote it: every column str but width and height, int64. Raises DataError if it is none."""
+    with output_of(stage, file):
+        columns = pd.read_csv(file, nrows=0, encoding="utf-8").columns
+        types: dict[str, type] = {column: int if column in ("width", "height") else str for column in columns}
+        # "NA" and "null" are labels like any other.
+        manifest = pd.read_csv(file, dtype=types, keep_default_na=False, encoding="utf-8")
+        return manifest[[*COLUMNS, *other_columns(manifest).values()]]
 
 
 def other_columns(manifest: pd.DataFrame) -> dict[str, str]:
@@ -124,13 +125,9 @@ def other_columns(manifest: pd.DataFrame) -> dict[str, str]:
 
 def read_levels(folder: Path) -> Levels:
     """The levels that `card.json` in `folder` says. Raises DataError if it says none."""
-    try:
+    with output_of("prepare", folder / "card.json"):
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         return Levels.from_dict(card["levels"])
-    except (OSError, ValueError, KeyError):
-        raise DataError(
-            f"{folder / 'card.json'} is not a card of this version. Make it again: dvc repro --force prepare."
-        ) from None
 
 
 def _order(record: Record) -> tuple[str, ...]:

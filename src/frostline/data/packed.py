@@ -20,6 +20,7 @@ from frostline.data.manifest import read_manifest
 from frostline.data.parallel import map_files
 from frostline.errors import DataError, ImageError
 from frostline.fingerprint import fingerprint
+from frostline.outputs import output_of
 from frostline.spreadsheet import csv_text
 
 __all__ = ["PackedImages", "read_packed", "write_packed"]
@@ -127,22 +128,16 @@ def _write_images(
 
 def read_packed(folder: Path) -> PackedImages:
     """The arrays in `folder`; images stay on disk until used. Raises DataError if they are not there."""
-    if not (folder / "packed.json").exists():
-        raise DataError(f"{folder} holds no packed images. Make them with: dvc repro preprocess.")
-    try:
+    with output_of("preprocess", folder / "packed.json"):
         facts = json.loads((folder / "packed.json").read_text(encoding="utf-8"))
         levels = Levels.from_dict(facts["levels"])
-    except (ValueError, KeyError, TypeError):
-        raise DataError(
-            f"{folder} was packed by another version. Pack it again: dvc repro --force preprocess."
-        ) from None
-    return PackedImages(
-        images=np.load(folder / "images.npy", mmap_mode="r"),
-        labels=np.load(folder / "labels.npy"),
-        index=read_manifest(folder / "index.csv"),
-        classes=tuple(facts["classes"]),
-        image_size=facts["image_size"],
-        resize=facts["resize"],
-        fingerprint=facts["fingerprint"],
-        levels=levels,
-    )
+        return PackedImages(
+            images=np.load(folder / "images.npy", mmap_mode="r"),
+            labels=np.load(folder / "labels.npy"),
+            index=read_manifest(folder / "index.csv", "preprocess"),
+            classes=tuple(facts["classes"]),
+            image_size=facts["image_size"],
+            resize=facts["resize"],
+            fingerprint=facts["fingerprint"],
+            levels=levels,
+        )

@@ -5,13 +5,13 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from frostline.atomic import atomic_file
 from frostline.config import ProfileConfig
 from frostline.errors import DataError
 from frostline.interval import Interval
-from frostline.phrases import counted
+from frostline.outputs import output_of
 from frostline.regimes.guide import Similarity, SizeClass
 
 __all__ = ["BlockProbe", "CellProfile", "LayerShift", "Profile"]
@@ -76,15 +76,8 @@ class Profile(_Record):
     @classmethod
     def read(cls, path: Path) -> "Profile":
         """The profile at `path`. Raises DataError if there is none, or one from another version."""
-        try:
+        with output_of("profile", path):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise DataError(f"{path} does not exist: run the stage profile first (`dvc repro` does).") from None
-        except ValidationError as error:
-            raise DataError(
-                f"{path} is not a profile of this version: run the stage profile again "
-                f"({counted(error.error_count(), 'fault')})."
-            ) from None
 
     def cell(self, size: str) -> CellProfile:
         """The cell of `size`. Raises DataError if the profile was made before params.yaml named it."""

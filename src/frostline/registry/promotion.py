@@ -14,7 +14,7 @@ from frostline.registry.gate import Verdict, judge
 from frostline.registry.history import Author, Promotion, read
 from frostline.registry.models import LoadedVersion, Tracking, load_version, registered
 from frostline.registry.moves import champions, finish_move, move
-from frostline.registry.versions import damage
+from frostline.registry.versions import damage, fetch
 from frostline.words import markdown
 
 __all__ = ["Outcome", "promote", "rollback"]
@@ -52,7 +52,8 @@ def promote(
     Nothing moves if a check fails or `dry_run` is set. A champion whose files are gone or changed can serve no longer,
     so that floors alone decide, and the record says so.
 
-    Raises RegistryError if there is no challenger, no image to compare by, or another promotion is under way.
+    Raises RegistryError if there is no challenger, its files are gone or changed (VersionError), there is no image to
+    compare by, or another promotion is under way.
     """
     name, _ = registered(tracker.client, dataset)
     with alone(locks, name):
@@ -63,6 +64,7 @@ def promote(
         if challenger is None:
             raise RegistryError(f"{name} has no challenger to promote: run `frostline register {dataset}` first.")
         if challenger == champion:
+            fetch(tracker.client, tracker.client.get_model_version(name, champion))
             return Outcome(name, challenger, champion, None, moved=False)
         versions, lost = [load_version(tracker, name, challenger)], ""
         try:

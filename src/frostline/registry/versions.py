@@ -154,12 +154,16 @@ def _log(tracker: Tracking, tags: dict[str, str], record: TrainRecord, folder: P
 
 
 def _digest(folder: Path) -> str:
-    """SHA-256 over names and contents of the files in `folder`, but for byte code, which Python adds on loading."""
+    """SHA-256 over names and contents of the files in `folder`, but for byte code, which Python adds on loading.
+
+    A link to another folder, from which Python would import, counts by its name.
+    """
     digest = hashlib.sha256()
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+    for file in sorted(file for file in folder.rglob("*") if file.is_file() or file.is_symlink()):
         name = file.relative_to(folder)
         if "__pycache__" not in name.parts:
-            digest.update(f"{name.as_posix()}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+            content = file.read_bytes() if file.is_file() else b""
+            digest.update(f"{name.as_posix()}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 

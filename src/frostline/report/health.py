@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.data.manifest import read_manifest
+from frostline.outputs import output_of
 
 __all__ = ["Health", "read_health"]
 
@@ -29,12 +30,13 @@ class Health:
 
 
 def read_health(name: str) -> Health:
-    """Read the card and the manifest of the data set called `name`."""
+    """Read the card and the manifest of the data set called `name`. Raises DataError if there are none."""
     folder = Path("data/prepared") / name
-    card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     manifest = read_manifest(folder / "manifest.csv")
-    return Health(
-        name=name,
-        divided=int((manifest.groupby("group")["split"].nunique() > 1).sum()),
-        **{key: card[key] for key in ("images", "classes", "quarantined", "duplicates", "groups")},
-    )
+    with output_of("prepare", folder / "card.json"):
+        card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        return Health(
+            name=name,
+            divided=int((manifest.groupby("group")["split"].nunique() > 1).sum()),
+            **{key: card[key] for key in ("images", "classes", "quarantined", "duplicates", "groups")},
+        )

@@ -9,11 +9,13 @@ import pandas as pd
 
 from frostline.config import Config
 from frostline.errors import DataError
+from frostline.outputs import output_of
 from frostline.training.record import TrainRecord
 
 __all__ = ["CellResult", "read_results", "regime_table"]
 
 _MODELS, _EVALUATIONS = Path("models"), Path("results/evaluation")
+_NEEDED = {"metrics": ("balanced_accuracy",), "evidence": ("intervals", "calibration", "slices")}
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,20 @@ def read_results(config: Config) -> list[CellResult]:
         for backbone in config.backbones
     ]
     found = [
-        CellResult(
-            TrainRecord.read(_MODELS / name),
-            *(
-                json.loads((_EVALUATIONS / name / f"{part}.json").read_text(encoding="utf-8"))
-                for part in ("metrics", "evidence")
-            ),
-        )
+        CellResult(TrainRecord.read(_MODELS / name), _read(name, "metrics"), _read(name, "evidence"))
         for name in names
         if (_MODELS / name / "train.json").exists() and (_EVALUATIONS / name / "evidence.json").exists()
     ]
     if not found:
         raise DataError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
     return found
+
+
+def _read(name: str, part: str) -> dict[str, Any]:
+    path = _EVALUATIONS / name / f"{part}.json"
+    with output_of("evaluate", path):
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+        return {key: numbers[key] for key in (*_NEEDED[part], *numbers)}
 
 
 def regime_table(results: list[CellResult]) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from frostline.evaluation.gradcam import gradcam
 from frostline.evaluation.metrics import METRICS
 from frostline.evaluation.pictures import gallery_figure, heat_figure
 from frostline.fingerprint import fingerprint
+from frostline.outputs import output_of
 from frostline.params import load_config
 from frostline.progress import say, track
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
@@ -129,7 +130,8 @@ def _serving(config: Config, record: TrainRecord, test: pd.DataFrame) -> dict[st
 def _load(path: Path) -> Any:
     import keras
 
-    return keras.saving.load_model(path, compile=False)
+    with output_of("train", path):
+        return keras.saving.load_model(path, compile=False)
 
 
 def _predict(network: Any, images: NDArray[np.uint8], rows: NDArray[np.int64], what: str) -> NDArray[np.float32]:

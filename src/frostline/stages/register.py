@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from frostline.atomic import atomic_file
+from frostline.backbones.weights import digest
 from frostline.config import Config
 from frostline.errors import RegistryError
+from frostline.outputs import output_of
 from frostline.params import load_config
 from frostline.progress import say
 from frostline.registry.alone import alone
@@ -19,7 +21,7 @@ from frostline.registry.models import RegisteredVersion, find_challenger, name_o
 from frostline.stores import lock_folder
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
-from frostline.training.record import TrainRecord
+from frostline.training.record import TRAINING_IMAGES, TrainRecord
 
 __all__ = ["run"]
 
@@ -49,10 +51,31 @@ def run(dataset: str) -> None:
     with alone(lock_folder(config.stores), name_of(dataset), _SECONDS):
         version = find_challenger(tracker, best, folder, config.prepare)
         known = version is not None
-        version = version or _register(tracker, best, candidates, config)
+        if version is None:
+            _check(best, folder)
+            version = _register(tracker, best, candidates, config)
     _write(version, best)
     news = "is the challenger, as it was registered before" if known else "is now the challenger"
     say(f"{version.name} version {version.version} ({best.name}) {news}; next: frostline promote {dataset}")
+
+
+def _check(record: TrainRecord, folder: Path) -> None:
+    """Raise DataError if a file of the model in `folder` is damaged, RegistryError if its network is not the record's.
+
+    A version of the wrong network would be found again by its record, and never be replaced by the right one.
+    """
+    import keras
+
+    with output_of("train", folder / TRAINING_IMAGES):
+        (folder / TRAINING_IMAGES).read_text(encoding="utf-8")
+    path = folder / "model.keras"
+    with output_of("train", path):
+        network = keras.saving.load_model(path, compile=False)
+    if digest(network) != record.fingerprints.model:
+        raise RegistryError(
+            f"{path} is not the network that {folder / 'train.json'} describes: somebody exchanged one of the two. "
+            "Restore them with `dvc checkout`, or train again: dvc repro --force train."
+        )
 
 
 def _register(

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from frostline.atomic import atomic_file
 from frostline.data.levels import Levels
-from frostline.errors import SearchError
+from frostline.outputs import output_of
 
 __all__ = [
     "TRAINING_IMAGES",
@@ -136,14 +136,10 @@ class TrainRecord(_Record):
 
     @classmethod
     def read(cls, folder: Path) -> "TrainRecord":
-        """The record in `folder`. Raises SearchError if there is none, or one from another version."""
+        """The record in `folder`. Raises DataError if there is none, or one from another version."""
         path = folder / _FILE
-        try:
+        with output_of("train", path):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise SearchError(f"{path} does not exist: run the stage train first (`dvc repro` does).") from None
-        except ValidationError as error:
-            raise SearchError(f"{path} is not a record of this version: {error} Run the stage train again.") from None
 
     def write(self, folder: Path) -> None:
         """Write the record into `folder`."""
