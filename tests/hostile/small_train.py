@@ -37,8 +37,8 @@ def make_project(folder: Path) -> None:
     packed.mkdir(parents=True)
     np.save(packed / "images.npy", np.zeros((IMAGES, 4, 4, 3), dtype=np.uint8))
     np.save(packed / "labels.npy", np.arange(IMAGES) % 2)
-    rows = [f"{number}.png,{number % 2},train,{number},{number}" for number in range(IMAGES)]
-    (packed / "index.csv").write_text("\n".join(["image,label,split,group,sha256", *rows]))
+    rows = [f"{number}.png,{number % 2},train,{number},4,4,{number}" for number in range(IMAGES)]
+    (packed / "index.csv").write_text("\n".join(["image,label,split,group,width,height,sha256", *rows]))
     facts = {"classes": ["0", "1"], "image_size": 4, "resize": "stretch", "fingerprint": "images", "levels": {}}
     (packed / "packed.json").write_text(json.dumps(facts))
     cell = {"images": IMAGES, "per_class": IMAGES // 2, "measured": IMAGES, "size": "small", "similarity": "different"}
