@@ -227,8 +227,9 @@ def test_a_storage_that_cannot_be_opened_is_one_clear_error() -> None:
 def _add(study: optuna.Study, error: float, *trials: tuple[float, int, int]) -> None:
     """Trials of (score, thaw, keep); the error of the best score is what counts, those of others are large."""
     best = max(score for score, _, _ in trials)
-    for score, thaw, keep in trials:
-        attributes = {"thaw": thaw, "keep": keep, STANDARD_ERROR: error if score == best else 0.5}
+    for position, (score, thaw, keep) in enumerate(trials):
+        attributes = {POSITION: position, "thaw": thaw, "keep": keep}
+        attributes[STANDARD_ERROR] = error if score == best else 0.5
         study.add_trial(optuna.create_trial(value=score, user_attrs=attributes))
 
 

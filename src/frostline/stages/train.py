@@ -58,10 +58,11 @@ def run(dataset: str, size: str, backbone: str) -> None:
     import keras
 
     config = load_config()
+    per_class = config.size(size)
     packed = read_packed(Path("data/packed") / f"{dataset}-{backbone}")
     profile = Profile.read(Path("results/profile") / f"{dataset}-{backbone}.json").cell(size)
     keras.utils.set_random_seed(config.seed)
-    cell = make_cell(packed, config.size(size), config.train, config.seed)
+    cell = make_cell(packed, per_class, config.train, config.seed)
     cache = PrefixCache(cache_folder(config.stores), int(config.stores.cache_gigabytes * 1e9))
     distribute()
     setup = Setup(cell, backbone, config.backbone(backbone), config.train, cache, config.seed)
@@ -103,12 +104,15 @@ def run(dataset: str, size: str, backbone: str) -> None:
             parent = tracker.log_winner(parent, _winner_params(_best(best), trainer), tags)
             started = time.perf_counter()
             model = _refit(trainer, best, config.seed, f"{name}: the winner")
-            other = guide if guide and guide.number != best.number else None
-            guide_model = _refit(trainer, other, config.seed, f"{name}: the guide's best") if other else None
+            guide_model = (
+                _refit(trainer, guide, config.seed, f"{name}: the guide's best")
+                if guide and guide.number != best.number
+                else None
+            )
             record = TrainRecord(
                 dataset=dataset,
                 size=size,
-                per_class=config.size(size),
+                per_class=per_class,
                 images=len(cell.all_rows),
                 backbone=backbone,
                 image_size=packed.image_size,
@@ -228,11 +232,7 @@ def _log_study(
         context="training",
     )
     parent.log_metrics(
-        {
-            "score": record.validation.balanced_accuracy,
-            "best_epoch": best.epochs,
-            "seconds": record.seconds,
-        }
+        {"score": record.validation.balanced_accuracy, "best_epoch": best.epochs, "seconds": record.seconds}
     )
     parent.set_tags({"strategy": best.strategy, "best_trial": str(best.trial), "state": "complete"})
     parent.log_table(trials, "trials")
