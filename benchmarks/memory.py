@@ -269,7 +269,8 @@ def write_noise(folder: Path, count: int, size: int) -> PackedImages:
     names = [f"{row:064x}" for row in range(count)]
     index = pd.DataFrame({"image": names, "label": labels, "split": "train", "group": names})
     index.assign(width=size, height=size, sha256=names).to_csv(folder / "index.csv", index=False)
-    facts = {"classes": ["0", "1"], "image_size": size, "resize": "stretch", "fingerprint": f"noise {count} {size}"}
+    facts = {"classes": ["0", "1"], "image_size": size, "resize": "stretch", "levels": {}}
+    facts |= {"fingerprint": f"noise {count} {size}"}
     (folder / "packed.json").write_text(json.dumps(facts))
     return read_packed(folder)
 
