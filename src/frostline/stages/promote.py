@@ -53,7 +53,8 @@ def run(dataset: str, why: str, *, dry_run: bool) -> bool:
     against = f"version {outcome.champion}, the champion" if outcome.champion else f"{nobody}, so floors decide"
     _show(outcome.verdict, f"{version} against {against}, on {outcome.verdict.images} test images")
     if outcome.moved:
-        say(f"{version} is champion; `frostline predict` uses it from now on. Undo: frostline rollback {dataset}")
+        undo = f" Undo: frostline rollback {dataset}" if outcome.champion else ""
+        say(f"{version} is champion; `frostline predict` uses it from now on.{undo}")
     elif outcome.verdict.passed:
         say(f"{version} would be promoted; nothing was moved (dry run).")
     else:
