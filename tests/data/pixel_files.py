@@ -1,4 +1,4 @@
-"""Files of every mode and layout, made from arrays."""
+"""Files of every mode and layout, made from arrays, and what becomes of a file."""
 
 import io
 import struct
@@ -8,6 +8,11 @@ import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
+
+from frostline.data.images import decode, quiet_pillow
+from frostline.errors import ImageError
+
+OUTCOMES = {"RGB", "unreadable", "truncated", "too_small", "too_many_pixels", "too_large"}
 
 
 def scaled(picture: np.ndarray, white: float, dtype: str) -> np.ndarray:
@@ -82,3 +87,12 @@ def jpeg12(picture: np.ndarray) -> bytes:
 
 def jpeg2000(picture: np.ndarray, bits: int) -> bytes:
     return imagecodecs.jpeg2k_encode(picture, bitspersample=bits, reversible=True, level=0, codecformat="jp2")
+
+
+def outcome(content: bytes, **limits: int) -> str:
+    """The mode that a file is decoded to, or why it cannot be; one of OUTCOMES, unless something is wrong with us."""
+    with quiet_pillow():
+        try:
+            return decode(content, **limits).mode
+        except ImageError as error:
+            return error.reason

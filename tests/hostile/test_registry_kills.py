@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,9 @@ def register(record_fields) -> Callable[[str], Command]:
             prints = record_fields["fingerprints"] | {"model": model}
             mine = {"dataset": "cells", "run_id": study.info.run_id, "fingerprints": prints}
             record = TrainRecord.model_validate(record_fields | mine)
-            register_challenger(tracker, record, folder, PrepareConfig())
-            assert find_challenger(tracker, record, folder, PrepareConfig()) is not None
+            made = register_challenger(tracker, record, folder, PrepareConfig())
+            found = find_challenger(tracker, record, folder, PrepareConfig())
+            assert found == replace(made, created=False)
 
         return run
 

@@ -70,7 +70,7 @@ class LoadedVersion:
 
     @property
     def model_config(self) -> dict[str, Any]:
-        """Classes, image_size, resize, min_side and max_pixels."""
+        """Classes, image_size, resize, min_side, max_pixels and levels."""
         return dict(self.model.model_config)
 
 
