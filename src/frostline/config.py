@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from frostline.errors import ConfigError
-from frostline.nearest import did_you_mean
+from frostline.text.nearest import did_you_mean
 from frostline.values import (
     Count,
     Fraction,

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from frostline.errors import FrostlineError
 from frostline.progress import say
-from frostline.redaction import redacted
+from frostline.text.redaction import redacted
 
 __all__ = ["Interrupted", "ended", "when_interrupted"]
 

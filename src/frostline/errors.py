@@ -3,7 +3,7 @@
 The command line prints them without a traceback and exits with 1; anything else that reaches a user is a defect.
 """
 
-from frostline.words import visible
+from frostline.text.words import visible
 
 __all__ = [
     "BackboneError",

@@ -11,7 +11,7 @@ from matplotlib.font_manager import findfont, fontManager
 from matplotlib.ft2font import FT2Font
 
 from frostline.charts import FONT
-from frostline.words import escaped, visible
+from frostline.text.words import escaped, visible
 
 __all__ = ["lettered"]
 

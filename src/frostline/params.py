@@ -10,9 +10,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from frostline.config import BackboneConfig, Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.errors import ConfigError
-from frostline.nearest import did_you_mean
-from frostline.phrases import counted
-from frostline.redaction import redacted
+from frostline.text.nearest import did_you_mean
+from frostline.text.phrases import counted
+from frostline.text.redaction import redacted
 
 __all__ = ["load_config"]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from frostline.words import visible
+from frostline.text.words import visible
 
 __all__ = ["say", "track"]
 

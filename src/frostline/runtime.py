@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.errors import ConfigError
-from frostline.nearest import did_you_mean
+from frostline.text.nearest import did_you_mean
 
 __all__ = ["expand_home", "keras_home", "prepare_keras", "set_defaults"]
 

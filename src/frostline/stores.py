@@ -10,8 +10,8 @@ from pathlib import Path
 from frostline.config import StoresConfig
 from frostline.errors import ConfigError
 from frostline.project import project_folder
-from frostline.redaction import redacted, shown
 from frostline.runtime import expand_home
+from frostline.text.redaction import redacted, shown
 
 __all__ = ["Address", "address_of", "cache_folder", "lock_folder", "tracking_address"]
 

@@ -5,7 +5,7 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from frostline.words import visible
+from frostline.text.words import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

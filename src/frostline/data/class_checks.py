@@ -7,8 +7,8 @@ import pandas as pd
 from frostline.config import PrepareConfig
 from frostline.data.sources import Record
 from frostline.errors import DataError
-from frostline.phrases import listed
-from frostline.words import visible
+from frostline.text.phrases import listed
+from frostline.text.words import visible
 
 __all__ = ["check_counts", "check_splits"]
 

@@ -20,10 +20,10 @@ from frostline.data.sources import Record, Source
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
 from frostline.outputs import output_of
-from frostline.phrases import listed
 from frostline.progress import say
 from frostline.spreadsheet import csv_text
-from frostline.words import encodable
+from frostline.text.phrases import listed
+from frostline.text.words import encodable
 
 __all__ = ["COLUMNS", "Prepared", "build", "other_columns", "read_levels", "read_manifest", "write_prepared"]
 

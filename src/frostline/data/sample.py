@@ -24,7 +24,7 @@ from frostline.data.sources import Record
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError, ImageError
-from frostline.phrases import counted
+from frostline.text.phrases import counted
 
 __all__ = ["Sample", "sample_folder"]
 

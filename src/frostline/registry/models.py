@@ -18,8 +18,8 @@ from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
 from frostline.registry.package import identity
 from frostline.registry.versions import Tracking, announce, create_version, fetch, find_version
+from frostline.text.words import encodable
 from frostline.training.record import TrainRecord, read_training_images
-from frostline.words import encodable
 
 __all__ = [
     "LoadedVersion",

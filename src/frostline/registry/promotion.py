@@ -15,7 +15,7 @@ from frostline.registry.history import Author, Promotion, read
 from frostline.registry.models import LoadedVersion, Tracking, load_version, registered
 from frostline.registry.moves import champions, finish_move, move
 from frostline.registry.versions import damage, fetch
-from frostline.words import markdown
+from frostline.text.words import markdown
 
 __all__ = ["Outcome", "promote", "rollback"]
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from frostline.report.health import Health
 from frostline.report.results import CellResult
-from frostline.words import visible
+from frostline.text.words import visible
 
 __all__ = ["render"]
 

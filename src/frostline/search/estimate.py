@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.config import SearchConfig
-from frostline.phrases import counted
 from frostline.progress import say
+from frostline.text.phrases import counted
 from frostline.training.cachegroup import map_bytes, pooled_bytes
 from frostline.training.cuts import Rates, choose_cuts, deepest_cut
 from frostline.training.rates import measure_rates

@@ -21,10 +21,10 @@ from frostline.config import SearchConfig
 from frostline.ending import Interrupted
 from frostline.errors import SearchError, StoreError
 from frostline.progress import say
-from frostline.redaction import redacted
 from frostline.search.space import as_point
 from frostline.sqlite import wait_aloud
 from frostline.stores import Address, address_of
+from frostline.text.redaction import redacted
 from frostline.training.settings import TrialSettings
 from frostline.training.standard_error import one_standard_error_below
 

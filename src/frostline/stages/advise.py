@@ -13,13 +13,13 @@ from frostline.backbones.catalogue import resolve_image_size
 from frostline.backbones.surgery import build_backbone
 from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
-from frostline.phrases import counted, listed
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
 from frostline.regimes.profile import CellProfile, Profile
 from frostline.terminal import console, is_unicode, plain
+from frostline.text.phrases import counted, listed
 from frostline.training.precision import resolve_precision
 
 __all__ = ["run"]

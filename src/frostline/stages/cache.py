@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.table import Table
 
 from frostline.params import load_config
-from frostline.phrases import counted
 from frostline.progress import say
 from frostline.stores import cache_folder
 from frostline.terminal import console, plain
+from frostline.text.phrases import counted
 from frostline.training.cachefolder import CacheFolder, Entry
 
 __all__ = ["prune", "show"]

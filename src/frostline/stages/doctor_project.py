@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from frostline.config import Config, KerasConfig
 from frostline.errors import ConfigError, DataError
-from frostline.phrases import counted
-from frostline.redaction import redacted
 from frostline.stages.doctor_machine import existing
 from frostline.stages.examination import Remark, Row, examine
 from frostline.stores import Address, address_of, tracking_address
+from frostline.text.phrases import counted
+from frostline.text.redaction import redacted
 
 __all__ = ["project_rows"]
 

@@ -16,9 +16,9 @@ from frostline.registry.models import registered
 from frostline.registry.promotion import promote, rollback
 from frostline.stores import lock_folder
 from frostline.terminal import console, plain
+from frostline.text.words import encodable
 from frostline.tracking.lineage import lineage_tags, user
 from frostline.tracking.runs import Tracker
-from frostline.words import encodable
 
 __all__ = ["history", "roll_back", "run"]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from frostline.atomic import atomic_file
 from frostline.params import load_config
-from frostline.phrases import counted
 from frostline.progress import say
 from frostline.report.health import read_health
 from frostline.report.page import render
 from frostline.report.results import read_results, regime_table
 from frostline.spreadsheet import csv_text
 from frostline.stores import tracking_address
+from frostline.text.phrases import counted
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 
-from frostline.words import visible
+from frostline.text.words import visible
 
 __all__ = ["PARAM_LENGTH", "SCHEMA_LENGTH", "TAG_LENGTH", "keys", "stored"]
 

@@ -13,9 +13,9 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from frostline.config import StoresConfig
 from frostline.errors import ConfigError, StoreError
 from frostline.progress import say
-from frostline.redaction import redacted
 from frostline.sqlite import check, wait_aloud
 from frostline.stores import Address, tracking_address
+from frostline.text.redaction import redacted
 from frostline.tracking.home import artifacts_of, bring_home
 
 __all__ = ["Store", "or_none"]

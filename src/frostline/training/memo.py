@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 import frostline
 from frostline.atomic import atomic_file
 from frostline.fingerprint import fingerprint
-from frostline.phrases import counted
 from frostline.progress import say
+from frostline.text.phrases import counted
 from frostline.training.cachefolder import CacheFolder
 from frostline.training.devices import accelerators
 from frostline.training.setup import Setup

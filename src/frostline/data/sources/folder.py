@@ -7,8 +7,8 @@ from frostline.data.sources.layout import ClassFolder, Layout
 from frostline.data.sources.record import Reading, Record, state_of
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
-from frostline.phrases import counted
-from frostline.words import encodable
+from frostline.text.phrases import counted
+from frostline.text.words import encodable
 
 __all__ = ["FolderSource"]
 

@@ -10,7 +10,7 @@ from frostline.data.sources.record import as_word
 from frostline.data.sources.split_names import UNLABELLED, SplitName, parse, settle
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
-from frostline.phrases import listed
+from frostline.text.phrases import listed
 
 __all__ = ["ClassFolder", "Layout"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from frostline.fingerprint import fingerprint
-from frostline.phrases import counted, listed
-from frostline.words import encodable
+from frostline.text.phrases import counted, listed
+from frostline.text.words import encodable
 
 __all__ = ["Reading", "Record", "Source", "as_word", "state_of"]
 

@@ -9,8 +9,8 @@ from frostline.data.sources.record import Reading, Record, as_word, state_of
 from frostline.data.sources.split_names import UNLABELLED, parse, settle
 from frostline.data.sources.table_text import Row, read_rows
 from frostline.errors import DataError
-from frostline.phrases import listed
-from frostline.words import visible
+from frostline.text.phrases import listed
+from frostline.text.words import visible
 
 __all__ = ["CsvSource"]
 

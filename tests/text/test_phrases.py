@@ -1,4 +1,4 @@
-from frostline.phrases import counted, listed
+from frostline.text.phrases import counted, listed
 
 
 def test_a_number_agrees_with_its_noun() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline.errors import DataError
-from frostline.words import encodable, escaped, markdown, visible
+from frostline.text.words import encodable, escaped, markdown, visible
 
 ANY = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 

@@ -1,4 +1,4 @@
-from frostline.nearest import did_you_mean
+from frostline.text.nearest import did_you_mean
 
 
 def test_a_near_miss_is_suggested_and_otherwise_all_are_listed() -> None:

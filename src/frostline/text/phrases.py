@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from frostline.words import visible
+from frostline.text.words import visible
 
 __all__ = ["counted", "listed"]
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from frostline.errors import ConfigError, SearchError
 from frostline.params import load_config
-from frostline.redaction import redacted, shown
 from frostline.search.study import list_studies
+from frostline.text.redaction import redacted, shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""A user's words on their way into messages, and into other notations."""
