@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from frostline.config import PromotionConfig
+from frostline.config.load import load_config
+from frostline.config.schema import PromotionConfig
 from frostline.evaluation.intervals import randomisation_test
-from frostline.params import load_config
 from frostline.progress import track
 from frostline.registry.gate import Evidence, judge
 from machine import describe, markdown_table

@@ -34,9 +34,9 @@ import numpy as np
 import pandas as pd
 
 from frostline.backbones.surgery import Backbone, add_head, build_backbone, pool
-from frostline.config import BackboneConfig
+from frostline.config.load import load_config
+from frostline.config.schema import BackboneConfig
 from frostline.data.packed import PackedImages
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell

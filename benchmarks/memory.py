@@ -43,9 +43,9 @@ from matplotlib.figure import Figure
 from numpy.lib.format import open_memmap
 
 from frostline.charts import INK, PALETTE, chart, legend
-from frostline.config import BackboneConfig, Config, SearchConfig
+from frostline.config.load import load_config
+from frostline.config.schema import BackboneConfig, Config, SearchConfig
 from frostline.data.packed import PackedImages, read_packed
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.search.space import guide_settings
 from frostline.tracking.runs import Tracker

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import build_backbone
-from frostline.config import Config
+from frostline.config.schema import Config
 from frostline.search.space import as_point, suggest
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer

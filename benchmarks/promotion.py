@@ -21,11 +21,11 @@ set_defaults()
 import numpy as np
 
 from frostline.backbones.weights import digest
-from frostline.config import Config
+from frostline.config.load import load_config
+from frostline.config.schema import Config
 from frostline.data.held_out import HeldOut, read_held_out
 from frostline.data.packed import read_packed
 from frostline.data.sources import open_source
-from frostline.params import load_config
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
 from frostline.registry.promotion import Outcome, promote, rollback

@@ -48,8 +48,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from frostline.charts import DPI, PALETTE, style
-from frostline.config import Config, SearchConfig
-from frostline.params import load_config
+from frostline.config.load import load_config
+from frostline.config.schema import Config, SearchConfig
 from frostline.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.objective import Objective

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from frostline.config import Config
+from frostline.config.load import load_config
+from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.study import seed_at

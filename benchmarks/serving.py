@@ -25,10 +25,10 @@ import pandas as pd
 import psutil
 import requests
 
+from frostline.config.load import load_config
 from frostline.data.held_out import read_held_out
 from frostline.data.images import load_square
 from frostline.data.sources import open_source
-from frostline.params import load_config
 from frostline.registry.models import load_champion
 from frostline.tracking.runs import Tracker
 from machine import describe, interleaved, machine, markdown_table

@@ -24,7 +24,7 @@ set_defaults()
 
 from frostline.backbones.surgery import build_backbone
 from frostline.charts import INK, chart, legend
-from frostline.config import BackboneConfig, ProfileConfig
+from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import decode, to_square
 from frostline.data.sources.elpv import ElpvSource
 from frostline.progress import say

@@ -27,11 +27,11 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from frostline.config import BackboneConfig, Config, ElpvConfig
+from frostline.config.load import load_config
+from frostline.config.schema import BackboneConfig, Config, ElpvConfig
 from frostline.data.manifest import build
 from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.search.objective import Objective
 from frostline.search.study import POSITION, best_trial, finished_trials, open_study, run_study, seed_at

@@ -6,7 +6,7 @@ import pandas as pd
 from frostline.backbones.catalogue import find_backbone
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.backbones.weights import local_weights
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
 from frostline.data.packed import PackedImages
 from frostline.data.sources.elpv import ElpvSource

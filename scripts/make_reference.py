@@ -19,7 +19,7 @@ from frostline.runtime import set_defaults
 set_defaults()
 
 from frostline.backbones.surgery import build_backbone  # noqa: E402
-from frostline.config import BackboneConfig, PrepareConfig  # noqa: E402
+from frostline.config.schema import BackboneConfig, PrepareConfig  # noqa: E402
 from frostline.data.images import load_square  # noqa: E402
 from frostline.data.inspection import Inspection, inspect_records  # noqa: E402
 from frostline.data.parallel import map_files  # noqa: E402

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import requests
 from selenium import webdriver
 
-from frostline.params import load_config
+from frostline.config.load import load_config
 from frostline.report.results import read_results
 from frostline.tracking.runs import Tracker
 

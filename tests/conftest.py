@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.images import load_square
 from frostline.data.packed import PackedImages
 from frostline.data.sources.elpv import ElpvSource

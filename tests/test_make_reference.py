@@ -32,7 +32,7 @@ def folder(tmp_path: Path, solar_cells: list[Path]) -> Path:
 
 def test_a_reference_is_made_of_the_pictures_that_can_be_read(folder: Path, tmp_path: Path) -> None:
     from frostline.backbones.surgery import build_backbone
-    from frostline.config import BackboneConfig
+    from frostline.config.schema import BackboneConfig
     from frostline.regimes.reference import find_reference
 
     weights = tmp_path / "mine.weights.h5"

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from frostline.config import Config
+from frostline.config.load import load_config
+from frostline.config.schema import Config
 from frostline.data.manifest import read_levels, read_manifest
 from frostline.data.packed import read_packed
 from frostline.errors import DataError
 from frostline.outputs import output_of
-from frostline.params import load_config
 from frostline.regimes.profile import Profile
 from frostline.report.health import read_health
 from frostline.report.results import read_results

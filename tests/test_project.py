@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from frostline.config import CsvConfig, FolderConfig, KerasConfig
+from frostline.config.schema import CsvConfig, FolderConfig, KerasConfig
 from frostline.data.sources import open_source
 from frostline.project import in_project, project_folder
 

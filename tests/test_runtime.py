@@ -91,7 +91,7 @@ set_defaults()
 print(prepare_keras())
 import keras
 from frostline.backbones.surgery import build_backbone
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 network = build_backbone("vgg16", BackboneConfig(weights=None, image_size=32), seed=1).network
 print(keras.config.backend(), keras.config.epsilon(), keras.config.max_epochs(), keras.config.is_nnx_enabled())
 print(network.input_shape, network.weights[0].dtype)

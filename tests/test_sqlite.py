@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, exc, text
 
 from frostline import sqlite
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.ending import ended
 from frostline.errors import StoreError
 from frostline.sqlite import check, wait_aloud

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError
 from frostline.search.study import list_studies
 from frostline.stores import address_of, cache_folder, lock_folder, tracking_address

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError
 from frostline.project import project_folder
 from frostline.runtime import expand_home

@@ -5,7 +5,7 @@ import keras
 import pytest
 
 from frostline.backbones.catalogue import CATALOGUE, application, find_backbone, resolve_image_size
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
 SMALLEST_WITH_TOP = [
@@ -71,7 +71,7 @@ def test_image_sizes():
 
 def test_a_catalogued_size_needs_no_keras():
     code = (
-        "import sys; from frostline.config import BackboneConfig; "
+        "import sys; from frostline.config.schema import BackboneConfig; "
         "from frostline.backbones.catalogue import resolve_image_size; "
         "resolve_image_size('vgg16', BackboneConfig()); sys.exit('keras' in sys.modules)"
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import add_head, build_backbone
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
 VGG16_BLOCKS = tuple(f"block{block}_pool" for block in range(1, 6))

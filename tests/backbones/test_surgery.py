@@ -6,7 +6,7 @@ import pytest
 
 from frostline.backbones.surgery import add_head, build_backbone, pool, select_pooling
 from frostline.backbones.weights import digest
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 
 CONFIG = BackboneConfig(weights=None, image_size=32)
 MAPS = np.random.default_rng(0).normal(size=(8, 3, 3, 5)).astype("float32")

@@ -5,7 +5,7 @@ import pytest
 from frostline.backbones.catalogue import CATALOGUE, application, find_backbone
 from frostline.backbones.surgery import build_backbone
 from frostline.backbones.weights import digest, load_weights, local_weights
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.errors import WeightsError
 
 VGG16 = CATALOGUE["vgg16"]

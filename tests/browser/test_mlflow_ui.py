@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.tracking.runs import Tracker
 
 WAIT = 60

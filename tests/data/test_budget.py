@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pixel_files import pillow, png, raw_tiff, tiff
 
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.budget import DECODE_LIMIT, Budget, decoding
 from frostline.data.images import decode, decode_cost, quiet_pillow, read_bytes
 from frostline.data.inspection import inspect_records

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from frostline.config import CsvConfig, FolderConfig, PrepareConfig
+from frostline.config.schema import CsvConfig, FolderConfig, PrepareConfig
 from frostline.data.manifest import Prepared, build, other_columns, read_manifest, write_prepared
 from frostline.data.sources import Reading, Record, open_source
 from frostline.errors import DataError

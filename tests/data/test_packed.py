@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from frostline.config import FolderConfig, PrepareConfig
+from frostline.config.schema import FolderConfig, PrepareConfig
 from frostline.data.images import load_square
 from frostline.data.levels import OWN_LEVELS, Levels, Range
 from frostline.data.manifest import build

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.sample import sample_folder
 from frostline.errors import DataError
 

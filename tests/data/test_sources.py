@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frostline.config import CsvConfig, ElpvConfig, FolderConfig, KerasConfig
+from frostline.config.schema import CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.data.sources import Record, open_source
 from frostline.errors import DataError
 

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 import yaml
 
-from frostline.config import FolderConfig, PrepareConfig
+from frostline.config.schema import FolderConfig, PrepareConfig
 from frostline.data.levels import OWN_LEVELS, Levels, Range
 from frostline.data.manifest import build, read_levels, write_prepared
 from frostline.data.packed import PackedImages, read_packed, write_packed

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from frostline.config import PrepareConfig, PromotionConfig, StoresConfig
+from frostline.config.schema import PrepareConfig, PromotionConfig, StoresConfig
 from frostline.data.held_out import HeldOut
 from frostline.errors import RegistryError
 from frostline.registry import promotion

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
 from frostline.regimes.activations import Activations, batchnorms, measure, measured_layers
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frostline.backbones.catalogue import BackboneSpec
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.backbones.weights import WeightsRecord
-from frostline.config import BackboneConfig, ProfileConfig
+from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import load_square
 from frostline.regimes.activations import Activations, batchnorms, measure
 from frostline.regimes.guide import classify_similarity

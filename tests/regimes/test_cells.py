@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
+from frostline.config.schema import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.images import load_square
 from frostline.errors import DataError
 from frostline.regimes.activations import Activations, measure

@@ -9,7 +9,7 @@ from PIL import Image
 from frostline.backbones.catalogue import CATALOGUE
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.backbones.weights import local_weights
-from frostline.config import BackboneConfig, ProfileConfig
+from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import decode, to_square
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.guide import classify_similarity

@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from matplotlib.figure import Figure
 
-from frostline.config import ProfileConfig
+from frostline.config.schema import ProfileConfig
 from frostline.interval import Interval
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend

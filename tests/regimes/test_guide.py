@@ -2,7 +2,7 @@
 
 import pytest
 
-from frostline.config import ProfileConfig
+from frostline.config.schema import ProfileConfig
 from frostline.interval import Interval
 from frostline.regimes.guide import Recommendation, classify_similarity, classify_size, recommend
 from frostline.training.settings import GUIDE

@@ -10,7 +10,7 @@ from PIL import Image
 from frostline.backbones.catalogue import CATALOGUE
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.backbones.weights import WeightsRecord, local_weights
-from frostline.config import BackboneConfig, ProfileConfig
+from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import load_square, to_square
 from frostline.errors import DataError
 from frostline.regimes.activations import Activations, batchnorms, measure

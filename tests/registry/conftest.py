@@ -6,7 +6,7 @@ import pytest
 
 from frostline.backbones.surgery import add_head
 from frostline.backbones.weights import digest
-from frostline.config import PrepareConfig, StoresConfig
+from frostline.config.schema import PrepareConfig, StoresConfig
 from frostline.tracking.runs import Tracker
 from frostline.training.record import TrainRecord, write_training_images
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import add_head, build_backbone
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
 from frostline.errors import RegistryError
 from frostline.registry.export import TOLERANCE, export

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from frostline.config import PromotionConfig
+from frostline.config.schema import PromotionConfig
 from frostline.errors import RegistryError
 from frostline.registry.gate import Evidence, judge
 

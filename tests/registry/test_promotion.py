@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from frostline.config import PromotionConfig
+from frostline.config.schema import PromotionConfig
 from frostline.data.held_out import HeldOut
 from frostline.data.images import load_square
 from frostline.errors import RegistryError

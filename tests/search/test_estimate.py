@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from frostline.config import BackboneConfig
-from frostline.params import load_config
+from frostline.config.load import load_config
+from frostline.config.schema import BackboneConfig
 from frostline.search.estimate import _expected, estimate_study
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell

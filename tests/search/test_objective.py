@@ -7,8 +7,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from frostline.config import BackboneConfig, StoresConfig
-from frostline.params import load_config
+from frostline.config.load import load_config
+from frostline.config.schema import BackboneConfig, StoresConfig
 from frostline.search.estimate import estimate_study
 from frostline.search.objective import Objective
 from frostline.search.space import guide_settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from frostline.params import load_config
+from frostline.config.load import load_config
 from frostline.search.space import as_point, first_strategies, guide_settings, suggest
 from frostline.training.settings import GUIDE, strategy_of
 

@@ -13,10 +13,10 @@ import pytest
 from optuna.trial import TrialState
 
 from frostline import sqlite
-from frostline.config import SearchConfig
+from frostline.config.load import load_config
+from frostline.config.schema import SearchConfig
 from frostline.ending import Interrupted, ended
 from frostline.errors import SearchError
-from frostline.params import load_config
 from frostline.search.space import guide_settings, suggest
 from frostline.search.study import (
     POSITION,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from frostline.config import Config
-from frostline.params import load_config
+from frostline.config.load import load_config
+from frostline.config.schema import Config
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -133,7 +133,7 @@ def test_an_image_size_that_is_none_is_a_fault_of_the_command_line(folder: Path)
 
 def test_weights_without_a_reference_leave_similarity_unknown(folder: Path) -> None:
     from frostline.backbones.surgery import build_backbone
-    from frostline.config import BackboneConfig
+    from frostline.config.schema import BackboneConfig
 
     file = folder.parent / "mine.weights.h5"
     build_backbone("vgg16", BackboneConfig(weights=None, image_size=64), seed=1).network.save_weights(file)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import build_backbone
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.training.prefix import PrefixCache
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from frostline.config import BackboneConfig, Config, CsvConfig, FolderConfig, KerasConfig
-from frostline.params import load_config
+from frostline.config.load import load_config
+from frostline.config.schema import BackboneConfig, Config, CsvConfig, FolderConfig, KerasConfig
 from frostline.stages import doctor
 from frostline.stages.doctor_machine import machine_rows, room_rows
 from frostline.stages.doctor_network import _rows as network_rows

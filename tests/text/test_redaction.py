@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frostline.config.load import load_config
 from frostline.errors import ConfigError, SearchError
-from frostline.params import load_config
 from frostline.search.study import list_studies
 from frostline.text.redaction import redacted, shown
 
@@ -92,7 +92,7 @@ def test_parts_of_a_password_that_drivers_quote_are_hidden():
 
 
 def test_errors_about_stores_keep_no_password(tmp_path, monkeypatch):
-    from frostline.config import StoresConfig
+    from frostline.config.schema import StoresConfig
     from frostline.tracking.runs import Tracker
 
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from frostline import sqlite
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.errors import StoreError
 from frostline.tracking.home import bring_home
 from frostline.tracking.runs import Tracker

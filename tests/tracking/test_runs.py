@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError, StoreError
 from frostline.tracking.runs import Run, Tracker
 
@@ -151,7 +151,7 @@ def test_what_a_killed_process_left_running_is_ended_by_the_next_command_and_a_l
     code = f"""
 import os
 from pathlib import Path
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.tracking.runs import Tracker
 stores = StoresConfig(tracking="sqlite:///{store}/mlflow.db", studies="", cache=Path(), cache_gigabytes=1)
 run = Tracker.open(stores, "cells").stage_run("evaluate", {{}}).__enter__()

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError
 from frostline.tracking.store import Store
 

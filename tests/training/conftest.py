@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostline.config import TrainConfig
-from frostline.params import load_config
+from frostline.config.load import load_config
+from frostline.config.schema import TrainConfig
 from frostline.training.cell import Cell, make_cell
 
 

@@ -48,7 +48,7 @@ SCRIPT = textwrap.dedent(
 
     sys.meta_path.insert(0, NoTensorFlow())
     import keras, numpy as np
-    from frostline.config import BackboneConfig
+    from frostline.config.schema import BackboneConfig
     from frostline.training.devices import divisible
     from frostline.training.prefix import PrefixCache
     from frostline.training.settings import TrialSettings

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.training.cachefolder import CacheFolder
 from frostline.training.cell import make_cell
 from frostline.training.memo import Memo

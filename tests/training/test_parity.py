@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import add_head, build_backbone, select_pooling
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.training.cell import make_cell
 from frostline.training.feed import make_feed
 from frostline.training.fit import Inputs, predict, steps_per_epoch, train_epoch

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.errors import CacheError
 from frostline.training.prefix import PrefixCache
 from frostline.training.views import VIEWS
@@ -169,7 +169,7 @@ def test_two_processes_that_fill_the_same_cut_compute_it_once_and_agree(backbone
         set_defaults()
         from pathlib import Path
         from frostline.backbones.surgery import build_backbone
-        from frostline.config import BackboneConfig
+        from frostline.config.schema import BackboneConfig
         from frostline.training.prefix import PrefixCache
         packed = pickle.loads(Path({str(tmp_path / "packed.pickle")!r}).read_bytes())
         backbone = build_backbone("vgg16", BackboneConfig(image_size=48))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.training.cell import make_cell
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline.config import BackboneConfig
-from frostline.params import load_config
+from frostline.config.load import load_config
+from frostline.config.schema import BackboneConfig
 from frostline.training.cell import make_cell
 from frostline.training.fit import TrainingDiverged
 from frostline.training.prefix import PrefixCache

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
 __all__ = ["CATALOGUE", "BackboneSpec", "application", "find_backbone", "resolve_image_size"]

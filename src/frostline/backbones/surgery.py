@@ -14,7 +14,7 @@ from frostline.backbones.blocks import block_ends
 from frostline.backbones.catalogue import BackboneSpec, application, find_backbone, resolve_image_size
 from frostline.backbones.cost import flops
 from frostline.backbones.weights import WeightsRecord, load_weights
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
 __all__ = ["Backbone", "add_head", "build_backbone", "pool", "select_pooling"]

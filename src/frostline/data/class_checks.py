@@ -4,7 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.sources import Record
 from frostline.errors import DataError
 from frostline.text.phrases import listed

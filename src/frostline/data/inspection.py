@@ -8,7 +8,7 @@ from typing import Any
 
 import imagehash
 
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.images import decode_cost, open_picture, read_bytes
 from frostline.data.levels import Levels, Span
 from frostline.data.parallel import map_files

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from frostline.atomic import atomic_folder
-from frostline.config import DatasetConfig, PrepareConfig
+from frostline.config.schema import DatasetConfig, PrepareConfig
 from frostline.data.class_checks import check_counts, check_splits
 from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row, near_black
 from frostline.data.levels import Levels

@@ -13,7 +13,7 @@ from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from frostline.atomic import atomic_folder
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.images import DECODER_VERSION, Resize, decode_cost, load_square, read_bytes
 from frostline.data.levels import OWN_LEVELS, Levels
 from frostline.data.manifest import read_manifest

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.images import decode_cost, load_square, quiet_pillow
 from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row
 from frostline.data.levels import Levels

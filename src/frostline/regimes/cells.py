@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from frostline.backbones.surgery import Backbone
-from frostline.config import ProfileConfig
+from frostline.config.schema import ProfileConfig
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cell_rows
 from frostline.evaluation.intervals import balanced_accuracy_interval

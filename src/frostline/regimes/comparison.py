@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.config import BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.data.images import to_square
 from frostline.regimes.activations import Activations, measure
 from frostline.regimes.reference import Reference, find_reference

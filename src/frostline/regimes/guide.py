@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from frostline.config import ProfileConfig
+from frostline.config.schema import ProfileConfig
 from frostline.interval import Interval
 from frostline.training.settings import GUIDE
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from frostline.atomic import atomic_file
-from frostline.config import ProfileConfig
+from frostline.config.schema import ProfileConfig
 from frostline.errors import DataError
 from frostline.interval import Interval
 from frostline.outputs import output_of

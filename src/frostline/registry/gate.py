@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.config import PromotionConfig
+from frostline.config.schema import PromotionConfig
 from frostline.errors import RegistryError
 from frostline.evaluation.intervals import paired_gains, randomisation_test
 from frostline.evaluation.metrics import HIGHER_IS_BETTER, Labels, measure

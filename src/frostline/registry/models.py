@@ -13,7 +13,7 @@ import mlflow.pyfunc
 import pandas as pd
 from mlflow.exceptions import MlflowException
 
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
 from frostline.registry.package import identity

@@ -15,7 +15,7 @@ from mlflow.types import ColSpec, Schema
 from PIL import Image
 
 import frostline
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.data.images import DECODER_VERSION
 from frostline.fingerprint import fingerprint
 from frostline.training.record import TRAINING_IMAGES, TrainRecord, read_training_images

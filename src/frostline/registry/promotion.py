@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from frostline.config import PromotionConfig
+from frostline.config.schema import PromotionConfig
 from frostline.data.held_out import HeldOut
 from frostline.errors import RegistryError, VersionError
 from frostline.progress import say

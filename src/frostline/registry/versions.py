@@ -18,7 +18,7 @@ from mlflow.models import Model
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
-from frostline.config import PrepareConfig
+from frostline.config.schema import PrepareConfig
 from frostline.errors import VersionError
 from frostline.registry.package import write_served_model
 from frostline.training.record import TrainRecord

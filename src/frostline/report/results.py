@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from frostline.config import Config
+from frostline.config.schema import Config
 from frostline.errors import DataError
 from frostline.outputs import output_of
 from frostline.training.record import TrainRecord

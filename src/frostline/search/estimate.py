@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frostline.config import SearchConfig
+from frostline.config.schema import SearchConfig
 from frostline.progress import say
 from frostline.text.phrases import counted
 from frostline.training.cachegroup import map_bytes, pooled_bytes

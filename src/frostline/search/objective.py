@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
-from frostline.config import SearchConfig
+from frostline.config.schema import SearchConfig
 from frostline.search.space import suggest
 from frostline.search.study import POSITION, STANDARD_ERROR, TrialFailed, seed_at
 from frostline.tracking.runs import Run, Tracker

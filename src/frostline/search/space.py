@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import Trial
 
-from frostline.config import SearchConfig
+from frostline.config.schema import SearchConfig
 from frostline.training.settings import GUIDE, TrialSettings, guide_depth
 
 __all__ = ["as_point", "first_strategies", "guide_settings", "suggest"]

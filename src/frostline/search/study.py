@@ -17,7 +17,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.config import SearchConfig
+from frostline.config.schema import SearchConfig
 from frostline.ending import Interrupted
 from frostline.errors import SearchError, StoreError
 from frostline.progress import say

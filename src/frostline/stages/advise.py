@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from frostline.atomic import atomic_file
 from frostline.backbones.catalogue import resolve_image_size
 from frostline.backbones.surgery import build_backbone
-from frostline.config import BackboneConfig, PrepareConfig, ProfileConfig
+from frostline.config.schema import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.comparison import prepare_comparison

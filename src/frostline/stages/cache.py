@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from frostline.params import load_config
+from frostline.config.load import load_config
 from frostline.progress import say
 from frostline.stores import cache_folder
 from frostline.terminal import console, plain

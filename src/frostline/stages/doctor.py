@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from rich.table import Column, Table
 
-from frostline.config import Config
+from frostline.config.load import load_config
+from frostline.config.schema import Config
 from frostline.errors import ConfigError
-from frostline.params import load_config
 from frostline.runtime import prepare_keras
 from frostline.stages.doctor_machine import machine_rows, room_rows
 from frostline.stages.doctor_network import start_network_rows

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from frostline.config import Config
+from frostline.config.schema import Config
 from frostline.errors import ConfigError, WriteError
 from frostline.stages.examination import Remark, Row, examine
 from frostline.stores import cache_folder

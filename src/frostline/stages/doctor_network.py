@@ -6,7 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
 from multiprocessing import get_context
 
-from frostline.config import Config
+from frostline.config.schema import Config
 from frostline.errors import WeightsError
 from frostline.runtime import prepare_keras, set_defaults
 from frostline.stages.examination import Remark, Row, examine

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from frostline.config import Config, KerasConfig
+from frostline.config.schema import Config, KerasConfig
 from frostline.errors import ConfigError, DataError
 from frostline.stages.doctor_machine import existing
 from frostline.stages.examination import Remark, Row, examine

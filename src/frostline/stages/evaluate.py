@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from frostline.atomic import atomic_folder
-from frostline.config import Config
+from frostline.config.load import load_config
+from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
 from frostline.data.sources import open_source
 from frostline.errors import DataError, SearchError
@@ -26,7 +27,6 @@ from frostline.evaluation.metrics import METRICS
 from frostline.evaluation.pictures import gallery_figure, heat_figure
 from frostline.fingerprint import fingerprint
 from frostline.outputs import output_of
-from frostline.params import load_config
 from frostline.progress import say, track
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
 from frostline.registry.package import open_unregistered

@@ -10,10 +10,10 @@ from typing import Literal
 import pandas as pd
 from rich.table import Table
 
+from frostline.config.load import load_config
 from frostline.data.sources.ignored import is_ignored
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
-from frostline.params import load_config
 from frostline.progress import track
 from frostline.registry.models import batches, load_champion, predict
 from frostline.spreadsheet import csv_text

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from frostline.config.load import load_config
 from frostline.data.manifest import build, write_prepared
 from frostline.data.sources import open_source
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from frostline.backbones.catalogue import resolve_image_size
+from frostline.config.load import load_config
 from frostline.data.manifest import read_levels, read_manifest
 from frostline.data.packed import read_packed, write_packed
 from frostline.data.sources import open_source
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from rich.table import Table
 
+from frostline.config.load import load_config
 from frostline.data.held_out import read_held_out
 from frostline.data.sources import open_source
 from frostline.errors import ConfigError
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.registry import history as records
 from frostline.registry.gate import Verdict

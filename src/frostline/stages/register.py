@@ -11,10 +11,10 @@ import pandas as pd
 
 from frostline.atomic import atomic_file
 from frostline.backbones.weights import digest
-from frostline.config import Config
+from frostline.config.load import load_config
+from frostline.config.schema import Config
 from frostline.errors import RegistryError
 from frostline.outputs import output_of
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.registry.alone import alone
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger

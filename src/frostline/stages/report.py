@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from frostline.atomic import atomic_file
-from frostline.params import load_config
+from frostline.config.load import load_config
 from frostline.progress import say
 from frostline.report.health import read_health
 from frostline.report.page import render

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from frostline.atomic import atomic_file
+from frostline.config.load import load_config
 from frostline.data.sources import open_source
-from frostline.params import load_config
 
 __all__ = ["run"]
 

@@ -1,6 +1,6 @@
 """`frostline serve`: the champion behind HTTP."""
 
-from frostline.params import load_config
+from frostline.config.load import load_config
 from frostline.progress import say
 from frostline.registry.connections import listen, serve
 from frostline.registry.limits import ServingLimits

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from frostline.params import load_config
+from frostline.config.load import load_config
 from frostline.report.results import CellResult, read_results
 from frostline.terminal import console
 

@@ -13,11 +13,11 @@ from optuna.trial import FrozenTrial
 
 from frostline.atomic import atomic_folder
 from frostline.backbones.weights import digest
-from frostline.config import Config, SearchConfig
+from frostline.config.load import load_config
+from frostline.config.schema import Config, SearchConfig
 from frostline.data.packed import read_packed
 from frostline.evaluation.figures import study_figures
 from frostline.fingerprint import fingerprint
-from frostline.params import load_config
 from frostline.progress import say
 from frostline.regimes.profile import CellProfile, Profile
 from frostline.search.estimate import estimate_study

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from frostline.config import StoresConfig
+from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError, StoreError
 from frostline.progress import say
 from frostline.sqlite import check, wait_aloud

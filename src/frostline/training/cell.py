@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.config import TrainConfig
+from frostline.config.schema import TrainConfig
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cell_rows, validation_splits
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.config import BackboneConfig, TrainConfig
+from frostline.config.schema import BackboneConfig, TrainConfig
 from frostline.training.cell import Cell
 from frostline.training.cuts import deepest_cut
 from frostline.training.devices import divisible

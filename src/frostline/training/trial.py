@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.config import TrainConfig
+from frostline.config.schema import TrainConfig
 from frostline.training.fit import predict, train_epoch
 from frostline.training.memo import Epoch, Memo
 from frostline.training.settings import TrialSettings

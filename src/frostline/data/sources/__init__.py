@@ -1,6 +1,6 @@
 """Where labelled pictures come from: a folder, a CSV file, the package elpv-dataset, or keras.datasets."""
 
-from frostline.config import CsvConfig, DatasetConfig, ElpvConfig, FolderConfig
+from frostline.config.schema import CsvConfig, DatasetConfig, ElpvConfig, FolderConfig
 from frostline.data.sources.elpv import ElpvSource
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.keras_datasets import KerasSource

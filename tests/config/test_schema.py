@@ -6,13 +6,13 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from frostline.config import Config, ElpvConfig, PrepareConfig, ProfileConfig, PromotionConfig
+from frostline.config.load import load_config
+from frostline.config.schema import Config, ElpvConfig, PrepareConfig, ProfileConfig, PromotionConfig
+from frostline.config.types import MetricName
 from frostline.errors import ConfigError
 from frostline.evaluation.metrics import METRICS
-from frostline.params import load_config
-from frostline.values import MetricName
 
-PARAMS = Path(__file__).parents[1] / "params.yaml"
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 def test_committed_file_is_valid_and_frozen() -> None:

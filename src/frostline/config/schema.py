@@ -1,13 +1,11 @@
-"""What `params.yaml` may say, as one frozen section per stage; `frostline.params` reads it."""
+"""What `params.yaml` may say, as one frozen section per stage; `frostline.config.load` reads it."""
 
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from frostline.errors import ConfigError
-from frostline.text.nearest import did_you_mean
-from frostline.values import (
+from frostline.config.types import (
     Count,
     Fraction,
     ImageSize,
@@ -18,6 +16,8 @@ from frostline.values import (
     PromotionMetric,
     Strategies,
 )
+from frostline.errors import ConfigError
+from frostline.text.nearest import did_you_mean
 
 __all__ = [
     "BackboneConfig",

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from frostline.config import BackboneConfig, Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
+from frostline.config.schema import BackboneConfig, Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.errors import ConfigError
 from frostline.text.nearest import did_you_mean
 from frostline.text.phrases import counted

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from frostline.config.load import load_config
 from frostline.errors import ConfigError
-from frostline.params import load_config
 
-PARAMS = Path(__file__).parents[1] / "params.yaml"
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 def changed(tmp_path: Path, key: str, value: Any) -> Path:

@@ -1,0 +1,1 @@
+"""What `params.yaml` may say, and the reading of it."""
