@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from frostline.evaluation.intervals import intervals
 from frostline.evaluation.metrics import METRICS, measure
-from frostline.progress import track
+from frostline.runtime.progress import track
 from machine import describe, markdown_table
 
 RESULTS = Path("docs/results/coverage.csv")

@@ -12,7 +12,7 @@ import numpy as np
 from frostline.backbones.catalogue import application
 from frostline.backbones.surgery import Backbone
 from frostline.backbones.weights import copy_weights
-from frostline.progress import say
+from frostline.runtime.progress import say
 
 __all__ = ["ENGINES", "load_engines"]
 

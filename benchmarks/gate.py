@@ -22,8 +22,8 @@ from scipy.stats import norm
 from frostline.config.load import load_config
 from frostline.config.schema import PromotionConfig
 from frostline.evaluation.intervals import randomisation_test
-from frostline.progress import track
 from frostline.registry.gate import Evidence, judge
+from frostline.runtime.progress import track
 from machine import describe, markdown_table
 
 RESULTS = Path("docs/results/gate.csv")

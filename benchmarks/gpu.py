@@ -25,7 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 
@@ -37,10 +37,10 @@ from frostline.backbones.surgery import Backbone, add_head, build_backbone, pool
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
 from frostline.data.packed import PackedImages
-from frostline.progress import say
+from frostline.runtime.devices import accelerators
+from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
-from frostline.training.devices import accelerators
 from frostline.training.prefix import PrefixCache
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer

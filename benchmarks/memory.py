@@ -33,7 +33,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 
@@ -46,7 +46,7 @@ from frostline.charts import INK, PALETTE, chart, legend
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config, SearchConfig
 from frostline.data.packed import PackedImages, read_packed
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
 from frostline.tracking.runs import Tracker
 from frostline.training.cachegroup import map_bytes

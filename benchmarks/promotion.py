@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 
@@ -34,12 +34,12 @@ from frostline.data.manifest import build
 from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.evaluation.metrics import score
-from frostline.progress import say
 from frostline.regimes.cells import profile_cells
 from frostline.regimes.comparison import prepare_comparison
+from frostline.runtime.precision import resolve_precision
+from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
-from frostline.training.precision import resolve_precision
 from frostline.training.prefix import PrefixCache
 from frostline.training.settings import GUIDE, TrialSettings
 from frostline.training.setup import Setup

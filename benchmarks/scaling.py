@@ -38,7 +38,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 
@@ -50,7 +50,7 @@ from numpy.typing import NDArray
 from frostline.charts import DPI, PALETTE, style
 from frostline.config.load import load_config
 from frostline.config.schema import Config, SearchConfig
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.objective import Objective
 from frostline.search.space import guide_settings

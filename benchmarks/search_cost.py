@@ -34,8 +34,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from frostline.progress import say
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
+from frostline.runtime.progress import say
 from frostline.training.record import TrainRecord
 from machine import describe
 from search_cost_tables import COLD, WARM, epochs_file, identity, print_tables, read

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
-from frostline.progress import say
+from frostline.runtime.devices import distribute
+from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.study import seed_at
 from frostline.training.cell import make_cell
-from frostline.training.devices import distribute
 from frostline.training.prefix import PrefixCache
 from frostline.training.record import TrainRecord
 from frostline.training.settings import GUIDE, TrialSettings

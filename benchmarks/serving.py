@@ -16,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 

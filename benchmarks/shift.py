@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageFilter
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 
@@ -27,13 +27,13 @@ from frostline.charts import INK, chart, legend
 from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import decode, to_square
 from frostline.data.sources.elpv import ElpvSource
-from frostline.progress import say
 from frostline.regimes.activations import Activations
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.guide import classify_similarity
 from frostline.regimes.reference import Reference, channel_moments
 from frostline.regimes.shift import measure_shift
-from frostline.training.precision import resolve_precision
+from frostline.runtime.precision import resolve_precision
+from frostline.runtime.progress import say
 
 RESULTS = Path("docs/results")
 SIZES = (96, 128, 160, 224)

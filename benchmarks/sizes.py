@@ -11,7 +11,7 @@ images, the fewer epochs. Heads cost little and train for `train.epochs`. Writes
 import argparse
 from pathlib import Path
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 

@@ -18,7 +18,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 
@@ -32,7 +32,7 @@ from frostline.config.schema import BackboneConfig, Config, ElpvConfig
 from frostline.data.manifest import build
 from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.search.objective import Objective
 from frostline.search.study import POSITION, best_trial, finished_trials, open_study, run_study, seed_at
 from frostline.search.trials import settings_of, trial_table

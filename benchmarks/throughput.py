@@ -30,7 +30,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 
@@ -42,7 +42,7 @@ from ceiling import Probe, highest
 from engines import ENGINES, load_engines
 from frostline.backbones.surgery import Backbone, add_head
 from frostline.data.packed import PackedImages
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.training.prefix import PrefixCache, _pass, padded
 from machine import Timing, describe, interleaved, machine, markdown_table
 from subjects import SEED, measured_backbone, solar_cells

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from frostline import __version__
-from frostline.runtime import set_defaults
+from frostline.runtime.environment import set_defaults
 
 set_defaults()
 
@@ -25,9 +25,9 @@ from frostline.data.inspection import Inspection, inspect_records  # noqa: E402
 from frostline.data.parallel import map_files  # noqa: E402
 from frostline.data.sources import Record  # noqa: E402
 from frostline.errors import DataError, FrostlineError  # noqa: E402
-from frostline.progress import say  # noqa: E402
 from frostline.regimes.activations import measure  # noqa: E402
 from frostline.regimes.reference import FOLDER, write_references  # noqa: E402
+from frostline.runtime.progress import say  # noqa: E402
 
 SIZES = (32, 48, 64, 96, 128, 160, 224)
 RESIZE = "stretch"

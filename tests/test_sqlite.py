@@ -11,8 +11,8 @@ from sqlalchemy import Engine, create_engine, exc, text
 
 from frostline import sqlite
 from frostline.config.schema import StoresConfig
-from frostline.ending import ended
 from frostline.errors import StoreError
+from frostline.runtime.ending import ended
 from frostline.sqlite import check, wait_aloud
 from frostline.tracking.runs import Run, Tracker
 

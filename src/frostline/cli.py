@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from frostline import __version__, terminal
+from frostline import __version__
 from frostline.atomic import tidy
-from frostline.ending import ended, when_interrupted
-from frostline.runtime import prepare_keras, set_defaults
+from frostline.runtime.ending import ended, when_interrupted
+from frostline.runtime.environment import prepare_keras, set_defaults, terminal
 
 __all__ = ["app", "main"]
 

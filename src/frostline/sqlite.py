@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, event
 
 from frostline.errors import StoreError
-from frostline.progress import say
+from frostline.runtime.progress import say
 
 __all__ = ["check", "connect", "wait_aloud"]
 

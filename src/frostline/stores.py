@@ -9,8 +9,8 @@ from pathlib import Path
 
 from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError
-from frostline.project import project_folder
-from frostline.runtime import expand_home
+from frostline.runtime.environment import expand_home
+from frostline.runtime.project import project_folder
 from frostline.text.redaction import redacted, shown
 
 __all__ = ["Address", "address_of", "cache_folder", "lock_folder", "tracking_address"]

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from frostline import terminal
+from frostline.runtime.environment import terminal
 from frostline.stages import evaluate, predict, prepare, preprocess, profile, promote, register, report, summary, train
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"

@@ -10,7 +10,7 @@ import yaml
 
 STAGE = """
 import time
-from frostline.ending import ended, when_interrupted
+from frostline.runtime.ending import ended, when_interrupted
 with ended(), when_interrupted("finished trials are kept"):
     print("ready", flush=True)
     time.sleep(60)

@@ -104,7 +104,7 @@ def test_an_environment_where_all_is_odd_changes_no_answer(tmp_path: Path) -> No
 def test_a_device_that_is_not_there_is_one_clear_error() -> None:
     pytest.importorskip("jax")
     answer = subprocess.run(
-        [sys.executable, "-c", "from frostline.training.devices import accelerators; accelerators()"],
+        [sys.executable, "-c", "from frostline.runtime.devices import accelerators; accelerators()"],
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cuda"},
         capture_output=True,
         text=True,

@@ -292,7 +292,7 @@ def test_bytes_that_are_hardly_http_are_answered(place, sent, statuses, caplog):
 STARTS = """
 import time
 from pathlib import Path
-from frostline.ending import ended
+from frostline.runtime.ending import ended
 from frostline.registry.connections import listen, serve
 from frostline.registry.limits import ServingLimits
 from frostline.registry.models import LoadedVersion

@@ -15,8 +15,8 @@ from optuna.trial import TrialState
 from frostline import sqlite
 from frostline.config.load import load_config
 from frostline.config.schema import SearchConfig
-from frostline.ending import Interrupted, ended
 from frostline.errors import SearchError
+from frostline.runtime.ending import Interrupted, ended
 from frostline.search.space import guide_settings, suggest
 from frostline.search.study import (
     POSITION,

@@ -49,7 +49,7 @@ SCRIPT = textwrap.dedent(
     sys.meta_path.insert(0, NoTensorFlow())
     import keras, numpy as np
     from frostline.config.schema import BackboneConfig
-    from frostline.training.devices import divisible
+    from frostline.runtime.devices import divisible
     from frostline.training.prefix import PrefixCache
     from frostline.training.settings import TrialSettings
     from frostline.training.setup import Setup

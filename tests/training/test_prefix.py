@@ -165,7 +165,7 @@ def test_two_processes_that_fill_the_same_cut_compute_it_once_and_agree(backbone
         f"""
         import pickle
         import numpy as np
-        from frostline.runtime import set_defaults
+        from frostline.runtime.environment import set_defaults
         set_defaults()
         from pathlib import Path
         from frostline.backbones.surgery import build_backbone

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from frostline.backbones.catalogue import BackboneSpec, application
 from frostline.errors import WeightsError
-from frostline.project import in_project
-from frostline.runtime import keras_home
+from frostline.runtime.environment import keras_home
+from frostline.runtime.project import in_project
 
 __all__ = ["WeightsRecord", "copy_weights", "digest", "load_weights", "local_weights"]
 

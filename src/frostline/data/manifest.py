@@ -20,7 +20,7 @@ from frostline.data.sources import Record, Source
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
 from frostline.outputs import output_of
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.spreadsheet import csv_text
 from frostline.text.phrases import listed
 from frostline.text.words import encodable

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from frostline.data.budget import decoding
 from frostline.data.images import quiet_pillow
-from frostline.progress import track
+from frostline.runtime.progress import track
 
 __all__ = ["map_files"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, pool
-from frostline.progress import track
+from frostline.runtime.progress import track
 from frostline.training.prefix import padded
 
 __all__ = ["Activations", "MeasuredLayer", "batchnorms", "measure", "measured_layers"]

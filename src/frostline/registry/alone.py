@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from frostline.errors import RegistryError
-from frostline.progress import say
+from frostline.runtime.progress import say
 
 __all__ = ["alone"]
 

@@ -14,10 +14,10 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from frostline.data.images import quiet_pillow
-from frostline.ending import Interrupted
 from frostline.errors import FrostlineError
-from frostline.progress import say
 from frostline.registry.limits import ServingLimits
+from frostline.runtime.ending import Interrupted
+from frostline.runtime.progress import say
 
 __all__ = ["listen", "serve", "server_config"]
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from frostline.data.held_out import HeldOut
 from frostline.errors import RegistryError
-from frostline.progress import track
 from frostline.registry.gate import Evidence
 from frostline.registry.latency import seconds_per_picture
 from frostline.registry.models import LoadedVersion, batches, predict
+from frostline.runtime.progress import track
 
 __all__ = ["gather"]
 

@@ -13,8 +13,8 @@ from frostline.atomic import atomic_file
 from frostline.data.images import load_square
 from frostline.data.levels import Levels
 from frostline.errors import ImageError, RegistryError
-from frostline.progress import track
 from frostline.registry.models import LoadedVersion
+from frostline.runtime.progress import track
 
 __all__ = ["TOLERANCE", "Comparison", "Format", "export"]
 

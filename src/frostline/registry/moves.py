@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.errors import RegistryError
-from frostline.progress import say
 from frostline.registry.history import Promotion, append, new_tag
+from frostline.runtime.progress import say
 
 __all__ = ["champions", "finish_move", "move"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.config.schema import SearchConfig
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.text.phrases import counted
 from frostline.training.cachegroup import map_bytes, pooled_bytes
 from frostline.training.cuts import Rates, choose_cuts, deepest_cut

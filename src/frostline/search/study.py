@@ -18,9 +18,9 @@ from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.config.schema import SearchConfig
-from frostline.ending import Interrupted
 from frostline.errors import SearchError, StoreError
-from frostline.progress import say
+from frostline.runtime.ending import Interrupted
+from frostline.runtime.progress import say
 from frostline.search.space import as_point
 from frostline.sqlite import wait_aloud
 from frostline.stores import Address, address_of

@@ -18,9 +18,9 @@ from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
 from frostline.regimes.profile import CellProfile, Profile
-from frostline.terminal import console, is_unicode, plain
+from frostline.runtime.precision import resolve_precision
+from frostline.runtime.terminal import console, is_unicode, plain
 from frostline.text.phrases import counted, listed
-from frostline.training.precision import resolve_precision
 
 __all__ = ["run"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.table import Table
 
 from frostline.config.load import load_config
-from frostline.progress import say
+from frostline.runtime.progress import say
+from frostline.runtime.terminal import console, plain
 from frostline.stores import cache_folder
-from frostline.terminal import console, plain
 from frostline.text.phrases import counted
 from frostline.training.cachefolder import CacheFolder, Entry
 

@@ -8,12 +8,12 @@ from rich.table import Column, Table
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.errors import ConfigError
-from frostline.runtime import prepare_keras
+from frostline.runtime.environment import prepare_keras
+from frostline.runtime.terminal import console, plain
 from frostline.stages.doctor_machine import machine_rows, room_rows
 from frostline.stages.doctor_network import start_network_rows
 from frostline.stages.doctor_project import project_rows
 from frostline.stages.examination import Row, examine
-from frostline.terminal import console, plain
 
 __all__ = ["run"]
 

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 from frostline.config.schema import Config
 from frostline.errors import WeightsError
-from frostline.runtime import prepare_keras, set_defaults
+from frostline.runtime.environment import prepare_keras, set_defaults
 from frostline.stages.examination import Remark, Row, examine
 
 __all__ = ["start_network_rows"]
@@ -56,7 +56,7 @@ def _devices() -> str:
 
 
 def _precision(asked: str) -> str:
-    from frostline.training.precision import resolve_precision
+    from frostline.runtime.precision import resolve_precision
 
     return f"{resolve_precision(asked)} (train.precision: {asked})"
 

@@ -27,9 +27,9 @@ from frostline.evaluation.metrics import METRICS
 from frostline.evaluation.pictures import gallery_figure, heat_figure
 from frostline.fingerprint import fingerprint
 from frostline.outputs import output_of
-from frostline.progress import say, track
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
 from frostline.registry.package import open_unregistered
+from frostline.runtime.progress import say, track
 from frostline.spreadsheet import csv_text
 from frostline.tracking.keys import keys
 from frostline.tracking.lineage import lineage_tags

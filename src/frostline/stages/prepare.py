@@ -6,7 +6,7 @@ from typing import Any
 from frostline.config.load import load_config
 from frostline.data.manifest import build, write_prepared
 from frostline.data.sources import open_source
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 

@@ -7,7 +7,7 @@ from frostline.config.load import load_config
 from frostline.data.manifest import read_levels, read_manifest
 from frostline.data.packed import read_packed, write_packed
 from frostline.data.sources import open_source
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
 

@@ -8,14 +8,14 @@ from frostline.atomic import atomic_file
 from frostline.backbones.surgery import build_backbone
 from frostline.config.load import load_config
 from frostline.data.packed import read_packed
-from frostline.progress import say
 from frostline.regimes.cells import make_profile, profile_cells
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.profile import Profile
+from frostline.runtime.precision import resolve_precision
+from frostline.runtime.progress import say
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
-from frostline.training.precision import resolve_precision
 
 __all__ = ["run"]
 

@@ -8,14 +8,14 @@ from frostline.config.load import load_config
 from frostline.data.held_out import read_held_out
 from frostline.data.sources import open_source
 from frostline.errors import ConfigError
-from frostline.progress import say
 from frostline.registry import history as records
 from frostline.registry.gate import Verdict
 from frostline.registry.history import Author
 from frostline.registry.models import registered
 from frostline.registry.promotion import promote, rollback
+from frostline.runtime.progress import say
+from frostline.runtime.terminal import console, plain
 from frostline.stores import lock_folder
-from frostline.terminal import console, plain
 from frostline.text.words import encodable
 from frostline.tracking.lineage import lineage_tags, user
 from frostline.tracking.runs import Tracker

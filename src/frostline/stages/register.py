@@ -15,9 +15,9 @@ from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.errors import RegistryError
 from frostline.outputs import output_of
-from frostline.progress import say
 from frostline.registry.alone import alone
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
+from frostline.runtime.progress import say
 from frostline.stores import lock_folder
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker

@@ -4,7 +4,7 @@ from rich.table import Table
 
 from frostline.config.load import load_config
 from frostline.report.results import CellResult, read_results
-from frostline.terminal import console
+from frostline.runtime.terminal import console
 
 __all__ = ["run"]
 

@@ -18,8 +18,9 @@ from frostline.config.schema import Config, SearchConfig
 from frostline.data.packed import read_packed
 from frostline.evaluation.figures import study_figures
 from frostline.fingerprint import fingerprint
-from frostline.progress import say
 from frostline.regimes.profile import CellProfile, Profile
+from frostline.runtime.devices import distribute
+from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.objective import Objective
 from frostline.search.space import first_strategies, guide_settings
@@ -29,7 +30,6 @@ from frostline.stores import cache_folder
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell
-from frostline.training.devices import distribute
 from frostline.training.memo import Memo
 from frostline.training.prefix import PrefixCache
 from frostline.training.record import (

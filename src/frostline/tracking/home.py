@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.sqlite import connect
 
 __all__ = ["artifacts_of", "bring_home"]

@@ -12,7 +12,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError, StoreError
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.sqlite import check, wait_aloud
 from frostline.stores import Address, tracking_address
 from frostline.text.redaction import redacted

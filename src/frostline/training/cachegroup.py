@@ -17,7 +17,7 @@ from frostline.atomic import atomic_file
 from frostline.backbones.surgery import Backbone
 from frostline.data.packed import PackedImages
 from frostline.fingerprint import fingerprint
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.training.rowstore import RowStore, row_bytes
 from frostline.training.views import VIEWS
 

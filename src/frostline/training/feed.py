@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.runtime.devices import accelerators
 from frostline.training.cachegroup import Rowwise
-from frostline.training.devices import accelerators
 
 __all__ = ["Feed", "make_feed"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.errors import SearchError
-from frostline.training.devices import divisible
+from frostline.runtime.devices import divisible
 from frostline.training.feed import Feed
 from frostline.training.prefix import padded
 

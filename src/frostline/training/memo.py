@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 import frostline
 from frostline.atomic import atomic_file
 from frostline.fingerprint import fingerprint
-from frostline.progress import say
+from frostline.runtime.devices import accelerators
+from frostline.runtime.progress import say
 from frostline.text.phrases import counted
 from frostline.training.cachefolder import CacheFolder
-from frostline.training.devices import accelerators
 from frostline.training.setup import Setup
 
 __all__ = ["Epoch", "Memo"]

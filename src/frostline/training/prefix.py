@@ -17,10 +17,10 @@ import numpy as np
 from frostline.backbones.surgery import Backbone, pool
 from frostline.data.packed import PackedImages
 from frostline.errors import CacheError
-from frostline.progress import track
+from frostline.runtime.devices import divisible
+from frostline.runtime.progress import track
 from frostline.training.cachefolder import CacheFolder
 from frostline.training.cachegroup import Group, Rows, Rowwise, ViewedImages, block_of, every_pooled
-from frostline.training.devices import divisible
 from frostline.training.rowstore import RowStore
 
 __all__ = ["PrefixCache", "padded"]

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.config.schema import BackboneConfig, TrainConfig
+from frostline.runtime.devices import divisible
+from frostline.runtime.precision import resolve_precision
 from frostline.training.cell import Cell
 from frostline.training.cuts import deepest_cut
-from frostline.training.devices import divisible
 from frostline.training.feed import make_feed
 from frostline.training.fit import Inputs, steps_per_epoch, train_epoch
-from frostline.training.precision import resolve_precision
 from frostline.training.prefix import PrefixCache, padded
 from frostline.training.settings import TrialSettings
 from frostline.training.suffix import Shape, Suffix, Suffixes

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, add_head, select_pooling
 from frostline.backbones.weights import copy_weights
-from frostline.training.devices import compile_with_xla
+from frostline.runtime.devices import compile_with_xla
 from frostline.training.optimizer import GroupedAdamW
 from frostline.training.settings import TrialSettings
 

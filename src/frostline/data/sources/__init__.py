@@ -6,7 +6,7 @@ from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.keras_datasets import KerasSource
 from frostline.data.sources.record import Reading, Record, Source
 from frostline.data.sources.table import CsvSource
-from frostline.project import in_project
+from frostline.runtime.project import in_project
 
 __all__ = ["Reading", "Record", "Source", "open_source"]
 

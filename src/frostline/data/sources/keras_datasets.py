@@ -12,7 +12,7 @@ from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
 from frostline.fingerprint import fingerprint
-from frostline.project import in_project
+from frostline.runtime.project import in_project
 
 __all__ = ["KerasSource"]
 

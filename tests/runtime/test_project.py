@@ -5,7 +5,7 @@ import pytest
 
 from frostline.config.schema import CsvConfig, FolderConfig, KerasConfig
 from frostline.data.sources import open_source
-from frostline.project import in_project, project_folder
+from frostline.runtime.project import in_project, project_folder
 
 
 def repository(folder: Path) -> Path:

@@ -6,7 +6,7 @@ What DVC and git do not carry belongs to the project: stores, caches, and data t
 
 from pathlib import Path
 
-from frostline.runtime import expand_home
+from frostline.runtime.environment import expand_home
 
 __all__ = ["in_project", "project_folder"]
 

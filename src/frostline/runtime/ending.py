@@ -12,7 +12,7 @@ from types import FrameType
 from typing import ClassVar
 
 from frostline.errors import FrostlineError
-from frostline.progress import say
+from frostline.runtime.progress import say
 from frostline.text.redaction import redacted
 
 __all__ = ["Interrupted", "ended", "when_interrupted"]

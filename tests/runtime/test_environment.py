@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from frostline.errors import ConfigError
-from frostline.runtime import expand_home, keras_home, prepare_keras, set_defaults
+from frostline.runtime.environment import expand_home, keras_home, prepare_keras, set_defaults
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_a_settings_file_that_cannot_be_read_is_named(home: Path) -> None:
 
 
 SCRIPT = """
-from frostline.runtime import prepare_keras, set_defaults
+from frostline.runtime.environment import prepare_keras, set_defaults
 set_defaults()
 print(prepare_keras())
 import keras
@@ -147,7 +147,7 @@ def test_what_other_libraries_would_stop_at_is_left_out() -> None:
         "MPLBACKEND": "nonsense",
         "MLFLOW_LOGGING_LEVEL": "loud",
     }
-    code = "from frostline.runtime import set_defaults as s; s(); import mlflow, frostline.charts"
+    code = "from frostline.runtime.environment import set_defaults as s; s(); import mlflow, frostline.charts"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

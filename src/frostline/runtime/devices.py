@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 from frostline.errors import ConfigError
-from frostline.progress import say
+from frostline.runtime.progress import say
 
 __all__ = ["accelerators", "compile_with_xla", "compute_capability", "distribute", "divisible"]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from frostline.training.devices import accelerators, compute_capability
+from frostline.runtime.devices import accelerators, compute_capability
 
 __all__ = ["resolve_precision"]
 

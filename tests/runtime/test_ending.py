@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from frostline.ending import ended
 from frostline.errors import StoreError
+from frostline.runtime.ending import ended
 
 WAITING = """
 import time
-from frostline.ending import ended, when_interrupted
+from frostline.runtime.ending import ended, when_interrupted
 with ended(), when_interrupted("finished trials are kept"):
     print("ready", flush=True)
     time.sleep(60)
@@ -31,7 +31,7 @@ def test_an_interrupt_is_one_line_and_its_signals_exit_code(number: signal.Signa
 def test_who_presses_again_at_once_does_not_disturb_the_tidying_up() -> None:
     tidying = """
 import time
-from frostline.ending import ended
+from frostline.runtime.ending import ended
 with ended():
     try:
         print("ready", flush=True)
@@ -74,7 +74,7 @@ subprocess.run(["sh", "-c", {shell!r}], env=os.environ | stage | {{"CODE": {WAIT
 def test_a_server_stops_in_its_own_way() -> None:
     server = """
 import fastapi, uvicorn
-from frostline.ending import ended, when_interrupted
+from frostline.runtime.ending import ended, when_interrupted
 app = fastapi.FastAPI(lifespan=lambda _: Ready())
 class Ready:
     async def __aenter__(self): print("ready", flush=True)

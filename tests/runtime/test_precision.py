@@ -2,8 +2,8 @@
 
 import pytest
 
-from frostline.training import precision
-from frostline.training.precision import resolve_precision
+from frostline.runtime.environment import precision
+from frostline.runtime.precision import resolve_precision
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 SCRIPT = """
 import sys
 from rich.table import Table
-from frostline import terminal
-from frostline.progress import say
+from frostline.runtime.environment import terminal
+from frostline.runtime.progress import say
 terminal.set_up()
 table = Table("class", title=terminal.plain("漢 [red]"))
 for name in ("漢字", "[red]a[/red]", ":smile:", "a\\x1b[2Jb", "x\\udce9", "a\\nb", "end\\\\"):

@@ -1,0 +1,1 @@
+"""The process: its environment, terminal, devices, precision, and how it ends."""
