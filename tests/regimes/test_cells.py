@@ -16,7 +16,7 @@ from frostline.regimes.guide import classify_similarity
 from frostline.regimes.probe import cut_block, peak_block, probe_answers
 from frostline.regimes.profile import CellProfile, Profile
 from frostline.regimes.reference import Reference, channel_moments, find_reference
-from frostline.training.standard_error import standard_error
+from frostline.statistics.standard_error import standard_error
 
 CONFIG = ProfileConfig()
 GROUPS = [str(number) for number in range(40)]

@@ -6,10 +6,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from frostline.config.schema import ProfileConfig
-from frostline.interval import Interval
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
 from frostline.regimes.profile import BlockProbe, CellProfile, LayerShift, Profile
+from frostline.statistics.interval import Interval
 
 UNCERTAIN = Interval(value=0.3, low=0.2, high=0.5)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from frostline.config.schema import ProfileConfig
-from frostline.interval import Interval
 from frostline.regimes.guide import Recommendation, classify_similarity, classify_size, recommend
+from frostline.statistics.interval import Interval
 from frostline.training.settings import GUIDE
 
 CONFIG = ProfileConfig(similar_up_to=0.25, large_per_class=200, large_in_all=2000)

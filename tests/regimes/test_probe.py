@@ -6,8 +6,8 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 from frostline.evaluation.intervals import balanced_accuracy_interval
-from frostline.interval import Interval
 from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, usable_folds
+from frostline.statistics.interval import Interval
 
 ALONE = [str(number) for number in range(120)]
 

@@ -8,7 +8,7 @@ import pandas as pd
 from frostline.evaluation.intervals import intervals, paired_difference
 from frostline.evaluation.metrics import METRICS, Floats, Labels, measure, score
 from frostline.evaluation.slices import slices
-from frostline.training.temperature import with_temperature
+from frostline.statistics.temperature import with_temperature
 
 __all__ = ["Assessment", "against_guide", "as_trained", "assess"]
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from frostline.evaluation.metrics import HIGHER_IS_BETTER, METRICS, Floats, Labels, measure, normalised
-from frostline.interval import Interval
-from frostline.training.standard_error import effective_images, recalls
+from frostline.statistics.interval import Interval
+from frostline.statistics.standard_error import effective_images, recalls
 
 __all__ = [
     "balanced_accuracy_interval",

@@ -17,7 +17,7 @@ from frostline.regimes.guide import classify_similarity, classify_size, recommen
 from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, usable_folds
 from frostline.regimes.profile import BlockProbe, CellProfile, LayerShift, Profile
 from frostline.regimes.shift import measure_shift
-from frostline.training.standard_error import standard_error
+from frostline.statistics.standard_error import standard_error
 
 __all__ = ["MIN_IMAGES", "make_profile", "profile_cell", "profile_cells"]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from frostline.config.schema import ProfileConfig
-from frostline.interval import Interval
+from frostline.statistics.interval import Interval
 from frostline.training.settings import GUIDE
 
 __all__ = ["Recommendation", "Similarity", "SizeClass", "classify_similarity", "classify_size", "recommend"]

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from frostline.statistics.standard_error import one_standard_error_below
 from frostline.training.settings import guide_depth
-from frostline.training.standard_error import one_standard_error_below
 
 __all__ = ["cut_block", "log_evidence", "peak_block", "probe_answers", "usable_folds"]
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from frostline.atomic import atomic_file
 from frostline.config.schema import ProfileConfig
 from frostline.errors import DataError
-from frostline.interval import Interval
 from frostline.outputs import output_of
 from frostline.regimes.guide import Similarity, SizeClass
+from frostline.statistics.interval import Interval
 
 __all__ = ["BlockProbe", "CellProfile", "LayerShift", "Profile"]
 

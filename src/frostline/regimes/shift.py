@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from frostline.interval import Interval
 from frostline.regimes.activations import Activations
 from frostline.regimes.reference import Reference
+from frostline.statistics.interval import Interval
 
 __all__ = ["Shift", "measure_shift", "symmetric_divergence"]
 

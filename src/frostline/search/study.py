@@ -23,10 +23,10 @@ from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
 from frostline.search.space import as_point
 from frostline.sqlite import wait_aloud
+from frostline.statistics.standard_error import one_standard_error_below
 from frostline.stores import Address, address_of
 from frostline.text.redaction import redacted
 from frostline.training.settings import TrialSettings
-from frostline.training.standard_error import one_standard_error_below
 
 __all__ = [
     "POSITION",
@@ -221,7 +221,7 @@ def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
 def best_trial(study: optuna.Study, guide: FrozenTrial | None = None) -> FrozenTrial:
     """The complete trial to use, by scores and their standard errors (the user attribute STANDARD_ERROR).
 
-    Of those within a standard error of the highest score (see training.standard_error) the `guide`'s, which nothing has
+    Of those within a standard error of the highest score (see statistics.standard_error) the `guide`'s, which nothing has
     then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores highest.
     Raises SearchError, with the reasons, if no trial is complete.
     """

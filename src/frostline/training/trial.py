@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.config.schema import TrainConfig
+from frostline.statistics.standard_error import settled_epoch, standard_error
+from frostline.statistics.temperature import fit_temperature
 from frostline.training.fit import predict, train_epoch
 from frostline.training.memo import Epoch, Memo
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
-from frostline.training.standard_error import settled_epoch, standard_error
 from frostline.training.suffix import with_head
-from frostline.training.temperature import fit_temperature
 
 __all__ = ["SCORE", "STANDARD_ERROR", "Trainer", "Validation", "Watcher", "best_epoch", "epochs_within_budget"]
 

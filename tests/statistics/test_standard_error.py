@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline.training.standard_error import (
+from frostline.statistics.standard_error import (
     effective_images,
     one_standard_error_below,
     settled_epoch,

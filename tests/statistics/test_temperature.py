@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from frostline.training.temperature import fit_temperature, soften, with_temperature
+from frostline.statistics.temperature import fit_temperature, soften, with_temperature
 
 
 def drawn(temperature: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
