@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from frostline import __version__
-from frostline.atomic import tidy
+from frostline.files.atomic import tidy
 from frostline.runtime.ending import ended, when_interrupted
 from frostline.runtime.environment import prepare_keras, set_defaults, terminal
 

@@ -141,8 +141,8 @@ def _run(step: str, time: int, number: int) -> None:
     from optuna.storages import RDBStorage
     from optuna.study import _optimize
 
-    from frostline import atomic
     from frostline.cli import main
+    from frostline.files import atomic
     from frostline.search import study
     from frostline.stages import train
     from frostline.tracking.runs import Run, Tracker

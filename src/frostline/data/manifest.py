@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from frostline.atomic import atomic_folder
 from frostline.config.schema import DatasetConfig, PrepareConfig
 from frostline.data.class_checks import check_counts, check_splits
 from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row, near_black
@@ -19,9 +18,10 @@ from frostline.data.selection import select
 from frostline.data.sources import Record, Source
 from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
-from frostline.outputs import output_of
+from frostline.files.atomic import atomic_folder
+from frostline.files.outputs import output_of
+from frostline.files.spreadsheet import csv_text
 from frostline.runtime.progress import say
-from frostline.spreadsheet import csv_text
 from frostline.text.phrases import listed
 from frostline.text.words import encodable
 

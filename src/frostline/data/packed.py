@@ -12,16 +12,16 @@ import pandas as pd
 from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
-from frostline.atomic import atomic_folder
 from frostline.config.schema import PrepareConfig
 from frostline.data.images import DECODER_VERSION, Resize, decode_cost, load_square, read_bytes
 from frostline.data.levels import OWN_LEVELS, Levels
 from frostline.data.manifest import read_manifest
 from frostline.data.parallel import map_files
 from frostline.errors import DataError, ImageError
+from frostline.files.atomic import atomic_folder
+from frostline.files.outputs import output_of
+from frostline.files.spreadsheet import csv_text
 from frostline.fingerprint import fingerprint
-from frostline.outputs import output_of
-from frostline.spreadsheet import csv_text
 
 __all__ = ["PackedImages", "read_packed", "write_packed"]
 

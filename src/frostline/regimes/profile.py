@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from frostline.atomic import atomic_file
 from frostline.config.schema import ProfileConfig
 from frostline.errors import DataError
-from frostline.outputs import output_of
+from frostline.files.atomic import atomic_file
+from frostline.files.outputs import output_of
 from frostline.regimes.guide import Similarity, SizeClass
 from frostline.statistics.interval import Interval
 

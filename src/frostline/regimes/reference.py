@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.atomic import atomic_file
 from frostline.backbones.surgery import Backbone
 from frostline.errors import DataError
+from frostline.files.atomic import atomic_file
 from frostline.regimes.activations import Activations, batchnorms
 
 __all__ = ["FOLDER", "Reference", "channel_moments", "find_reference", "write_references"]

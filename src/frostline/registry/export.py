@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.atomic import atomic_file
 from frostline.data.images import load_square
 from frostline.data.levels import Levels
 from frostline.errors import ImageError, RegistryError
+from frostline.files.atomic import atomic_file
 from frostline.registry.models import LoadedVersion
 from frostline.runtime.progress import track
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.data.manifest import read_manifest
-from frostline.outputs import output_of
+from frostline.files.outputs import output_of
 
 __all__ = ["Health", "read_health"]
 

@@ -8,11 +8,11 @@ from rich.table import Table
 from rich.text import Text
 from ruamel.yaml import YAML
 
-from frostline.atomic import atomic_file
 from frostline.backbones.catalogue import resolve_image_size
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
+from frostline.files.atomic import atomic_file
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure

@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from frostline.atomic import atomic_folder
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
@@ -25,12 +24,13 @@ from frostline.evaluation.figures import confusion_figure
 from frostline.evaluation.gradcam import gradcam
 from frostline.evaluation.metrics import METRICS
 from frostline.evaluation.pictures import gallery_figure, heat_figure
+from frostline.files.atomic import atomic_folder
+from frostline.files.outputs import output_of
+from frostline.files.spreadsheet import csv_text
 from frostline.fingerprint import fingerprint
-from frostline.outputs import output_of
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
 from frostline.registry.package import open_unregistered
 from frostline.runtime.progress import say, track
-from frostline.spreadsheet import csv_text
 from frostline.tracking.keys import keys
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker

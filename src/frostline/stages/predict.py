@@ -14,10 +14,10 @@ from frostline.config.load import load_config
 from frostline.data.sources.ignored import is_ignored
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
+from frostline.files.spreadsheet import csv_text
 from frostline.registry.models import batches, load_champion, predict
 from frostline.runtime.progress import track
 from frostline.runtime.terminal import console, plain
-from frostline.spreadsheet import csv_text
 from frostline.tracking.runs import Tracker
 
 __all__ = ["Format", "run"]

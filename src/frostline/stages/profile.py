@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from frostline.atomic import atomic_file
 from frostline.backbones.surgery import build_backbone
 from frostline.config.load import load_config
 from frostline.data.packed import read_packed
+from frostline.files.atomic import atomic_file
 from frostline.regimes.cells import make_profile, profile_cells
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.figure import profile_figure

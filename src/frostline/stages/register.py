@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from frostline.atomic import atomic_file
 from frostline.backbones.weights import digest
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.errors import RegistryError
-from frostline.outputs import output_of
+from frostline.files.atomic import atomic_file
+from frostline.files.outputs import output_of
 from frostline.registry.alone import alone
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
 from frostline.runtime.progress import say

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from frostline.atomic import atomic_file
 from frostline.config.load import load_config
+from frostline.files.atomic import atomic_file
+from frostline.files.spreadsheet import csv_text
 from frostline.report.health import read_health
 from frostline.report.page import render
 from frostline.report.results import read_results, regime_table
 from frostline.runtime.progress import say
-from frostline.spreadsheet import csv_text
 from frostline.stores import tracking_address
 from frostline.text.phrases import counted
 from frostline.tracking.lineage import lineage_tags

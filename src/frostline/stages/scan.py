@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from frostline.atomic import atomic_file
 from frostline.config.load import load_config
 from frostline.data.sources import open_source
+from frostline.files.atomic import atomic_file
 
 __all__ = ["run"]
 

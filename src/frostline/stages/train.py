@@ -11,12 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial
 
-from frostline.atomic import atomic_folder
 from frostline.backbones.weights import digest
 from frostline.config.load import load_config
 from frostline.config.schema import Config, SearchConfig
 from frostline.data.packed import read_packed
 from frostline.evaluation.figures import study_figures
+from frostline.files.atomic import atomic_folder
 from frostline.fingerprint import fingerprint
 from frostline.regimes.profile import CellProfile, Profile
 from frostline.runtime.devices import distribute

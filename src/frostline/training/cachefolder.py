@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from frostline.atomic import tidy
+from frostline.files.atomic import tidy
 
 __all__ = ["CacheFolder", "Entry"]
 

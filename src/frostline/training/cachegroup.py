@@ -13,9 +13,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from frostline.atomic import atomic_file
 from frostline.backbones.surgery import Backbone
 from frostline.data.packed import PackedImages
+from frostline.files.atomic import atomic_file
 from frostline.fingerprint import fingerprint
 from frostline.runtime.progress import say
 from frostline.training.rowstore import RowStore, row_bytes

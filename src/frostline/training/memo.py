@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import frostline
-from frostline.atomic import atomic_file
+from frostline.files.atomic import atomic_file
 from frostline.fingerprint import fingerprint
 from frostline.runtime.devices import accelerators
 from frostline.runtime.progress import say

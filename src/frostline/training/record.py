@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from frostline.atomic import atomic_file
 from frostline.data.levels import Levels
-from frostline.outputs import output_of
+from frostline.files.atomic import atomic_file
+from frostline.files.outputs import output_of
 
 __all__ = [
     "TRAINING_IMAGES",

@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from frostline.atomic import atomic_folder
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
+from frostline.files.atomic import atomic_folder
 from frostline.fingerprint import fingerprint
 from frostline.runtime.project import in_project
 

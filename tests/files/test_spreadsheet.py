@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from frostline.spreadsheet import csv_text
+from frostline.files.spreadsheet import csv_text
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 

@@ -7,14 +7,14 @@ from frostline.config.schema import Config
 from frostline.data.manifest import read_levels, read_manifest
 from frostline.data.packed import read_packed
 from frostline.errors import DataError
-from frostline.outputs import output_of
+from frostline.files.outputs import output_of
 from frostline.regimes.profile import Profile
 from frostline.report.health import read_health
 from frostline.report.results import read_results
 from frostline.training.record import TrainRecord
 
 DAMAGED = (b"", b"{", b"[]", b"\xff\xfe\x00", b'{"a": 1}', b"null")
-PARAMS = Path(__file__).parents[1] / "params.yaml"
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
 @pytest.mark.parametrize("content", DAMAGED)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from frostline.atomic import atomic_file, atomic_folder, tidy
 from frostline.errors import WriteError
+from frostline.files.atomic import atomic_file, atomic_folder, tidy
 
 
 def test_file_appears_whole_and_replaces(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def _killed(target: Path, step: str, text: str) -> int:
     script = f"""
 import os, shutil, signal
 from pathlib import Path
-from frostline.atomic import atomic_folder
+from frostline.files.atomic import atomic_folder
 left = {{{step!r}.rstrip(" 2"): 2 if {step!r}.endswith("2") else 1}}
 def reached(what):
     if what in left:

@@ -1,0 +1,1 @@
+"""How files are written whole, and read with one clear error."""
