@@ -12,7 +12,6 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from frostline import sqlite
 from frostline.config.load import load_config
 from frostline.config.schema import SearchConfig
 from frostline.errors import SearchError
@@ -29,6 +28,7 @@ from frostline.search.study import (
     open_study,
     run_study,
 )
+from frostline.stores.addresses import sqlite
 from frostline.training.settings import GUIDE
 
 DEPTH = 5

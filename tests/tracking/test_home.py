@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from frostline import sqlite
 from frostline.config.schema import StoresConfig
 from frostline.errors import StoreError
+from frostline.stores.addresses import sqlite
 from frostline.tracking.home import bring_home
 from frostline.tracking.runs import Tracker
 
@@ -82,7 +82,7 @@ def test_another_way_to_the_same_folder_is_no_move(made, tmp_path, monkeypatch, 
     (tmp_path / "link").symlink_to(made[0])
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     Tracker.open(STORES.model_copy(update={"tracking": f"sqlite:///{tmp_path}/link/mlruns/mlflow.db"}), "cells")
-    monkeypatch.setattr("frostline.stores.project_folder", lambda: tmp_path / "link")
+    monkeypatch.setattr("frostline.stores.addresses.project_folder", lambda: tmp_path / "link")
     Tracker.open(STORES, "cells")
     assert capfd.readouterr().err == ""
 

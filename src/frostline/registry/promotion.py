@@ -7,7 +7,6 @@ from pathlib import Path
 from frostline.config.schema import PromotionConfig
 from frostline.data.held_out import HeldOut
 from frostline.errors import RegistryError, VersionError
-from frostline.registry.alone import alone
 from frostline.registry.evidence import gather
 from frostline.registry.gate import Verdict, judge
 from frostline.registry.history import Author, Promotion, read
@@ -15,6 +14,7 @@ from frostline.registry.models import LoadedVersion, Tracking, load_version, reg
 from frostline.registry.moves import champions, finish_move, move
 from frostline.registry.versions import damage, fetch
 from frostline.runtime.progress import say
+from frostline.stores.alone import alone
 from frostline.text.words import markdown
 
 __all__ = ["Outcome", "promote", "rollback"]

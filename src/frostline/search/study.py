@@ -22,9 +22,9 @@ from frostline.errors import SearchError, StoreError
 from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
 from frostline.search.space import as_point
-from frostline.sqlite import wait_aloud
 from frostline.statistics.standard_error import one_standard_error_below
-from frostline.stores import Address, address_of
+from frostline.stores.addresses import Address, address_of
+from frostline.stores.sqlite import wait_aloud
 from frostline.text.redaction import redacted
 from frostline.training.settings import TrialSettings
 

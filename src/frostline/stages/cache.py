@@ -9,7 +9,7 @@ from rich.table import Table
 from frostline.config.load import load_config
 from frostline.runtime.progress import say
 from frostline.runtime.terminal import console, plain
-from frostline.stores import cache_folder
+from frostline.stores.addresses import cache_folder
 from frostline.text.phrases import counted
 from frostline.training.cachefolder import CacheFolder, Entry
 

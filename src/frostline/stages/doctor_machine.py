@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from frostline.config.schema import Config
 from frostline.errors import ConfigError, WriteError
 from frostline.stages.examination import Remark, Row, examine
-from frostline.stores import cache_folder
+from frostline.stores.addresses import cache_folder
 from frostline.training.cachefolder import CacheFolder
 
 __all__ = ["existing", "machine_rows", "room_rows"]

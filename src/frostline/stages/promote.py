@@ -15,7 +15,7 @@ from frostline.registry.models import registered
 from frostline.registry.promotion import promote, rollback
 from frostline.runtime.progress import say
 from frostline.runtime.terminal import console, plain
-from frostline.stores import lock_folder
+from frostline.stores.addresses import lock_folder
 from frostline.text.words import encodable
 from frostline.tracking.lineage import lineage_tags, user
 from frostline.tracking.runs import Tracker

@@ -10,7 +10,7 @@ from frostline.report.health import read_health
 from frostline.report.page import render
 from frostline.report.results import read_results, regime_table
 from frostline.runtime.progress import say
-from frostline.stores import tracking_address
+from frostline.stores.addresses import tracking_address
 from frostline.text.phrases import counted
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker

@@ -27,7 +27,7 @@ from frostline.search.space import first_strategies, guide_settings
 from frostline.search.study import POSITION, best_trial, finished_trials, open_study, run_study, seed_at
 from frostline.search.trials import best_of_first, importances, settings_of, trial_table
 from frostline.statistics.temperature import soften
-from frostline.stores import cache_folder
+from frostline.stores.addresses import cache_folder
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from frostline.runtime.progress import say
-from frostline.sqlite import connect
+from frostline.stores.sqlite import connect
 
 __all__ = ["artifacts_of", "bring_home"]
 

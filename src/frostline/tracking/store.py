@@ -13,8 +13,8 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError, StoreError
 from frostline.runtime.progress import say
-from frostline.sqlite import check, wait_aloud
-from frostline.stores import Address, tracking_address
+from frostline.stores.addresses import Address, tracking_address
+from frostline.stores.sqlite import check, wait_aloud
 from frostline.text.redaction import redacted
 from frostline.tracking.home import artifacts_of, bring_home
 

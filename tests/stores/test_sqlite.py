@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import Engine, create_engine, exc, text
 
-from frostline import sqlite
 from frostline.config.schema import StoresConfig
 from frostline.errors import StoreError
 from frostline.runtime.ending import ended
-from frostline.sqlite import check, wait_aloud
+from frostline.stores.addresses import sqlite
+from frostline.stores.sqlite import check, wait_aloud
 from frostline.tracking.runs import Run, Tracker
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine
 from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError
 from frostline.search.study import list_studies
-from frostline.stores import address_of, cache_folder, lock_folder, tracking_address
+from frostline.stores.addresses import address_of, cache_folder, lock_folder, tracking_address
 
 ODD = ("a?b%20c#d", "ü 'q' \"d\" :x+y", "{x}@$;&=*[y]\\n\n")
 
