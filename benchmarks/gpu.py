@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 
 from frostline.backbones.surgery import Backbone, add_head, build_backbone, pool
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
 from frostline.data.packed import PackedImages
@@ -41,7 +42,6 @@ from frostline.runtime.devices import accelerators
 from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 from machine import Timing, describe, interleaved, machine, markdown_table

@@ -42,20 +42,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.lib.format import open_memmap
 
+from frostline.cache.group import map_bytes
+from frostline.cache.prefix import PrefixCache
 from frostline.charts import INK, PALETTE, chart, legend
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config, SearchConfig
 from frostline.data.packed import PackedImages, read_packed
+from frostline.data.views import VIEW_SETS
 from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
 from frostline.tracking.runs import Tracker
-from frostline.training.cachegroup import map_bytes
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
-from frostline.training.views import VIEW_SETS
 from machine import describe, machine, markdown_table
 from regimes import BACKBONE, FOLDER
 from scaling import changed, process_megabytes, search, stored_in

@@ -21,6 +21,7 @@ set_defaults()
 import numpy as np
 
 from frostline.backbones.weights import digest
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.held_out import HeldOut, read_held_out
@@ -33,7 +34,6 @@ from frostline.report.results import CellResult, read_results
 from frostline.tracking.lineage import lineage_tags, user
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.record import TrainRecord, write_training_images
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup

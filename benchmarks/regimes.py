@@ -27,6 +27,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from frostline.backbones.surgery import build_backbone
+from frostline.cache.prefix import PrefixCache
 from frostline.charts import DPI, INK, PALETTE, style
 from frostline.config.load import load_config
 from frostline.config.schema import Config, FolderConfig
@@ -40,7 +41,6 @@ from frostline.runtime.precision import resolve_precision
 from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import GUIDE, TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer

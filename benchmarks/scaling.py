@@ -47,6 +47,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from frostline.cache.prefix import PrefixCache
 from frostline.charts import DPI, PALETTE, style
 from frostline.config.load import load_config
 from frostline.config.schema import Config, SearchConfig
@@ -57,7 +58,6 @@ from frostline.search.space import guide_settings
 from frostline.search.study import list_studies, open_study, run_study
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer, Validation, Watcher

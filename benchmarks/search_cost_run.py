@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
@@ -23,7 +24,6 @@ from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.study import seed_at
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.record import TrainRecord
 from frostline.training.settings import GUIDE, TrialSettings
 from frostline.training.setup import Setup

@@ -27,6 +27,7 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import StratifiedShuffleSplit
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config, ElpvConfig
 from frostline.data.manifest import build
@@ -38,7 +39,6 @@ from frostline.search.study import POSITION, best_trial, finished_trials, open_s
 from frostline.search.trials import settings_of, trial_table
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer

@@ -41,9 +41,9 @@ import pandas as pd
 from ceiling import Probe, highest
 from engines import ENGINES, load_engines
 from frostline.backbones.surgery import Backbone, add_head
+from frostline.cache.prefix import PrefixCache, _pass, padded
 from frostline.data.packed import PackedImages
 from frostline.runtime.progress import say
-from frostline.training.prefix import PrefixCache, _pass, padded
 from machine import Timing, describe, interleaved, machine, markdown_table
 from subjects import SEED, measured_backbone, solar_cells
 

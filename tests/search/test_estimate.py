@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
 from frostline.search.estimate import _expected, estimate_study
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import GUIDE
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, StoresConfig
 from frostline.search.estimate import estimate_study
@@ -16,7 +17,6 @@ from frostline.search.study import open_study, run_study
 from frostline.search.trials import trial_table
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import build_backbone
+from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
-from frostline.training.prefix import PrefixCache
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ SCRIPT = textwrap.dedent(
     import keras, numpy as np
     from frostline.config.schema import BackboneConfig
     from frostline.runtime.devices import divisible
-    from frostline.training.prefix import PrefixCache
+    from frostline.cache.prefix import PrefixCache
     from frostline.training.settings import TrialSettings
     from frostline.training.setup import Setup
     from frostline.training.trial import Trainer

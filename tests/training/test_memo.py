@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from frostline.cache.folder import CacheFolder
+from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
-from frostline.training.cachefolder import CacheFolder
 from frostline.training.cell import make_cell
 from frostline.training.memo import Memo
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer

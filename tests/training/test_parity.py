@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import add_head, build_backbone, select_pooling
+from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
+from frostline.data.views import VIEW_SETS, VIEWS
 from frostline.training.cell import make_cell
 from frostline.training.feed import make_feed
 from frostline.training.fit import Inputs, predict, steps_per_epoch, train_epoch
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.suffix import _Dropout
 from frostline.training.trial import Trainer
-from frostline.training.views import VIEW_SETS, VIEWS
 
 EPOCHS, SEED = 2, 5
 CASES = {

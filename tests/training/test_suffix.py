@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
 from frostline.training.cell import make_cell
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.suffix import Shape, _Dropout

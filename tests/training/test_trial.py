@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
 from frostline.statistics.standard_error import standard_error
 from frostline.training.cell import make_cell
 from frostline.training.fit import TrainingDiverged
-from frostline.training.prefix import PrefixCache
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import SCORE, STANDARD_ERROR, Trainer, best_epoch, epochs_within_budget

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, pool
+from frostline.cache.prefix import padded
 from frostline.runtime.progress import track
-from frostline.training.prefix import padded
 
 __all__ = ["Activations", "MeasuredLayer", "batchnorms", "measure", "measured_layers"]
 

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from frostline.cache.cuts import Rates, choose_cuts, deepest_cut
+from frostline.cache.group import map_bytes, pooled_bytes
+from frostline.cache.rates import measure_rates
 from frostline.config.schema import SearchConfig
+from frostline.data.views import VIEW_SETS
 from frostline.runtime.progress import say
 from frostline.text.phrases import counted
-from frostline.training.cachegroup import map_bytes, pooled_bytes
-from frostline.training.cuts import Rates, choose_cuts, deepest_cut
-from frostline.training.rates import measure_rates
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
-from frostline.training.views import VIEW_SETS
 
 __all__ = ["StudyEstimate", "estimate_study"]
 

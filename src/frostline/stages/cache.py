@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from frostline.cache.folder import CacheFolder, Entry
 from frostline.config.load import load_config
 from frostline.runtime.progress import say
 from frostline.runtime.terminal import console, plain
 from frostline.stores.addresses import cache_folder
 from frostline.text.phrases import counted
-from frostline.training.cachefolder import CacheFolder, Entry
 
 __all__ = ["prune", "show"]
 

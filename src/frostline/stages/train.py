@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial
 
 from frostline.backbones.weights import digest
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import Config, SearchConfig
 from frostline.data.packed import read_packed
@@ -32,7 +33,6 @@ from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell
 from frostline.training.memo import Memo
-from frostline.training.prefix import PrefixCache
 from frostline.training.record import (
     Best,
     Fingerprints,

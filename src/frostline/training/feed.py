@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.cache.group import Rowwise
 from frostline.runtime.devices import accelerators
-from frostline.training.cachegroup import Rowwise
 
 __all__ = ["Feed", "make_feed"]
 

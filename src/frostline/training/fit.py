@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.cache.prefix import padded
 from frostline.errors import SearchError
 from frostline.runtime.devices import divisible
 from frostline.training.feed import Feed
-from frostline.training.prefix import padded
 
 __all__ = ["Inputs", "TrainingDiverged", "even_batches", "predict", "steps_per_epoch", "train_epoch"]
 

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import frostline
+from frostline.cache.folder import CacheFolder
 from frostline.files.atomic import atomic_file
 from frostline.fingerprint import fingerprint
 from frostline.runtime.devices import accelerators
 from frostline.runtime.progress import say
 from frostline.text.phrases import counted
-from frostline.training.cachefolder import CacheFolder
 from frostline.training.setup import Setup
 
 __all__ = ["Epoch", "Memo"]

@@ -20,7 +20,7 @@ class TrialSettings:
 
     Of the backbone's blocks the first `keep` are kept and, of those, the last `thaw` are trained (0 <= thaw <= keep,
     keep >= 1). `init` is `random` only where every kept block is trained. Rates and decay are positive, dropout lies in
-    [0, 1), `pooling` is one of average, maximum, both, and `views` names one of training.views.VIEW_SETS.
+    [0, 1), `pooling` is one of average, maximum, both, and `views` names one of data.views.VIEW_SETS.
     """
 
     init: Init

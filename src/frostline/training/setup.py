@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, build_backbone
+from frostline.cache.cuts import deepest_cut
+from frostline.cache.prefix import PrefixCache, padded
 from frostline.config.schema import BackboneConfig, TrainConfig
+from frostline.data.views import VIEW_SETS
 from frostline.runtime.devices import divisible
 from frostline.runtime.precision import resolve_precision
 from frostline.training.cell import Cell
-from frostline.training.cuts import deepest_cut
 from frostline.training.feed import make_feed
 from frostline.training.fit import Inputs, steps_per_epoch, train_epoch
-from frostline.training.prefix import PrefixCache, padded
 from frostline.training.settings import TrialSettings
 from frostline.training.suffix import Shape, Suffix, Suffixes
-from frostline.training.views import VIEW_SETS
 
 __all__ = ["Setup"]
 

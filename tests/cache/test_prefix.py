@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from frostline.backbones.surgery import Backbone, build_backbone
+from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
+from frostline.data.views import VIEWS
 from frostline.errors import CacheError
-from frostline.training.prefix import PrefixCache
-from frostline.training.views import VIEWS
 
 ROWS = np.array([3, 5, 11, 2])
 
@@ -170,7 +170,7 @@ def test_two_processes_that_fill_the_same_cut_compute_it_once_and_agree(backbone
         from pathlib import Path
         from frostline.backbones.surgery import build_backbone
         from frostline.config.schema import BackboneConfig
-        from frostline.training.prefix import PrefixCache
+        from frostline.cache.prefix import PrefixCache
         packed = pickle.loads(Path({str(tmp_path / "packed.pickle")!r}).read_bytes())
         backbone = build_backbone("vgg16", BackboneConfig(image_size=48))
         rows = np.arange(len(packed.labels))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from frostline.training.views import VIEW_SETS, VIEWS
+from frostline.data.views import VIEW_SETS, VIEWS
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(2, 4, 4, 3), dtype=np.uint8)
 

@@ -14,12 +14,12 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone
+from frostline.cache.rowstore import RowStore, row_bytes
 from frostline.data.packed import PackedImages
+from frostline.data.views import VIEWS
 from frostline.files.atomic import atomic_file
 from frostline.fingerprint import fingerprint
 from frostline.runtime.progress import say
-from frostline.training.rowstore import RowStore, row_bytes
-from frostline.training.views import VIEWS
 
 __all__ = ["Group", "Rows", "Rowwise", "ViewedImages", "block_of", "every_pooled", "map_bytes", "pooled_bytes"]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline.training.cuts import Rates, choose_cuts, deepest_cut
+from frostline.cache.cuts import Rates, choose_cuts, deepest_cut
 
 FLOPS = [2e9, 4e9, 4e9, 2e9, 1e9]
 SIZES = {1: 1_600_000, 2: 800_000, 3: 400_000, 4: 200_000}

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone
+from frostline.cache.cuts import Rates
+from frostline.cache.prefix import padded
 from frostline.errors import WriteError
-from frostline.training.cuts import Rates
-from frostline.training.prefix import padded
 
 __all__ = ["measure_rates"]
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from frostline.backbones.surgery import Backbone, pool
+from frostline.cache.folder import CacheFolder
+from frostline.cache.group import Group, Rows, Rowwise, ViewedImages, block_of, every_pooled
+from frostline.cache.rowstore import RowStore
 from frostline.data.packed import PackedImages
 from frostline.errors import CacheError
 from frostline.runtime.devices import divisible
 from frostline.runtime.progress import track
-from frostline.training.cachefolder import CacheFolder
-from frostline.training.cachegroup import Group, Rows, Rowwise, ViewedImages, block_of, every_pooled
-from frostline.training.rowstore import RowStore
 
 __all__ = ["PrefixCache", "padded"]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frostline.cache.rowstore import RowStore
 from frostline.errors import CacheError, WriteError
-from frostline.training.rowstore import RowStore
 
 ROWS = np.arange(6)
 
