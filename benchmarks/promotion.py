@@ -27,6 +27,7 @@ from frostline.config.schema import Config
 from frostline.data.held_out import HeldOut, read_held_out
 from frostline.data.packed import read_packed
 from frostline.data.sources import open_source
+from frostline.records.train_record import TrainRecord, write_training_images
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
 from frostline.registry.promotion import Outcome, promote, rollback
@@ -34,7 +35,6 @@ from frostline.report.results import CellResult, read_results
 from frostline.tracking.lineage import lineage_tags, user
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
-from frostline.training.record import TrainRecord, write_training_images
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer

@@ -34,9 +34,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from frostline.records.train_record import TrainRecord
 from frostline.runtime.environment import set_defaults
 from frostline.runtime.progress import say
-from frostline.training.record import TrainRecord
 from machine import describe
 from search_cost_tables import COLD, WARM, epochs_file, identity, print_tables, read
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from frostline.training.record import TrainRecord
+from frostline.records.train_record import TrainRecord
 from machine import markdown_table
 
 __all__ = ["COLD", "KEY", "MACHINE", "WARM", "epochs_file", "identity", "print_tables", "read"]

@@ -10,10 +10,10 @@ from frostline.evaluation.assessment import against_guide, as_trained, assess
 from frostline.evaluation.curves import reliability_figure, threshold_figure
 from frostline.evaluation.figures import confusion_figure, study_figures
 from frostline.evaluation.pictures import gallery_figure, heat_figure
+from frostline.records.train_record import TrainRecord
 from frostline.report.health import Health
 from frostline.report.page import render
 from frostline.report.results import CellResult
-from frostline.training.record import TrainRecord
 
 RNG = np.random.default_rng(1)
 CLASSES = ("defective", "functional")

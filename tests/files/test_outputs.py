@@ -8,10 +8,10 @@ from frostline.data.manifest import read_levels, read_manifest
 from frostline.data.packed import read_packed
 from frostline.errors import DataError
 from frostline.files.outputs import output_of
-from frostline.regimes.profile import Profile
+from frostline.records.profile import Profile
+from frostline.records.train_record import TrainRecord
 from frostline.report.health import read_health
 from frostline.report.results import read_results
-from frostline.training.record import TrainRecord
 
 DAMAGED = (b"", b"{", b"[]", b"\xff\xfe\x00", b'{"a": 1}', b"null")
 PARAMS = Path(__file__).parents[2] / "params.yaml"

@@ -14,8 +14,8 @@ from frostline.data.manifest import build, read_levels, write_prepared
 from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sample import sample_folder
 from frostline.data.sources import open_source
+from frostline.records.train_record import TrainRecord
 from frostline.stages import prepare
-from frostline.training.record import TrainRecord
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 SIDE = 32

@@ -18,7 +18,7 @@ TRAIN = """
 import json, shutil
 from pathlib import Path
 import yaml
-from frostline.training.record import TrainRecord, write_training_images
+from frostline.records.train_record import TrainRecord, write_training_images
 record = json.loads(Path("record.json").read_text())
 seed = yaml.safe_load(open("params.yaml"))["seed"]
 record["fingerprints"]["model"] = json.loads(Path("digests.json").read_text())[seed]

@@ -23,6 +23,7 @@ from PIL import Image
 from frostline.config.schema import PrepareConfig, PromotionConfig, StoresConfig
 from frostline.data.held_out import HeldOut
 from frostline.errors import RegistryError
+from frostline.records.train_record import TrainRecord, write_training_images
 from frostline.registry import promotion
 from frostline.registry.history import Author, read
 from frostline.registry.models import LoadedVersion, find_challenger, register_challenger
@@ -30,7 +31,6 @@ from frostline.registry.moves import finish_move
 from frostline.registry.promotion import promote, rollback
 from frostline.registry.versions import fetch
 from frostline.tracking.runs import Tracker
-from frostline.training.record import TrainRecord, write_training_images
 
 STORES = StoresConfig(tracking="sqlite:///mlruns/mlflow.db", studies="unused", cache=Path("c"), cache_gigabytes=1)
 CONFIG = PromotionConfig(metric="accuracy", level=0.05, calibration_error=1, latency=1000, floors={"accuracy": 0.4})

@@ -9,12 +9,12 @@ from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.config.schema import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.images import load_square
 from frostline.errors import DataError
+from frostline.records.profile import CellProfile, Profile
 from frostline.regimes.activations import Activations, measure
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.comparison import Comparison, Measurement
 from frostline.regimes.guide import classify_similarity
 from frostline.regimes.probe import cut_block, peak_block, probe_answers
-from frostline.regimes.profile import CellProfile, Profile
 from frostline.regimes.reference import Reference, channel_moments, find_reference
 from frostline.statistics.standard_error import standard_error
 

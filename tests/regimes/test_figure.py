@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from frostline.config.schema import ProfileConfig
+from frostline.records.profile import BlockProbe, CellProfile, LayerShift, Profile
 from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
-from frostline.regimes.profile import BlockProbe, CellProfile, LayerShift, Profile
 from frostline.statistics.interval import Interval
 
 UNCERTAIN = Interval(value=0.3, low=0.2, high=0.5)

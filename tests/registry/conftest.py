@@ -7,8 +7,8 @@ import pytest
 from frostline.backbones.surgery import add_head
 from frostline.backbones.weights import digest
 from frostline.config.schema import PrepareConfig, StoresConfig
+from frostline.records.train_record import TrainRecord, write_training_images
 from frostline.tracking.runs import Tracker
-from frostline.training.record import TrainRecord, write_training_images
 
 SIDE = 32
 

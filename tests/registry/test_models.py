@@ -11,6 +11,7 @@ import pytest
 
 from frostline.data.images import load_square
 from frostline.errors import RegistryError, VersionError
+from frostline.records.train_record import write_training_images
 from frostline.registry import package
 from frostline.registry.models import (
     RegisteredVersion,
@@ -23,7 +24,6 @@ from frostline.registry.models import (
 )
 from frostline.registry.versions import fetch
 from frostline.tracking.runs import Tracker
-from frostline.training.record import write_training_images
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from frostline.config.schema import PromotionConfig
 from frostline.data.held_out import HeldOut
 from frostline.data.images import load_square
 from frostline.errors import RegistryError
+from frostline.records.train_record import write_training_images
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
 from frostline.registry.promotion import promote, rollback
 from frostline.tracking.runs import Tracker
-from frostline.training.record import write_training_images
 
 SIDE = 32
 ME = Author(who="ada", why="it was time", lineage={"git_commit": "c" * 40})

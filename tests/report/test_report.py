@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
+from frostline.records.train_record import TrainRecord
 from frostline.report.health import Health
 from frostline.report.page import render
 from frostline.report.results import CellResult, regime_table
-from frostline.training.record import TrainRecord
 
 GUIDE = {"balanced_accuracy": 0.7, "difference": 0.05, "difference_low": 0.01, "difference_high": 0.09}
 METRICS = {

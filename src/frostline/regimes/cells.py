@@ -11,11 +11,11 @@ from frostline.config.schema import ProfileConfig
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cell_rows
 from frostline.evaluation.intervals import balanced_accuracy_interval
+from frostline.records.profile import BlockProbe, CellProfile, LayerShift, Profile
 from frostline.regimes.activations import Activations, measured_layers
 from frostline.regimes.comparison import Comparison, Measurement
 from frostline.regimes.guide import classify_similarity, classify_size, recommend
 from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, usable_folds
-from frostline.regimes.profile import BlockProbe, CellProfile, LayerShift, Profile
 from frostline.regimes.shift import measure_shift
 from frostline.statistics.standard_error import standard_error
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from frostline.charts import DPI, INK, PALETTE, legend, style
 from frostline.lettering import lettered
-from frostline.regimes.profile import CellProfile, Profile
+from frostline.records.profile import CellProfile, Profile
 
 __all__ = ["profile_figure"]
 

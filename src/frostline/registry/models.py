@@ -16,10 +16,10 @@ from mlflow.exceptions import MlflowException
 from frostline.config.schema import PrepareConfig
 from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
+from frostline.records.train_record import TrainRecord, read_training_images
 from frostline.registry.package import identity
 from frostline.registry.versions import Tracking, announce, create_version, fetch, find_version
 from frostline.text.words import encodable
-from frostline.training.record import TrainRecord, read_training_images
 
 __all__ = [
     "LoadedVersion",

@@ -18,7 +18,7 @@ import frostline
 from frostline.config.schema import PrepareConfig
 from frostline.data.images import DECODER_VERSION
 from frostline.fingerprint import fingerprint
-from frostline.training.record import TRAINING_IMAGES, TrainRecord, read_training_images
+from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, read_training_images
 
 __all__ = ["identity", "open_unregistered", "write_served_model"]
 

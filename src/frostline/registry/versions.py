@@ -20,8 +20,8 @@ from mlflow.utils.uri import is_local_uri
 
 from frostline.config.schema import PrepareConfig
 from frostline.errors import VersionError
+from frostline.records.train_record import TrainRecord
 from frostline.registry.package import write_served_model
-from frostline.training.record import TrainRecord
 
 __all__ = ["Tracking", "announce", "create_version", "damage", "fetch", "find_version"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from frostline.config.schema import Config
 from frostline.errors import DataError
 from frostline.files.outputs import output_of
-from frostline.training.record import TrainRecord
+from frostline.records.train_record import TrainRecord
 
 __all__ = ["CellResult", "read_results", "regime_table"]
 

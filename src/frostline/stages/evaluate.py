@@ -28,13 +28,13 @@ from frostline.files.atomic import atomic_folder
 from frostline.files.outputs import output_of
 from frostline.files.spreadsheet import csv_text
 from frostline.fingerprint import fingerprint
+from frostline.records.train_record import TrainRecord
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
 from frostline.registry.package import open_unregistered
 from frostline.runtime.progress import say, track
 from frostline.tracking.keys import keys
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
-from frostline.training.record import TrainRecord
 
 __all__ = ["run"]
 

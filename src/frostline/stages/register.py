@@ -15,13 +15,13 @@ from frostline.config.schema import Config
 from frostline.errors import RegistryError
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
+from frostline.records.train_record import TRAINING_IMAGES, TrainRecord
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
 from frostline.runtime.progress import say
 from frostline.stores.addresses import lock_folder
 from frostline.stores.alone import alone
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
-from frostline.training.record import TRAINING_IMAGES, TrainRecord
 
 __all__ = ["run"]
 

@@ -19,7 +19,16 @@ from frostline.data.packed import read_packed
 from frostline.evaluation.figures import study_figures
 from frostline.files.atomic import atomic_folder
 from frostline.fingerprint import fingerprint
-from frostline.regimes.profile import CellProfile, Profile
+from frostline.records.profile import CellProfile, Profile
+from frostline.records.train_record import (
+    Best,
+    Fingerprints,
+    GuideTrial,
+    TrainRecord,
+    TrialCounts,
+    ValidationScore,
+    write_training_images,
+)
 from frostline.runtime.devices import distribute
 from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
@@ -33,15 +42,6 @@ from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Run, Tracker
 from frostline.training.cell import Cell, make_cell
 from frostline.training.memo import Memo
-from frostline.training.record import (
-    Best,
-    Fingerprints,
-    GuideTrial,
-    TrainRecord,
-    TrialCounts,
-    ValidationScore,
-    write_training_images,
-)
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer

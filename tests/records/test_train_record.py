@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from frostline.errors import DataError
-from frostline.training.record import TrainRecord
+from frostline.records.train_record import TrainRecord
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path, record_fields):

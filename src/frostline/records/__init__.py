@@ -1,0 +1,1 @@
+"""Files that stages leave for one another."""
