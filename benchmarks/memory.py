@@ -44,11 +44,11 @@ from numpy.lib.format import open_memmap
 
 from frostline.cache.group import map_bytes
 from frostline.cache.prefix import PrefixCache
-from frostline.charts import INK, PALETTE, chart, legend
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config, SearchConfig
 from frostline.data.packed import PackedImages, read_packed
 from frostline.data.views import VIEW_SETS
+from frostline.plots.style import INK, PALETTE, chart, legend
 from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
 from frostline.tracking.runs import Tracker

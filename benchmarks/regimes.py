@@ -28,13 +28,13 @@ from matplotlib.figure import Figure
 
 from frostline.backbones.surgery import build_backbone
 from frostline.cache.prefix import PrefixCache
-from frostline.charts import DPI, INK, PALETTE, style
 from frostline.config.load import load_config
 from frostline.config.schema import Config, FolderConfig
 from frostline.data.manifest import build
 from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.evaluation.metrics import score
+from frostline.plots.style import DPI, INK, PALETTE, style
 from frostline.regimes.cells import profile_cells
 from frostline.regimes.comparison import prepare_comparison
 from frostline.runtime.precision import resolve_precision

@@ -48,9 +48,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from frostline.cache.prefix import PrefixCache
-from frostline.charts import DPI, PALETTE, style
 from frostline.config.load import load_config
 from frostline.config.schema import Config, SearchConfig
+from frostline.plots.style import DPI, PALETTE, style
 from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.objective import Objective

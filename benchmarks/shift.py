@@ -23,10 +23,10 @@ from frostline.runtime.environment import set_defaults
 set_defaults()
 
 from frostline.backbones.surgery import build_backbone
-from frostline.charts import INK, chart, legend
 from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import decode, to_square
 from frostline.data.sources.elpv import ElpvSource
+from frostline.plots.style import INK, chart, legend
 from frostline.regimes.activations import Activations
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.guide import classify_similarity

@@ -18,9 +18,9 @@ set_defaults()
 import pandas as pd
 from matplotlib.figure import Figure
 
-from frostline.charts import INK, chart, legend
 from frostline.config.load import load_config
 from frostline.config.schema import ProfileConfig
+from frostline.plots.style import INK, chart, legend
 from frostline.search.space import guide_settings
 from frostline.training.trial import epochs_within_budget
 from regimes import FOLDER, HERE, append, finished, make_trainer, pack, train_and_test, with_pets

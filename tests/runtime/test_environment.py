@@ -147,7 +147,7 @@ def test_what_other_libraries_would_stop_at_is_left_out() -> None:
         "MPLBACKEND": "nonsense",
         "MLFLOW_LOGGING_LEVEL": "loud",
     }
-    code = "from frostline.runtime.environment import set_defaults as s; s(); import mlflow, frostline.charts"
+    code = "from frostline.runtime.environment import set_defaults as s; s(); import mlflow, frostline.plots.style"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frostline.evaluation.metrics import Floats, Labels
-from frostline.lettering import lettered
+from frostline.plots.lettering import lettered
 
 __all__ = ["captions", "most_confident", "predictions"]
 

@@ -13,10 +13,10 @@ from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
 from frostline.files.atomic import atomic_file
+from frostline.plots.profile import profile_figure
 from frostline.records.profile import CellProfile, Profile
 from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
 from frostline.regimes.comparison import prepare_comparison
-from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
 from frostline.runtime.precision import resolve_precision
 from frostline.runtime.terminal import console, is_unicode, plain

@@ -8,10 +8,10 @@ from frostline.backbones.surgery import build_backbone
 from frostline.config.load import load_config
 from frostline.data.packed import read_packed
 from frostline.files.atomic import atomic_file
+from frostline.plots.profile import profile_figure
 from frostline.records.profile import Profile
 from frostline.regimes.cells import make_profile, profile_cells
 from frostline.regimes.comparison import prepare_comparison
-from frostline.regimes.figure import profile_figure
 from frostline.runtime.precision import resolve_precision
 from frostline.runtime.progress import say
 from frostline.tracking.lineage import lineage_tags

@@ -6,8 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from frostline.config.schema import ProfileConfig
+from frostline.plots.profile import profile_figure
 from frostline.records.profile import BlockProbe, CellProfile, LayerShift, Profile
-from frostline.regimes.figure import profile_figure
 from frostline.regimes.guide import recommend
 from frostline.statistics.interval import Interval
 

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from frostline.evaluation.curves import reliability_figure, threshold_figure
-from frostline.evaluation.pictures import gallery_figure, heat_figure
+from frostline.plots.evaluation import reliability_figure, threshold_figure
+from frostline.plots.gallery import gallery_figure, heat_figure
 
 
 def rendered(figure: Figure) -> np.ndarray:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from frostline.charts import INK, PALETTE, chart, legend
-from frostline.lettering import lettered
+from frostline.plots.lettering import lettered
+from frostline.plots.style import INK, PALETTE, chart, legend
 
 __all__ = [
     "confusion_figure",

@@ -9,8 +9,8 @@ from matplotlib import rcParams
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
-from frostline.charts import chart, legend
-from frostline.lettering import lettered
+from frostline.plots.lettering import lettered
+from frostline.plots.style import chart, legend
 
 ANY = st.text(st.characters(exclude_categories=()), min_size=1)
 RENDERER = RendererAgg(100, 100, 100)
@@ -46,19 +46,19 @@ def test_long_names_lose_their_middle_and_carry_a_number_where_they_look_alike()
 
 
 def test_wide_letters_count_twice(monkeypatch) -> None:
-    monkeypatch.setattr("frostline.lettering._characters", lambda _: frozenset(range(0x110000)))
+    monkeypatch.setattr("frostline.plots.lettering._characters", lambda _: frozenset(range(0x110000)))
     assert lettered(["漢" * 12, "字" * 30]) == ["漢" * 12, "字" * 8 + "…" + "字" * 3]
 
 
 def test_a_character_of_no_font_is_written_out(monkeypatch) -> None:
-    monkeypatch.setattr("frostline.lettering._families", list)
+    monkeypatch.setattr("frostline.plots.lettering._families", list)
     monkeypatch.setitem(rcParams, "font.family", ["DejaVu Sans"])
     assert lettered(["漢字", " a "]) == [r"\u6f22\u5b57", r"\x20a\x20"]
 
 
 def test_a_font_that_has_a_character_is_found(monkeypatch) -> None:
     monkeypatch.setitem(rcParams, "font.family", ["DejaVu Sans"])
-    monkeypatch.setattr("frostline.lettering._families", lambda: ["cmr10", "STIXGeneral", "STIXNonUnicode"])
+    monkeypatch.setattr("frostline.plots.lettering._families", lambda: ["cmr10", "STIXGeneral", "STIXNonUnicode"])
     assert lettered(["⫷x"]) == ["⫷x"]  # of these, STIX alone has it
     assert rcParams["font.family"] == ["DejaVu Sans", "STIXGeneral"]
 

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from frostline.charts import DPI, INK, PALETTE, chart, legend, style
 from frostline.evaluation.calibration import calibration_error, reliability
 from frostline.evaluation.metrics import Floats, Labels
-from frostline.lettering import lettered
+from frostline.plots.lettering import lettered
+from frostline.plots.style import DPI, INK, PALETTE, chart, legend, style
 
 __all__ = ["reliability_figure", "threshold_figure"]
 

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from frostline.evaluation.figures import confusion_figure, history_figure, trials_figure
+from frostline.plots.study import confusion_figure, history_figure, trials_figure
 
 
 def trial(position: int, strategy: str, freeze_depth: int, value: float, state: str = "complete") -> dict[str, object]:

@@ -10,7 +10,7 @@ from matplotlib import get_data_path, rcParams
 from matplotlib.font_manager import findfont, fontManager
 from matplotlib.ft2font import FT2Font
 
-from frostline.charts import FONT
+from frostline.plots.style import FONT
 from frostline.text.words import escaped, visible
 
 __all__ = ["lettered"]

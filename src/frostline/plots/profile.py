@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from frostline.charts import DPI, INK, PALETTE, legend, style
-from frostline.lettering import lettered
+from frostline.plots.lettering import lettered
+from frostline.plots.style import DPI, INK, PALETTE, legend, style
 from frostline.records.profile import CellProfile, Profile
 
 __all__ = ["profile_figure"]

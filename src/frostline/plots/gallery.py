@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from frostline.charts import DPI, INK, PALETTE
+from frostline.plots.style import DPI, INK, PALETTE
 
 __all__ = ["gallery_figure", "heat_figure"]
 
