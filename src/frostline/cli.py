@@ -176,7 +176,7 @@ def serve(
     seconds: Annotated[float, typer.Option(min=0.001, max=86400, help="Longest wait for an answer.")] = 60,
 ) -> None:
     """Serve the champion over HTTP, in MLflow's JSON."""
-    from frostline.registry.limits import ServingLimits
+    from frostline.serving.limits import ServingLimits
     from frostline.stages import serve as stage
 
     stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images, seconds=seconds))

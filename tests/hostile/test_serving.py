@@ -23,10 +23,10 @@ import requests
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from frostline.registry.connections import server_config
-from frostline.registry.limits import ServingLimits
 from frostline.registry.models import LoadedVersion
-from frostline.registry.server import create_app
+from frostline.serving.connections import server_config
+from frostline.serving.limits import ServingLimits
+from frostline.serving.server import create_app
 
 JSON = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -293,10 +293,10 @@ STARTS = """
 import time
 from pathlib import Path
 from frostline.runtime.ending import ended
-from frostline.registry.connections import listen, serve
-from frostline.registry.limits import ServingLimits
+from frostline.serving.connections import listen, serve
+from frostline.serving.limits import ServingLimits
 from frostline.registry.models import LoadedVersion
-from frostline.registry.server import create_app
+from frostline.serving.server import create_app
 
 class Slow:
     def predict(self, asked):

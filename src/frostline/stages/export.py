@@ -5,9 +5,9 @@ from pathlib import Path
 from frostline.config.load import load_config
 from frostline.data.held_out import read_held_out
 from frostline.data.sources import open_source
-from frostline.registry.export import Format, export
 from frostline.registry.models import load_champion
 from frostline.runtime.progress import say
+from frostline.serving.export import Format, export
 from frostline.tracking.runs import Tracker
 
 __all__ = ["run"]

@@ -1,11 +1,11 @@
 """`frostline serve`: the champion behind HTTP."""
 
 from frostline.config.load import load_config
-from frostline.registry.connections import listen, serve
-from frostline.registry.limits import ServingLimits
 from frostline.registry.models import load_champion
-from frostline.registry.server import create_app
 from frostline.runtime.progress import say
+from frostline.serving.connections import listen, serve
+from frostline.serving.limits import ServingLimits
+from frostline.serving.server import create_app
 from frostline.tracking.runs import Tracker
 
 __all__ = ["run"]

@@ -17,10 +17,10 @@ import uvicorn
 from PIL import Image
 
 from frostline.data.images import load_square
-from frostline.registry.connections import server_config
-from frostline.registry.limits import ServingLimits
 from frostline.registry.models import load_champion, register_challenger
-from frostline.registry.server import create_app
+from frostline.serving.connections import server_config
+from frostline.serving.limits import ServingLimits
+from frostline.serving.server import create_app
 from frostline.tracking.runs import Tracker
 
 LIMITS = ServingLimits(megabytes=1, images=8)

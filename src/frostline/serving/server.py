@@ -13,13 +13,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from frostline.registry.admission import Admission
-from frostline.registry.limits import Refused, ServingLimits
 from frostline.registry.models import LoadedVersion
-from frostline.registry.portions import Picture, portions
-from frostline.registry.request import read_pictures
-from frostline.registry.turns import Turns
 from frostline.runtime.progress import say
+from frostline.serving.admission import Admission
+from frostline.serving.limits import Refused, ServingLimits
+from frostline.serving.portions import Picture, portions
+from frostline.serving.request import read_pictures
+from frostline.serving.turns import Turns
 
 __all__ = ["create_app"]
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from starlette.requests import Request
 
-from frostline.registry.limits import Refused, ServingLimits
+from frostline.serving.limits import Refused, ServingLimits
 
 __all__ = ["Admission"]
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from frostline.cli import app
 from frostline.errors import FrostlineError
-from frostline.registry.connections import listen
+from frostline.serving.connections import listen
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from fastapi.responses import JSONResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frostline.registry.limits import Refused, ServingLimits
-from frostline.registry.request import read_pictures
+from frostline.serving.limits import Refused, ServingLimits
+from frostline.serving.request import read_pictures
 
 LIMITS = ServingLimits(images=8, values=1000)
 

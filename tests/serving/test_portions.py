@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from frostline.registry.portions import Picture, decoding_work, portions
+from frostline.serving.portions import Picture, decoding_work, portions
 
 
 def test_pictures_stay_in_order_and_a_turn_is_never_much_work():

@@ -9,8 +9,8 @@ from frostline.backbones.surgery import add_head, build_backbone
 from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
 from frostline.errors import RegistryError
-from frostline.registry.export import TOLERANCE, export
 from frostline.registry.models import load_champion, register_challenger
+from frostline.serving.export import TOLERANCE, export
 from frostline.tracking.runs import Tracker
 
 needs_onnx = pytest.mark.skipif(
@@ -51,14 +51,14 @@ def test_an_onnx_export_answers_as_the_network_does(champion, cells, tmp_path):
 
 
 def test_an_export_that_answers_otherwise_is_not_written(champion, cells, tmp_path, monkeypatch):
-    monkeypatch.setattr("frostline.registry.export.TOLERANCE", -1.0)
+    monkeypatch.setattr("frostline.serving.export.TOLERANCE", -1.0)
     with pytest.raises(RegistryError, match=r"The keras export of .* answers otherwise .* Nothing was written"):
         export(champion, tmp_path / "out.keras", "keras", cells)
     assert not list(tmp_path.glob("*out.keras*"))
 
 
 def test_what_onnx_needs_is_named(champion, cells, tmp_path, monkeypatch):
-    monkeypatch.setattr("frostline.registry.export._NEEDED", ("onnx", "no_such_package"))
+    monkeypatch.setattr("frostline.serving.export._NEEDED", ("onnx", "no_such_package"))
     with pytest.raises(RegistryError, match="pip install no_such_package"):
         export(champion, tmp_path / "out.onnx", "onnx", cells)
 

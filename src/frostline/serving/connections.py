@@ -15,9 +15,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from frostline.data.images import quiet_pillow
 from frostline.errors import FrostlineError
-from frostline.registry.limits import ServingLimits
 from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
+from frostline.serving.limits import ServingLimits
 
 __all__ = ["listen", "serve", "server_config"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from frostline.errors import ImageError
 from frostline.registry.encoded import picture_bytes
-from frostline.registry.limits import Refused, ServingLimits
-from frostline.registry.portions import Picture, decoding_work
+from frostline.serving.limits import Refused, ServingLimits
+from frostline.serving.portions import Picture, decoding_work
 
 __all__ = ["read_pictures"]
 

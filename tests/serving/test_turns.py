@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from frostline.registry.turns import Turns
+from frostline.serving.turns import Turns
 
 
 def test_a_small_piece_of_work_goes_before_larger_ones_that_came_earlier():

@@ -1,0 +1,1 @@
+"""Labels for whoever asks: over HTTP, or from an exported file."""
