@@ -119,7 +119,7 @@ def report() -> None:
 @app.command(rich_help_panel=MODELS)
 def summary() -> None:
     """Print what the last run found, per cell and backbone."""
-    from frostline.stages import summary as stage
+    from frostline.commands import summary as stage
 
     stage.run()
 
@@ -131,7 +131,7 @@ def promote(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; exit with 1 if refused.")] = False,
 ) -> None:
     """Make the challenger the champion if it is better on the same test images."""
-    from frostline.stages import promote as stage
+    from frostline.commands import promote as stage
 
     if not stage.run(dataset, why, dry_run=dry_run):
         raise typer.Exit(1)
@@ -140,7 +140,7 @@ def promote(
 @app.command(rich_help_panel=MODELS)
 def rollback(dataset: Dataset, why: Why = "") -> None:
     """Make the champion before this one the champion again."""
-    from frostline.stages import promote as stage
+    from frostline.commands import promote as stage
 
     stage.roll_back(dataset, why)
 
@@ -148,7 +148,7 @@ def rollback(dataset: Dataset, why: Why = "") -> None:
 @app.command(rich_help_panel=MODELS)
 def history(dataset: Dataset) -> None:
     """List every change of champion: when, who, by which checks."""
-    from frostline.stages import promote as stage
+    from frostline.commands import promote as stage
 
     stage.history(dataset)
 
@@ -160,7 +160,7 @@ def predict(
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="What is printed.")] = "table",
 ) -> None:
     """Label images with the champion."""
-    from frostline.stages import predict as stage
+    from frostline.commands import predict as stage
 
     if not stage.run(images, dataset, form):
         raise typer.Exit(1)
@@ -176,8 +176,8 @@ def serve(
     seconds: Annotated[float, typer.Option(min=0.001, max=86400, help="Longest wait for an answer.")] = 60,
 ) -> None:
     """Serve the champion over HTTP, in MLflow's JSON."""
+    from frostline.commands import serve as stage
     from frostline.serving.limits import ServingLimits
-    from frostline.stages import serve as stage
 
     stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images, seconds=seconds))
 
@@ -189,7 +189,7 @@ def export(
     output: Annotated[Path | None, typer.Option(help="Where it goes; else DATASET.FORMAT.")] = None,
 ) -> None:
     """Write the champion to a file, and check that it answers the same."""
-    from frostline.stages import export as stage
+    from frostline.commands import export as stage
 
     stage.run(dataset, form, output)
 
@@ -206,7 +206,7 @@ def advise(
     picture: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("advice.png"),
 ) -> None:
     """Say which regime a folder of pictures is in, and what to try first."""
-    from frostline.stages import advise as stage
+    from frostline.commands import advise as stage
 
     stage.run(folder, backbone, weights, image_size, images, picture)
 
@@ -214,7 +214,7 @@ def advise(
 @app.command(rich_help_panel=MODELS)
 def doctor() -> None:
     """Check all that a run needs: packages, devices, data, weights, stores, room."""
-    from frostline.stages import doctor as stage
+    from frostline.commands import doctor as stage
 
     if not stage.run():
         raise typer.Exit(1)
@@ -223,7 +223,7 @@ def doctor() -> None:
 @cache.command("show")
 def cache_show() -> None:
     """List what is cached, by network, data and view."""
-    from frostline.stages import cache as stage
+    from frostline.commands import cache as stage
 
     stage.show()
 
@@ -235,7 +235,7 @@ def cache_prune(
     ] = None,
 ) -> None:
     """Delete the least recently used activations."""
-    from frostline.stages import cache as stage
+    from frostline.commands import cache as stage
 
     stage.prune(to)
 

@@ -14,8 +14,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from frostline.commands import predict, promote, summary
 from frostline.runtime.environment import terminal
-from frostline.stages import evaluate, predict, prepare, preprocess, profile, promote, register, report, summary, train
+from frostline.stages import evaluate, prepare, preprocess, profile, register, report, train
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 NAME = "signs-small-vgg16"

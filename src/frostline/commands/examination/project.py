@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator
 
+from frostline.commands.examination.machine import existing
+from frostline.commands.examination.row import Remark, Row, examine
 from frostline.config.schema import Config, KerasConfig
 from frostline.errors import ConfigError, DataError
-from frostline.stages.doctor_machine import existing
-from frostline.stages.examination import Remark, Row, examine
 from frostline.stores.addresses import Address, address_of, tracking_address
 from frostline.text.phrases import counted
 from frostline.text.redaction import redacted

@@ -6,10 +6,10 @@ from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
 from multiprocessing import get_context
 
+from frostline.commands.examination.row import Remark, Row, examine
 from frostline.config.schema import Config
 from frostline.errors import WeightsError
 from frostline.runtime.environment import prepare_keras, set_defaults
-from frostline.stages.examination import Remark, Row, examine
 
 __all__ = ["start_network_rows"]
 

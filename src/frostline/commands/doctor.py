@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 from rich.table import Column, Table
 
+from frostline.commands.examination.machine import machine_rows, room_rows
+from frostline.commands.examination.network import start_network_rows
+from frostline.commands.examination.project import project_rows
+from frostline.commands.examination.row import Row, examine
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.errors import ConfigError
 from frostline.runtime.environment import prepare_keras
 from frostline.runtime.terminal import console, plain
-from frostline.stages.doctor_machine import machine_rows, room_rows
-from frostline.stages.doctor_network import start_network_rows
-from frostline.stages.doctor_project import project_rows
-from frostline.stages.examination import Row, examine
 
 __all__ = ["run"]
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from frostline.commands import doctor
+from frostline.commands.examination.machine import machine_rows, room_rows
+from frostline.commands.examination.network import _rows as network_rows
+from frostline.commands.examination.project import project_rows
+from frostline.commands.examination.row import Row
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config, CsvConfig, FolderConfig, KerasConfig
-from frostline.stages import doctor
-from frostline.stages.doctor_machine import machine_rows, room_rows
-from frostline.stages.doctor_network import _rows as network_rows
-from frostline.stages.doctor_project import project_rows
-from frostline.stages.examination import Row
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,7 +98,7 @@ def test_a_backend_that_is_none_leaves_the_other_rows(monkeypatch: pytest.Monkey
 
 def test_packages_are_compared_with_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     needed = ["keras>=99", "nonesuch>=1", "tensorflow>=2", "numpy>=1", 'onnx>=99; extra == "demo"']
-    monkeypatch.setattr("frostline.stages.doctor_machine.requires", lambda _: needed)
+    monkeypatch.setattr("frostline.commands.examination.machine.requires", lambda _: needed)
     rows = found(machine_rows("jax"))
     assert rows["keras"][0] == "missing"
     assert "but keras>=99 is needed: pip install --upgrade 'keras>=99'" in rows["keras"][1]
@@ -108,7 +108,7 @@ def test_packages_are_compared_with_what_is_needed(monkeypatch: pytest.MonkeyPat
     def unknown(_: str) -> None:
         raise PackageNotFoundError
 
-    monkeypatch.setattr("frostline.stages.doctor_machine.requires", unknown)
+    monkeypatch.setattr("frostline.commands.examination.machine.requires", unknown)
     assert found(machine_rows(None))["packages"][0] == "note"
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from frostline.commands.predict import _files
 from frostline.data.sources.folder import FolderSource
-from frostline.stages.predict import _files
 
 IGNORED = ("@eaDir", "#recycle", "__MACOSX", ".ipynb_checkpoints", "Thumbs.db", "desktop.ini", "._1.jpg", ".DS_Store")
 

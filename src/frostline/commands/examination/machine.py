@@ -13,9 +13,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from frostline.cache.folder import CacheFolder
+from frostline.commands.examination.row import Remark, Row, examine
 from frostline.config.schema import Config
 from frostline.errors import ConfigError, WriteError
-from frostline.stages.examination import Remark, Row, examine
 from frostline.stores.addresses import cache_folder
 
 __all__ = ["existing", "machine_rows", "room_rows"]

@@ -1,0 +1,1 @@
+"""The things that `frostline doctor` looks at."""
