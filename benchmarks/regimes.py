@@ -30,6 +30,7 @@ from frostline.backbones.surgery import build_backbone
 from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import Config, FolderConfig
+from frostline.config.types import GUIDE
 from frostline.data.manifest import build
 from frostline.data.packed import PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
@@ -41,7 +42,7 @@ from frostline.runtime.precision import resolve_precision
 from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
-from frostline.training.settings import GUIDE, TrialSettings
+from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 

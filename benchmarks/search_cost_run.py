@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import Config
+from frostline.config.types import GUIDE
 from frostline.data.packed import PackedImages, read_packed
 from frostline.records.train_record import TrainRecord
 from frostline.runtime.devices import distribute
@@ -25,7 +26,7 @@ from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.study import seed_at
 from frostline.training.cell import make_cell
-from frostline.training.settings import GUIDE, TrialSettings
+from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import SCORE, Trainer
 from machine import machine

@@ -10,7 +10,7 @@ from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
 from frostline.data.packed import PackedImages
 from frostline.data.sources.elpv import ElpvSource
-from frostline.fingerprint import fingerprint
+from frostline.provenance import fingerprint
 
 __all__ = ["measured_backbone", "solar_cells"]
 

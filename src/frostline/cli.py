@@ -7,8 +7,9 @@ import typer
 
 from frostline import __version__
 from frostline.files.atomic import tidy
+from frostline.runtime import terminal
 from frostline.runtime.ending import ended, when_interrupted
-from frostline.runtime.environment import prepare_keras, set_defaults, terminal
+from frostline.runtime.environment import prepare_keras, set_defaults
 
 __all__ = ["app", "main"]
 

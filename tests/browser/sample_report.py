@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from frostline.evaluation.assessment import against_guide, as_trained, assess
-from frostline.plots.evaluation import reliability_figure, threshold_figure
+from frostline.plots.evaluation import confusion_figure, reliability_figure, threshold_figure
 from frostline.plots.gallery import gallery_figure, heat_figure
-from frostline.plots.study import confusion_figure, study_figures
+from frostline.plots.study import study_figures
 from frostline.records.train_record import TrainRecord
 from frostline.report.health import Health
 from frostline.report.page import render

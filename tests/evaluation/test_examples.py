@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from frostline.evaluation.examples import captions, most_confident, predictions
+from frostline.evaluation.examples import most_confident, predictions
 
 LABELS = np.array([0, 1, 1, 0])
 PROBABILITIES = np.array([[0.9, 0.1], [0.6, 0.4], [0.95, 0.05], [0.8, 0.2]], dtype=np.float32)
@@ -13,18 +13,9 @@ def test_the_most_certain_come_first():
     assert most_confident(LABELS, PROBABILITIES, right=True).tolist() == [0, 3]
 
 
-def test_captions_say_what_it_is_where_that_differs():
-    assert captions(LABELS, PROBABILITIES, CLASSES, np.array([2, 0])) == ["intact 95%\nis cracked", "intact 90%"]
-
-
 def test_predictions_are_a_row_per_image():
     index = pd.DataFrame({"image": ["a", "b", "c", "d"]}, index=[5, 6, 9, 11])
     frame = predictions(index, LABELS, PROBABILITIES, CLASSES)
     assert frame.columns.tolist() == ["image", "actual", "predicted", "probability_intact", "probability_cracked"]
     assert frame.iloc[2].tolist()[:3] == ["c", "cracked", "intact"]
     assert frame.notna().all(axis=None)
-
-
-def test_captions_are_short_and_hide_nothing():
-    lines = captions(LABELS, PROBABILITIES, ("w" * 240, "two\nlines"), np.array([2]))
-    assert lines == ["w" * 16 + "…" + "w" * 7 + " 95%\nis two\\nlines"]

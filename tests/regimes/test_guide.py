@@ -3,9 +3,9 @@
 import pytest
 
 from frostline.config.schema import ProfileConfig
+from frostline.config.types import GUIDE
 from frostline.regimes.guide import Recommendation, classify_similarity, classify_size, recommend
 from frostline.statistics.interval import Interval
-from frostline.training.settings import GUIDE
 
 CONFIG = ProfileConfig(similar_up_to=0.25, large_per_class=200, large_in_all=2000)
 

@@ -7,10 +7,10 @@ import pytest
 from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
+from frostline.config.types import GUIDE
 from frostline.search.estimate import _expected, estimate_study
 from frostline.search.space import guide_settings
 from frostline.training.cell import make_cell
-from frostline.training.settings import GUIDE
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 

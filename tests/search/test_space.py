@@ -7,8 +7,9 @@ import optuna
 import pytest
 
 from frostline.config.load import load_config
+from frostline.config.types import GUIDE
 from frostline.search.space import as_point, first_strategies, guide_settings, suggest
-from frostline.training.settings import GUIDE, strategy_of
+from frostline.training.settings import strategy_of
 
 CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search
 

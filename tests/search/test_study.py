@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from frostline.config.load import load_config
 from frostline.config.schema import SearchConfig
+from frostline.config.types import GUIDE
 from frostline.errors import SearchError
 from frostline.runtime.ending import Interrupted, ended
 from frostline.search.space import guide_settings, suggest
@@ -29,7 +30,6 @@ from frostline.search.study import (
     run_study,
 )
 from frostline.stores.addresses import sqlite
-from frostline.training.settings import GUIDE
 
 DEPTH = 5
 CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search.model_copy(update={"trials": 9})

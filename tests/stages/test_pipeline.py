@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from frostline.cli import main
-from frostline.training.settings import GUIDE
+from frostline.config.types import GUIDE
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 5

@@ -2,7 +2,8 @@
 
 import pytest
 
-from frostline.training.settings import GUIDE, guide_depth, strategy_of
+from frostline.config.types import GUIDE
+from frostline.training.settings import guide_depth, strategy_of
 
 
 @pytest.mark.parametrize("depth", [2, 5, 13, 17, 51])

@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone
 from frostline.cache.rowstore import RowStore, row_bytes
+from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
 from frostline.data.views import VIEWS
 from frostline.files.atomic import atomic_file
-from frostline.fingerprint import fingerprint
+from frostline.provenance import fingerprint
 from frostline.runtime.progress import say
 
 __all__ = ["Group", "Rows", "Rowwise", "ViewedImages", "block_of", "every_pooled", "map_bytes", "pooled_bytes"]
-
-Rows = NDArray[np.int64]
 
 
 class Rowwise(Protocol):

@@ -17,6 +17,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.data.arrays import Rows
 from frostline.errors import CacheError, WriteError
 
 __all__ = ["RowStore", "row_bytes"]
@@ -24,7 +25,6 @@ __all__ = ["RowStore", "row_bytes"]
 _MISSING = -1
 _CHECK_BYTES = 8
 _ROWS_AT_ONCE = 256
-Rows = NDArray[np.int64]
 
 
 class RowStore:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from frostline.config.frozen import Frozen
 from frostline.config.types import (
     Count,
     Fraction,
@@ -13,8 +14,11 @@ from frostline.config.types import (
     LogRange,
     MetricName,
     Named,
+    Pooling,
     PromotionMetric,
+    Resize,
     Strategies,
+    ViewSet,
 )
 from frostline.errors import ConfigError
 from frostline.text.nearest import did_you_mean
@@ -40,8 +44,8 @@ __all__ = [
 T = TypeVar("T")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class _Section(Frozen, allow_inf_nan=False):
+    """A section of `params.yaml`."""
 
 
 class FolderConfig(_Section):
@@ -88,7 +92,7 @@ class PrepareConfig(_Section):
 class PreprocessConfig(_Section):
     """How a picture becomes a square."""
 
-    resize: Literal["stretch", "crop", "pad"]
+    resize: Resize
 
 
 class BackboneConfig(_Section):
@@ -137,8 +141,8 @@ class SearchConfig(_Section):
     backbone_learning_rate: LogRange
     weight_decay: LogRange
     dropout: LinearRange
-    pooling: Annotated[tuple[Literal["average", "maximum", "both"], ...], Field(min_length=1)]
-    views: Annotated[tuple[Literal["identity", "mirror", "flips", "dihedral"], ...], Field(min_length=1)]
+    pooling: Annotated[tuple[Pooling, ...], Field(min_length=1)]
+    views: Annotated[tuple[ViewSet, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _dropout_is_a_fraction(self) -> "SearchConfig":
@@ -154,7 +158,7 @@ class PromotionConfig(_Section):
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     calibration_error: Annotated[float, Field(ge=0)] = 0.03
     latency: Annotated[float, Field(gt=0)] = 1.5
-    floors: dict[MetricName, float] = {}
+    floors: dict[MetricName, float] = Field(default_factory=dict)
 
 
 class StoresConfig(_Section):

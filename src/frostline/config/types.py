@@ -7,16 +7,23 @@ from typing import Annotated, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 
 __all__ = [
+    "GUIDE",
     "Count",
     "Fraction",
     "ImageSize",
+    "Init",
     "LinearRange",
     "LogRange",
     "MetricName",
     "Named",
+    "Pooling",
     "PromotionMetric",
+    "Resize",
+    "Similarity",
+    "SizeClass",
     "Strategies",
     "StrategyName",
+    "ViewSet",
 ]
 
 T = TypeVar("T")
@@ -88,6 +95,14 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 LogRange = Annotated[tuple[float, float], AfterValidator(_is_positive_range)]
 StrategyName = Literal["end_of_convnet", "start_of_convnet", "fine_tune", "retrain"]
+GUIDE: tuple[StrategyName, ...] = get_args(StrategyName)
+"""The guide's four strategies, the cheapest first."""
+Init = Literal["pretrained", "random"]
+Resize = Literal["stretch", "crop", "pad"]
+Pooling = Literal["average", "maximum", "both"]
+ViewSet = Literal["identity", "mirror", "flips", "dihedral"]
+SizeClass = Literal["small", "large"]
+Similarity = Literal["similar", "different", "unclear"]
 MetricName = Literal[
     "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss", "calibration_error"
 ]

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from frostline.config.types import Resize
 from frostline.data.budget import check_cost
 from frostline.data.formats.jpeg import check_scans
 from frostline.data.formats.upright import upright
@@ -30,7 +31,6 @@ from frostline.errors import ImageError
 __all__ = [
     "DECODER_VERSION",
     "Picture",
-    "Resize",
     "decode",
     "decode_cost",
     "load_square",
@@ -43,7 +43,6 @@ __all__ = [
 # Part of every packed fingerprint: raise it whenever the same file would give different pixels.
 DECODER_VERSION = 2
 
-Resize = Literal["stretch", "crop", "pad"]
 
 _BAND_PIXELS = 1 << 18
 # Words of decoders for a file that ends too early.

@@ -13,7 +13,8 @@ from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from frostline.config.schema import PrepareConfig
-from frostline.data.images import DECODER_VERSION, Resize, decode_cost, load_square, read_bytes
+from frostline.config.types import Resize
+from frostline.data.images import DECODER_VERSION, decode_cost, load_square, read_bytes
 from frostline.data.levels import OWN_LEVELS, Levels
 from frostline.data.manifest import read_manifest
 from frostline.data.parallel import map_files
@@ -21,7 +22,7 @@ from frostline.errors import DataError, ImageError
 from frostline.files.atomic import atomic_folder
 from frostline.files.outputs import output_of
 from frostline.files.spreadsheet import csv_text
-from frostline.fingerprint import fingerprint
+from frostline.provenance import fingerprint
 
 __all__ = ["PackedImages", "read_packed", "write_packed"]
 

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from frostline.data.arrays import Rows
 from frostline.errors import DataError
 
 __all__ = ["assign_splits", "cell_rows", "validation_splits"]
-
-Rows = NDArray[np.int64]
 
 
 def assign_splits(

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from frostline.data.arrays import Labels, Probabilities
 from frostline.evaluation.intervals import intervals, paired_difference
-from frostline.evaluation.metrics import METRICS, Floats, Labels, measure, score
+from frostline.evaluation.metrics import METRICS, measure, score
 from frostline.evaluation.slices import slices
 from frostline.statistics.temperature import with_temperature
 
@@ -22,7 +23,12 @@ class Assessment:
 
 
 def assess(
-    index: pd.DataFrame, labels: Labels, probabilities: Floats, classes: tuple[str, ...], temperature: float, seed: int
+    index: pd.DataFrame,
+    labels: Labels,
+    probabilities: Probabilities,
+    classes: tuple[str, ...],
+    temperature: float,
+    seed: int,
 ) -> Assessment:
     """Measure `probabilities` [N, K], which are calibrated, for the test images in `index` [N].
 
@@ -51,12 +57,14 @@ def assess(
     )
 
 
-def as_trained(probabilities: Floats, temperature: float) -> Floats:
+def as_trained(probabilities: Probabilities, temperature: float) -> Probabilities:
     """What the network would have said without the temperature in its head."""
     return with_temperature(probabilities, 1 / temperature)
 
 
-def against_guide(index: pd.DataFrame, labels: Labels, found: Floats, guided: Floats, seed: int) -> dict[str, float]:
+def against_guide(
+    index: pd.DataFrame, labels: Labels, found: Probabilities, guided: Probabilities, seed: int
+) -> dict[str, float]:
     """The guide's balanced accuracy, and how much more (or less) the search found, with its 95% interval."""
     groups = index["group"].to_numpy(dtype=str)
     difference = paired_difference(labels, found, guided, groups, "balanced_accuracy", seed)

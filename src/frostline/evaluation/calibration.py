@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.data.arrays import Labels, Probabilities
+
 __all__ = ["ReliabilityBin", "calibration_error", "reliability"]
 
 _BINS = 15
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class ReliabilityBin:
     accuracy: float
 
 
-def calibration_error(labels: NDArray[np.int64], probabilities: Floats, weights: Floats) -> NDArray[np.float64]:
+def calibration_error(
+    labels: Labels, probabilities: Probabilities, weights: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
     """Expected calibration error in [0, 1], for each row of `weights` [R, N].
 
     Images are put into 15 bins of equal width by the probability of the likeliest class; the error is the mean over
@@ -34,7 +37,7 @@ def calibration_error(labels: NDArray[np.int64], probabilities: Floats, weights:
     return np.asarray(gaps.sum(axis=1) / weights.sum(axis=1))
 
 
-def reliability(labels: NDArray[np.int64], probabilities: Floats) -> list[ReliabilityBin]:
+def reliability(labels: Labels, probabilities: Probabilities) -> list[ReliabilityBin]:
     """The bins of `calibration_error` that hold images, from the least certain on."""
     confidence, bins = probabilities.max(axis=1), _bins(probabilities)
     correct = probabilities.argmax(axis=1) == labels
@@ -48,6 +51,6 @@ def reliability(labels: NDArray[np.int64], probabilities: Floats) -> list[Reliab
     ]
 
 
-def _bins(probabilities: Floats) -> NDArray[np.int64]:
+def _bins(probabilities: Probabilities) -> NDArray[np.int64]:
     upper = np.ceil(probabilities.max(axis=1) * _BINS).astype(np.int64)
     return np.asarray(np.clip(upper - 1, 0, _BINS - 1))

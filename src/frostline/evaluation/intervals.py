@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from frostline.evaluation.metrics import HIGHER_IS_BETTER, METRICS, Floats, Labels, measure, normalised
+from frostline.data.arrays import Labels, Probabilities
+from frostline.evaluation.metrics import HIGHER_IS_BETTER, METRICS, measure, normalised
 from frostline.statistics.interval import Interval
 from frostline.statistics.standard_error import effective_images, recalls
 
@@ -26,7 +27,7 @@ _ROUNDING = 1e-12
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-def intervals(labels: Labels, probabilities: Floats, groups: NDArray[Any], seed: int) -> dict[str, Interval]:
+def intervals(labels: Labels, probabilities: Probabilities, groups: NDArray[Any], seed: int) -> dict[str, Interval]:
     """The METRICS of `probabilities` [N, K] against `labels` [N] with their 95% intervals.
 
     Accuracy has its exact one (`exact_accuracy`), balanced accuracy that of `balanced_accuracy_interval`; the others
@@ -87,7 +88,7 @@ def balanced_accuracy_interval(right: NDArray[np.bool_], labels: Labels, groups:
 
 
 def paired_difference(
-    labels: Labels, first: Floats, second: Floats, groups: NDArray[Any], metric: str, seed: int
+    labels: Labels, first: Probabilities, second: Probabilities, groups: NDArray[Any], metric: str, seed: int
 ) -> Interval:
     """By how much `first` [N, K] is better than `second` [N, K] in `metric`, with its 95% interval.
 
@@ -101,7 +102,7 @@ def paired_difference(
 
 
 def paired_gains(
-    labels: Labels, first: Floats, second: Floats, groups: NDArray[Any], metric: str, seed: int
+    labels: Labels, first: Probabilities, second: Probabilities, groups: NDArray[Any], metric: str, seed: int
 ) -> NDArray[np.float64]:
     """The difference of `paired_difference` in each of 2,000 resamples of whole groups."""
     values, first, second = METRICS[metric], normalised(first), normalised(second)
@@ -113,7 +114,7 @@ def paired_gains(
 
 
 def randomisation_test(
-    labels: Labels, first: Floats, second: Floats, groups: NDArray[Any], metric: str, seed: int
+    labels: Labels, first: Probabilities, second: Probabilities, groups: NDArray[Any], metric: str, seed: int
 ) -> float:
     """The one-sided p-value of a paired randomisation test: that `first` [N, K] is no better in `metric` than `second`.
 

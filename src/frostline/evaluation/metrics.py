@@ -11,34 +11,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.data.arrays import Labels, Probabilities
 from frostline.evaluation.calibration import calibration_error
 
-__all__ = ["HIGHER_IS_BETTER", "METRICS", "Floats", "Labels", "measure", "normalised", "score"]
+__all__ = ["HIGHER_IS_BETTER", "METRICS", "measure", "normalised", "score"]
 
-Labels = NDArray[np.int64]
-Floats = NDArray[np.floating[Any]]
 Values = NDArray[np.float64]
 _LEAST = np.finfo(np.float64).eps
 
 
-def accuracy(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+def accuracy(labels: Labels, probabilities: Probabilities, weights: Values) -> Values:
     """The share of images whose likeliest class is theirs."""
     return np.asarray(weights @ (probabilities.argmax(axis=1) == labels) / weights.sum(axis=1))
 
 
-def balanced_accuracy(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+def balanced_accuracy(labels: Labels, probabilities: Probabilities, weights: Values) -> Values:
     """The mean recall over the classes that have images."""
     hits, actual, _ = _tallies(labels, probabilities, weights)
     return np.asarray((hits / np.maximum(actual, 1)).sum(axis=1) / (actual > 0).sum(axis=1))
 
 
-def macro_f1(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+def macro_f1(labels: Labels, probabilities: Probabilities, weights: Values) -> Values:
     """The mean F1 over all classes; 0 for one that is neither present nor predicted."""
     hits, actual, named = _tallies(labels, probabilities, weights)
     return np.asarray((2 * hits / np.maximum(actual + named, 1)).mean(axis=1))
 
 
-def roc_auc(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+def roc_auc(labels: Labels, probabilities: Probabilities, weights: Values) -> Values:
     """The area under the ROC curve of each class against the rest, mean over classes; NaN where only one is there."""
     areas = []
     for hits, misses in _by_score(labels, probabilities, weights):
@@ -49,7 +48,7 @@ def roc_auc(labels: Labels, probabilities: Floats, weights: Values) -> Values:
     return _mean_of_defined(areas)
 
 
-def average_precision(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+def average_precision(labels: Labels, probabilities: Probabilities, weights: Values) -> Values:
     """The area under the precision-recall steps of each class against the rest, mean over classes that have images."""
     areas = []
     for hits, misses in _by_score(labels, probabilities, weights):
@@ -59,13 +58,13 @@ def average_precision(labels: Labels, probabilities: Floats, weights: Values) ->
     return _mean_of_defined(areas)
 
 
-def log_loss(labels: Labels, probabilities: Floats, weights: Values) -> Values:
+def log_loss(labels: Labels, probabilities: Probabilities, weights: Values) -> Values:
     """The mean negative natural logarithm of the probability of the right class."""
     likelihood = np.clip(probabilities[np.arange(len(labels)), labels], _LEAST, 1)
     return np.asarray(weights @ -np.log(likelihood) / weights.sum(axis=1))
 
 
-METRICS: dict[str, Callable[[Labels, Floats, Values], Values]] = {
+METRICS: dict[str, Callable[[Labels, Probabilities, Values], Values]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     "macro_f1": macro_f1,
@@ -77,13 +76,13 @@ METRICS: dict[str, Callable[[Labels, Floats, Values], Values]] = {
 HIGHER_IS_BETTER = frozenset(METRICS) - {"log_loss", "calibration_error"}
 
 
-def measure(metric: str, labels: Labels, probabilities: Floats) -> float:
+def measure(metric: str, labels: Labels, probabilities: Probabilities) -> float:
     """One of METRICS over all images."""
     (value,) = METRICS[metric](labels, normalised(probabilities), np.ones((1, len(labels))))
     return float(value)
 
 
-def score(labels: Labels, probabilities: Floats, classes: Sequence[str]) -> dict[str, Any]:
+def score(labels: Labels, probabilities: Probabilities, classes: Sequence[str]) -> dict[str, Any]:
     """Metrics of `probabilities` [N, C] against integer `labels` [N], as plain numbers.
 
     `images`; METRICS (None where one is not defined); `per_class`, which maps each name to `precision`, `recall`, `f1`
@@ -112,12 +111,12 @@ def score(labels: Labels, probabilities: Floats, classes: Sequence[str]) -> dict
     }
 
 
-def normalised(probabilities: Floats) -> Values:
+def normalised(probabilities: Probabilities) -> Values:
     """In float64 and of sum 1, which float32 misses by rounding."""
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True, dtype=np.float64))
 
 
-def _tallies(labels: Labels, probabilities: Floats, weights: Values) -> tuple[Values, Values, Values]:
+def _tallies(labels: Labels, probabilities: Probabilities, weights: Values) -> tuple[Values, Values, Values]:
     """Of each class [R, K]: images that are and are called it, that are it, that are called it."""
     classes = np.arange(probabilities.shape[1])
     actual = labels[:, None] == classes
@@ -126,7 +125,7 @@ def _tallies(labels: Labels, probabilities: Floats, weights: Values) -> tuple[Va
     return hits, actual_count, named_count
 
 
-def _by_score(labels: Labels, probabilities: Floats, weights: Values) -> Iterator[tuple[Values, Values]]:
+def _by_score(labels: Labels, probabilities: Probabilities, weights: Values) -> Iterator[tuple[Values, Values]]:
     """For each class, images [R, U] of it and of the rest at each of its U probabilities, from the highest on."""
     for name, scores in enumerate(probabilities.T):
         order = np.argsort(-scores, kind="stable")

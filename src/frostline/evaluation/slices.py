@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from frostline.data.arrays import Labels, Probabilities
 from frostline.data.manifest import other_columns
 from frostline.evaluation.intervals import exact_accuracy
-from frostline.evaluation.metrics import Floats, Labels, measure
+from frostline.evaluation.metrics import measure
 
 __all__ = ["Slices", "slices"]
 
@@ -14,7 +15,7 @@ _MOST_VALUES = 12
 Slices = dict[str, dict[str, dict[str, float]]]
 
 
-def slices(index: pd.DataFrame, labels: Labels, probabilities: Floats) -> Slices:
+def slices(index: pd.DataFrame, labels: Labels, probabilities: Probabilities) -> Slices:
     """`images`, `accuracy` (with its exact 95% interval, `accuracy_low` and `_high`) and `balanced_accuracy` by slice.
 
     A slice is a value of a column that the source added to the manifest, such as a cell's type. Columns of one value,
@@ -30,7 +31,7 @@ def slices(index: pd.DataFrame, labels: Labels, probabilities: Floats) -> Slices
 
 
 def _slice(
-    rows: NDArray[np.bool_], labels: Labels, probabilities: Floats, groups: NDArray[np.str_]
+    rows: NDArray[np.bool_], labels: Labels, probabilities: Probabilities, groups: NDArray[np.str_]
 ) -> dict[str, float]:
     accuracy = exact_accuracy(probabilities[rows].argmax(axis=1) == labels[rows], groups[rows])
     return {

@@ -1,22 +1,52 @@
-"""Figures of probabilities: what each threshold finds, and whether they mean what they say."""
+"""Figures of an evaluation: what was taken for what, what each threshold finds, what probabilities are worth."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
+from frostline.data.arrays import Labels, Probabilities
 from frostline.evaluation.calibration import calibration_error, reliability
-from frostline.evaluation.metrics import Floats, Labels
 from frostline.plots.lettering import lettered
 from frostline.plots.style import DPI, INK, PALETTE, chart, legend, style
 
-__all__ = ["reliability_figure", "threshold_figure"]
+__all__ = ["confusion_figure", "reliability_figure", "threshold_figure"]
 
+_LIMIT_OF_NUMBERS = 20
 _COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "orange", "purple", "sky", "black")]
 
 
-def threshold_figure(labels: Labels, probabilities: Floats, classes: Sequence[str]) -> Figure:
+def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
+    """Counts [C, C] with actual classes in rows and predicted ones in columns; shading is the share of the row."""
+    counts = np.asarray(matrix)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = lettered(classes)
+    room = 0.09 * max(map(len, names), default=0)  # inches beside the plot, so that long names do not squeeze it
+    side = min(3.0 + 0.75 * len(classes), 14.0)
+    slanted = len(classes) > 3 or room > 1
+    figure, axes = chart(side + 1.5 + room, side + (0.7 * room if slanted else 0), "Test images by class")
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04, label="share of the actual class")
+    axes.set_xticks(range(len(classes)), names)
+    if slanted:
+        axes.tick_params("x", rotation=45)
+        for tick in axes.get_xticklabels():
+            tick.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(classes)), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("actual")
+    axes.grid(visible=False)
+    if len(classes) <= _LIMIT_OF_NUMBERS:
+        for (row, column), count in np.ndenumerate(counts):
+            share = shares[row, column]
+            text = f"{count}\n{share:.0%}" if len(classes) <= 8 else f"{count}"
+            axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else INK)
+    return figure
+
+
+def threshold_figure(labels: Labels, probabilities: Probabilities, classes: Sequence[str]) -> Figure:
     """ROC (left) and precision-recall (right), each class against the rest, with the areas; at most seven classes.
 
     `probabilities` [N, K], `labels` [N]. Where there are more, those with the smallest areas are drawn. Of two classes
@@ -49,7 +79,7 @@ def threshold_figure(labels: Labels, probabilities: Floats, classes: Sequence[st
     return figure
 
 
-def reliability_figure(labels: Labels, before: Floats, after: Floats) -> Figure:
+def reliability_figure(labels: Labels, before: Probabilities, after: Probabilities) -> Figure:
     """Accuracy over confidence in bins, of probabilities [N, K] before and after temperature scaling.
 
     Points on the diagonal mean what they say; a point's size is the share of images in its bin.

@@ -7,12 +7,26 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from frostline.data.arrays import Images, Labels, Probabilities
+from frostline.plots.lettering import lettered
 from frostline.plots.style import DPI, INK, PALETTE
 
-__all__ = ["gallery_figure", "heat_figure"]
+__all__ = ["captions", "gallery_figure", "heat_figure"]
 
 _COLUMNS = 4
-Images = NDArray[np.uint8]
+
+
+def captions(
+    labels: Labels, probabilities: Probabilities, classes: Sequence[str], rows: NDArray[np.int64]
+) -> list[str]:
+    """For each of `rows`, as figures show it: what was said, how surely, and what it is where that differs."""
+    names = lettered(classes)
+    lines = []
+    for row in rows.tolist():
+        said, actual = int(probabilities[row].argmax()), int(labels[row])
+        line = f"{names[said]} {probabilities[row, said]:.0%}"
+        lines.append(line if said == actual else f"{line}\nis {names[actual]}")
+    return lines
 
 
 def gallery_figure(images: Images, captions: Sequence[str], title: str) -> Figure:

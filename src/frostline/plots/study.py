@@ -1,4 +1,4 @@
-"""Figures of a study and of an evaluation."""
+"""Figures of a study: what was tried, what came of it, how the winner learned."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,13 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike
 
-from frostline.plots.lettering import lettered
 from frostline.plots.style import INK, PALETTE, chart, legend
 
 __all__ = [
-    "confusion_figure",
     "history_figure",
     "importance_figure",
     "learning_figure",
@@ -30,36 +27,7 @@ _STYLES = {
     "partial_fine_tune": (PALETTE["orange"], "D"),
 }
 _UNKNOWN = (PALETTE["grey"], "o")
-_LIMIT_OF_NUMBERS = 20
 _SPREAD = 0.14
-
-
-def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
-    """Counts [C, C] with actual classes in rows and predicted ones in columns; shading is the share of the row."""
-    counts = np.asarray(matrix)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = lettered(classes)
-    room = 0.09 * max(map(len, names), default=0)  # inches beside the plot, so that long names do not squeeze it
-    side = min(3.0 + 0.75 * len(classes), 14.0)
-    slanted = len(classes) > 3 or room > 1
-    figure, axes = chart(side + 1.5 + room, side + (0.7 * room if slanted else 0), "Test images by class")
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04, label="share of the actual class")
-    axes.set_xticks(range(len(classes)), names)
-    if slanted:
-        axes.tick_params("x", rotation=45)
-        for tick in axes.get_xticklabels():
-            tick.set(ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(classes)), names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("actual")
-    axes.grid(visible=False)
-    if len(classes) <= _LIMIT_OF_NUMBERS:
-        for (row, column), count in np.ndenumerate(counts):
-            share = shares[row, column]
-            text = f"{count}\n{share:.0%}" if len(classes) <= 8 else f"{count}"
-            axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else INK)
-    return figure
 
 
 def study_figures(

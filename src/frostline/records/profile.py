@@ -5,23 +5,18 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from frostline.config.frozen import Frozen
 from frostline.config.schema import ProfileConfig
+from frostline.config.types import Similarity, SizeClass
 from frostline.errors import DataError
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
-from frostline.regimes.guide import Similarity, SizeClass
 from frostline.statistics.interval import Interval
 
 __all__ = ["BlockProbe", "CellProfile", "LayerShift", "Profile"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LayerShift(_Record):
+class LayerShift(Frozen):
     """A layer's name, the block it is in (from 1), and its shift."""
 
     name: str
@@ -29,7 +24,7 @@ class LayerShift(_Record):
     shift: Interval
 
 
-class BlockProbe(_Record):
+class BlockProbe(Frozen):
     """A block (from 1), its name, the probe's balanced accuracy on it, and LogME's evidence for it."""
 
     name: str
@@ -38,7 +33,7 @@ class BlockProbe(_Record):
     log_evidence: float
 
 
-class CellProfile(_Record):
+class CellProfile(Frozen):
     """One cell: its size, its shift and depth profile over `measured` of its images, and the guide's recommendation.
 
     `shift` is None where the backbone has no reference; `blocks` is empty where the classes are too few or too small
@@ -61,7 +56,7 @@ class CellProfile(_Record):
     blocks: tuple[BlockProbe, ...]
 
 
-class Profile(_Record):
+class Profile(Frozen):
     """The cells of one data set by size, as one backbone sees them at `image_size` pixels."""
 
     dataset: str

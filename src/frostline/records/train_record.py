@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from frostline.config.frozen import Frozen
+from frostline.config.types import Init, Resize
 from frostline.data.levels import Levels
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
@@ -28,19 +27,15 @@ TRAINING_IMAGES = "training_images.txt"
 _FILE = "train.json"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Best(_Record):
+class Best(Frozen):
     """The winning trial, counted from 1, its settings, and the epochs that the refit trained for.
 
-    `temperature` is what the logits are divided by, in the weights of the head: see `training.temperature`.
+    `temperature` is what the logits are divided by, in the weights of the head: see `statistics.temperature`.
     """
 
     trial: int
     strategy: str
-    init: Literal["pretrained", "random"]
+    init: Init
     keep: int
     thaw: int
     freeze_depth: int
@@ -58,14 +53,14 @@ class Best(_Record):
         return self.model_dump(exclude={"trial", "epochs", "temperature"})
 
 
-class ValidationScore(_Record):
+class ValidationScore(Frozen):
     """Balanced accuracy in [0, 1] on validation images, and how they were held out."""
 
     balanced_accuracy: float
     scheme: str
 
 
-class GuideTrial(_Record):
+class GuideTrial(Frozen):
     """What the guide recommended for the cell: the regime, the strategies, and of their trials the best one.
 
     `trial` counts from 1; it is None, as `strategy` and `validation` are, if none of those trials was completed.
@@ -78,7 +73,7 @@ class GuideTrial(_Record):
     validation: float | None
 
 
-class TrialCounts(_Record):
+class TrialCounts(Frozen):
     """How the study's trials ended."""
 
     complete: int
@@ -86,7 +81,7 @@ class TrialCounts(_Record):
     failed: int
 
 
-class Fingerprints(_Record):
+class Fingerprints(Frozen):
     """SHA-256 identities of what the model was made from, and of its own weights."""
 
     data: str
@@ -95,7 +90,7 @@ class Fingerprints(_Record):
     model: str
 
 
-class TrainRecord(_Record):
+class TrainRecord(Frozen):
     """One trained model: its cell, backbone and input, the search that found it, and the MLflow run that holds it."""
 
     dataset: str
@@ -104,7 +99,7 @@ class TrainRecord(_Record):
     images: int
     backbone: str
     image_size: int
-    resize: Literal["stretch", "crop", "pad"]
+    resize: Resize
     classes: tuple[str, ...]
     levels: Levels
     best: Best

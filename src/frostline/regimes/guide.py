@@ -1,18 +1,14 @@
 """The transfer-learning guide as data: two questions, four regimes, what to try first in each, and why."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from frostline.config.schema import ProfileConfig
+from frostline.config.types import GUIDE, Similarity, SizeClass, StrategyName
 from frostline.statistics.interval import Interval
-from frostline.training.settings import GUIDE
 
-__all__ = ["Recommendation", "Similarity", "SizeClass", "classify_similarity", "classify_size", "recommend"]
+__all__ = ["Recommendation", "classify_similarity", "classify_size", "recommend"]
 
-SizeClass = Literal["small", "large"]
-Similarity = Literal["similar", "different", "unclear"]
-
-_STRATEGIES: dict[tuple[SizeClass, Similarity], tuple[str, ...]] = {
+_STRATEGIES: dict[tuple[SizeClass, Similarity], tuple[StrategyName, ...]] = {
     ("small", "similar"): ("end_of_convnet",),
     ("small", "different"): ("start_of_convnet",),
     ("small", "unclear"): ("end_of_convnet", "start_of_convnet"),
@@ -45,11 +41,11 @@ class Recommendation:
     """
 
     regime: str
-    strategies: tuple[str, ...]
+    strategies: tuple[StrategyName, ...]
     reason: str
 
     @property
-    def order(self) -> tuple[str, ...]:
+    def order(self) -> tuple[StrategyName, ...]:
         """All of the guide's strategies, the recommended ones first."""
         return (*self.strategies, *(name for name in GUIDE if name not in self.strategies))
 

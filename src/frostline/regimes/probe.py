@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from frostline.data.arrays import Labels
 from frostline.statistics.standard_error import one_standard_error_below
 from frostline.training.settings import guide_depth
 
@@ -13,7 +14,6 @@ __all__ = ["cut_block", "log_evidence", "peak_block", "probe_answers", "usable_f
 
 _PENALTIES = tuple(10.0**exponent for exponent in range(-1, 6))
 Features = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 
 def usable_folds(labels: Labels, groups: Sequence[str], folds: int) -> int:

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.config.schema import PromotionConfig
+from frostline.data.arrays import Labels
 from frostline.errors import RegistryError
 from frostline.evaluation.intervals import paired_gains, randomisation_test
-from frostline.evaluation.metrics import HIGHER_IS_BETTER, Labels, measure
+from frostline.evaluation.metrics import HIGHER_IS_BETTER, measure
 
 __all__ = ["Check", "Evidence", "Verdict", "judge"]
 

@@ -7,8 +7,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
+from frostline.config.frozen import Frozen
 from frostline.errors import RegistryError
 
 __all__ = ["Author", "Promotion", "append", "new_tag", "read"]
@@ -16,19 +17,15 @@ __all__ = ["Author", "Promotion", "append", "new_tag", "read"]
 _PREFIX = "frostline.promotion."
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Author(_Frozen):
+class Author(Frozen):
     """Who acts, why (in their own words, if they gave any), and with which versions and commit."""
 
     who: str
     why: str = ""
-    lineage: dict[str, str] = {}
+    lineage: dict[str, str] = Field(default_factory=dict)
 
 
-class Promotion(_Frozen):
+class Promotion(Frozen):
     """One change of champion, from version `before` to `version`, with the checks that it passed and their numbers.
 
     Numbers are finite: JSON has no others.
@@ -39,8 +36,8 @@ class Promotion(_Frozen):
     before: str | None
     when: datetime
     author: Author
-    checks: dict[str, str] = {}
-    numbers: dict[str, float] = {}
+    checks: dict[str, str] = Field(default_factory=dict)
+    numbers: dict[str, float] = Field(default_factory=dict)
 
     @classmethod
     def now(cls, **fields: Any) -> "Promotion":

@@ -7,8 +7,9 @@ whoever comes next: aliases, then its record in the history, which so tells noth
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from frostline.config.frozen import Frozen
 from frostline.errors import RegistryError
 from frostline.registry.history import Promotion, append, new_tag
 from frostline.runtime.progress import say
@@ -18,10 +19,8 @@ __all__ = ["champions", "finish_move", "move"]
 _BEGUN = "frostline.move"
 
 
-class _Move(BaseModel):
+class _Move(Frozen):
     """What is to be done: the record, the tag that it goes into, the alias `previous`, the model's new description."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     record: Promotion
     tag: str

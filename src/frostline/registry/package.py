@@ -17,7 +17,7 @@ from PIL import Image
 import frostline
 from frostline.config.schema import PrepareConfig
 from frostline.data.images import DECODER_VERSION
-from frostline.fingerprint import fingerprint
+from frostline.provenance import fingerprint
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, read_training_images
 
 __all__ = ["identity", "open_unregistered", "write_served_model"]

@@ -8,7 +8,8 @@ import numpy as np
 from optuna.trial import Trial
 
 from frostline.config.schema import SearchConfig
-from frostline.training.settings import GUIDE, TrialSettings, guide_depth
+from frostline.config.types import GUIDE
+from frostline.training.settings import TrialSettings, guide_depth
 
 __all__ = ["as_point", "first_strategies", "guide_settings", "suggest"]
 

@@ -221,8 +221,8 @@ def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
 def best_trial(study: optuna.Study, guide: FrozenTrial | None = None) -> FrozenTrial:
     """The complete trial to use, by scores and their standard errors (the user attribute STANDARD_ERROR).
 
-    Of those within a standard error of the highest score (see statistics.standard_error) the `guide`'s, which nothing has
-    then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores highest.
+    Of those within a standard error of the highest score (see statistics.standard_error) the `guide`'s, which nothing
+    has then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores highest.
     Raises SearchError, with the reasons, if no trial is complete.
     """
     finished = finished_trials(study)

@@ -18,16 +18,15 @@ from frostline.data.packed import PackedImages, read_packed
 from frostline.data.sources import open_source
 from frostline.errors import DataError, SearchError
 from frostline.evaluation.assessment import against_guide, as_trained, assess
-from frostline.evaluation.examples import captions, most_confident, predictions
+from frostline.evaluation.examples import most_confident, predictions
 from frostline.evaluation.gradcam import gradcam
 from frostline.evaluation.metrics import METRICS
 from frostline.files.atomic import atomic_folder
 from frostline.files.outputs import output_of
 from frostline.files.spreadsheet import csv_text
-from frostline.fingerprint import fingerprint
-from frostline.plots.evaluation import reliability_figure, threshold_figure
-from frostline.plots.gallery import gallery_figure, heat_figure
-from frostline.plots.study import confusion_figure
+from frostline.plots.evaluation import confusion_figure, reliability_figure, threshold_figure
+from frostline.plots.gallery import captions, gallery_figure, heat_figure
+from frostline.provenance import fingerprint
 from frostline.records.train_record import TrainRecord
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
 from frostline.registry.package import open_unregistered

@@ -17,8 +17,8 @@ from frostline.config.load import load_config
 from frostline.config.schema import Config, SearchConfig
 from frostline.data.packed import read_packed
 from frostline.files.atomic import atomic_folder
-from frostline.fingerprint import fingerprint
 from frostline.plots.study import study_figures
+from frostline.provenance import fingerprint
 from frostline.records.profile import CellProfile, Profile
 from frostline.records.train_record import (
     Best,

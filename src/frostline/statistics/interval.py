@@ -1,14 +1,12 @@
 """A measured value and how sure it is."""
 
-from pydantic import BaseModel, ConfigDict
+from frostline.config.frozen import Frozen
 
 __all__ = ["Interval"]
 
 
-class Interval(BaseModel):
+class Interval(Frozen):
     """A value with its 95% interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: float
     low: float

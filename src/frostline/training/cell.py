@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frostline.config.schema import TrainConfig
+from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cell_rows, validation_splits
 
 __all__ = ["Cell", "make_cell"]
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.cache.group import Rowwise
+from frostline.data.arrays import Rows
 from frostline.runtime.devices import accelerators
 
 __all__ = ["Feed", "make_feed"]
 
 _ROWS_AT_ONCE = 256
-Rows = NDArray[np.int64]
 
 
 class Feed(Protocol):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.cache.prefix import padded
+from frostline.data.arrays import Rows
 from frostline.errors import SearchError
 from frostline.runtime.devices import divisible
 from frostline.training.feed import Feed
@@ -15,7 +16,6 @@ from frostline.training.feed import Feed
 __all__ = ["Inputs", "TrainingDiverged", "even_batches", "predict", "steps_per_epoch", "train_epoch"]
 
 _PREDICTED_AT_ONCE = 32
-Rows = NDArray[np.int64]
 
 
 class TrainingDiverged(SearchError):

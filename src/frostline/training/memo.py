@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import frostline
 from frostline.cache.folder import CacheFolder
 from frostline.files.atomic import atomic_file
-from frostline.fingerprint import fingerprint
+from frostline.provenance import fingerprint
 from frostline.runtime.devices import accelerators
 from frostline.runtime.progress import say
 from frostline.text.phrases import counted

@@ -1,14 +1,10 @@
 """What one trial varies, and the guide's names for regions of it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["GUIDE", "TrialSettings", "guide_depth", "strategy_of"]
+from frostline.config.types import Init
 
-Init = Literal["pretrained", "random"]
-
-GUIDE = ("end_of_convnet", "start_of_convnet", "fine_tune", "retrain")
-"""The guide's four strategies, cheapest first."""
+__all__ = ["TrialSettings", "guide_depth", "strategy_of"]
 
 _START_SHARE = 0.75
 """How much of a backbone `start_of_convnet` keeps where no probe has said it: pool4 of VGG16's five."""

@@ -9,6 +9,7 @@ from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.cache.cuts import deepest_cut
 from frostline.cache.prefix import PrefixCache, padded
 from frostline.config.schema import BackboneConfig, TrainConfig
+from frostline.data.arrays import Rows
 from frostline.data.views import VIEW_SETS
 from frostline.runtime.devices import divisible
 from frostline.runtime.precision import resolve_precision
@@ -22,7 +23,6 @@ __all__ = ["Setup"]
 
 _STATISTICS_ROWS = 4096
 _STATISTICS_IMAGES = 256
-Rows = NDArray[np.int64]
 
 
 class Setup:

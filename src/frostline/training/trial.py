@@ -26,7 +26,6 @@ SCORE = "validation_balanced_accuracy"
 STANDARD_ERROR = "validation_standard_error"
 """The metric that says how sure that score is."""
 
-Rows = NDArray[np.int64]
 Metrics = dict[str, float]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
-from frostline.fingerprint import fingerprint
+from frostline.provenance import fingerprint
 
 __all__ = ["ElpvSource"]
 

@@ -11,7 +11,7 @@ from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
 from frostline.files.atomic import atomic_folder
-from frostline.fingerprint import fingerprint
+from frostline.provenance import fingerprint
 from frostline.runtime.project import in_project
 
 __all__ = ["KerasSource"]

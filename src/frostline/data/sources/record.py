@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from frostline.fingerprint import fingerprint
+from frostline.provenance import fingerprint
 from frostline.text.phrases import counted, listed
 from frostline.text.words import encodable
 

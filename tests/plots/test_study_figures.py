@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from frostline.plots.study import confusion_figure, history_figure, trials_figure
+from frostline.plots.study import history_figure, trials_figure
 
 
 def trial(position: int, strategy: str, freeze_depth: int, value: float, state: str = "complete") -> dict[str, object]:
@@ -82,29 +82,3 @@ def test_a_study_without_a_score_has_a_figure_without_marks(make, trials):
     figure = make(trials)
     assert texts(figure) == set()
     assert rendered(figure).size
-
-
-def test_confusion_shows_counts_and_shares_of_the_actual_class():
-    figure = confusion_figure([[3, 1], [0, 0]], ["intact", "cracked"])
-    assert texts(figure) == {"3\n75%", "1\n25%", "0\n0%"}
-    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["intact", "cracked"]
-    assert figure.axes[0].get_ylabel() == "actual"
-
-
-def test_many_classes_are_shaded_without_numbers():
-    figure = confusion_figure(np.eye(40, dtype=int), [f"class {number}" for number in range(40)])
-    assert texts(figure) == set()
-    assert rendered(figure).shape[0] < 2000
-
-
-@pytest.mark.parametrize("count", [2, 3, 20])
-def test_long_names_of_any_script_do_not_squeeze_the_matrix(count):
-    names = [f"{number}漢$العربية$_x\n" + "w" * 240 for number in range(count)]
-    figure = confusion_figure(np.eye(count, dtype=int), names)
-    figure.draw_without_rendering()
-    place = figure.axes[0].get_position()
-    assert min(place.width, place.height) > 0.35
-    assert len({tick.get_text() for tick in figure.axes[0].get_yticklabels()}) == count
-    frame = figure.get_tightbbox()
-    assert frame.x0 >= -0.05
-    assert frame.y0 >= -0.05
