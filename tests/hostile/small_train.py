@@ -95,7 +95,7 @@ def _shrink() -> None:
     import keras
     from matplotlib.figure import Figure
 
-    from frostline.runtime.environment import environment as runtime
+    from frostline.runtime import environment as runtime
     from frostline.stages import train
 
     runtime._BACKENDS = ("numpy",)  # Keras's own, which trains nothing and is there in a second

@@ -15,7 +15,7 @@ import yaml
 from mlflow import MlflowClient
 
 from frostline.commands import predict, promote, summary
-from frostline.runtime.environment import terminal
+from frostline.runtime import terminal
 from frostline.stages import evaluate, prepare, preprocess, profile, register, report, train
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"

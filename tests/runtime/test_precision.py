@@ -2,7 +2,7 @@
 
 import pytest
 
-from frostline.runtime.environment import precision
+from frostline.runtime import precision
 from frostline.runtime.precision import resolve_precision
 
 

@@ -9,7 +9,7 @@ import pytest
 SCRIPT = """
 import sys
 from rich.table import Table
-from frostline.runtime.environment import terminal
+from frostline.runtime import terminal
 from frostline.runtime.progress import say
 terminal.set_up()
 table = Table("class", title=terminal.plain("漢 [red]"))

@@ -29,7 +29,7 @@ from frostline.search.study import (
     open_study,
     run_study,
 )
-from frostline.stores.addresses import sqlite
+from frostline.stores import sqlite
 
 DEPTH = 5
 CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search.model_copy(update={"trials": 9})

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, exc, text
 from frostline.config.schema import StoresConfig
 from frostline.errors import StoreError
 from frostline.runtime.ending import ended
-from frostline.stores.addresses import sqlite
+from frostline.stores import sqlite
 from frostline.stores.sqlite import check, wait_aloud
 from frostline.tracking.runs import Run, Tracker
 

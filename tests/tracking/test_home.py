@@ -10,7 +10,7 @@ import pytest
 
 from frostline.config.schema import StoresConfig
 from frostline.errors import StoreError
-from frostline.stores.addresses import sqlite
+from frostline.stores import sqlite
 from frostline.tracking.home import bring_home
 from frostline.tracking.runs import Tracker
 
