@@ -52,7 +52,7 @@ def test_any_terminal_shows_every_name_in_a_straight_table(encoding: str) -> Non
 def test_file_names_are_utf_8_where_python_takes_them_for_ascii(tmp_path) -> None:
     script = tmp_path / "names.py"
     script.write_text(
-        "import os, sys\nfrom frostline import terminal\nterminal.set_up()\n"
+        "import os, sys\nfrom frostline.runtime import terminal\nterminal.set_up()\n"
         "print(sys.getfilesystemencoding(), sys.argv[1:], sorted(os.listdir('pictures')))"
     )
     (tmp_path / "pictures" / "ü 漢").mkdir(parents=True)
