@@ -15,6 +15,7 @@ import requests
 
 from frostline.config.schema import StoresConfig
 from frostline.tracking.runs import Tracker
+from frostline.tracking.studies import StudyRuns
 
 WAIT = 60
 
@@ -27,20 +28,21 @@ def store(tmp_path_factory) -> tuple[Tracker, dict[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         tracker = Tracker.open(stores, "cells")
-    parent = tracker.study_run("cells-small-vgg16", "f" * 64, 3, {"regime": "small-different"})
-    ids = {"parent": parent.id, "experiment": tracker.experiment_id}
-    for number, (strategy, depth) in enumerate([("start_of_convnet", 4), ("end_of_convnet", 5), ("fine_tune", 0)]):
-        trial = tracker.trial_run(parent, number + 1, f"{number + 1:02d} {strategy}", {"strategy": strategy})
-        trial.log_params({"strategy": strategy, "freeze_depth": depth, "keep": 5})
-        trial.log_metrics({"score": 0.7 + 0.05 * number, "best_epoch": 1})
-        trial.log_history([{"train_loss": 0.5, "validation_loss": 0.6}])
-        trial.end()
-        ids[strategy] = trial.id
-    parent.end()
+    ids = {"experiment": tracker.experiment_id}
+    opened = StudyRuns.open(tracker, "cells-small-vgg16", "f" * 64, 3, {"regime": "small-different"})
+    with opened as runs:
+        for number, (strategy, depth) in enumerate([("start_of_convnet", 4), ("end_of_convnet", 5), ("fine_tune", 0)]):
+            trial = runs.start_trial(number + 1, strategy)
+            trial.log_params({"strategy": strategy, "freeze_depth": depth, "keep": 5})
+            trial.log_metrics({"score": 0.7 + 0.05 * number, "best_epoch": 1})
+            trial.log_history([{"train_loss": 0.5, "validation_loss": 0.6}])
+            trial.end()
+            ids[strategy] = trial.id
+    ids["parent"] = runs.parent.id
     name = "frostline-cells"
     tracker.client.create_registered_model(name)
     for _ in range(2):
-        version = tracker.client.create_model_version(name, f"{folder}/model", parent.id)
+        version = tracker.client.create_model_version(name, f"{folder}/model", ids["parent"])
     tracker.client.set_registered_model_alias(name, "previous", "1")
     tracker.client.set_registered_model_alias(name, "champion", version.version)
     return tracker, ids

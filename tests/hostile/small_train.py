@@ -68,7 +68,7 @@ class SmallTrainer:
         )
         self.setup = SimpleNamespace(precision="float32")
 
-    def epochs(self, _keep: int, _thaw: int) -> int:
+    def epochs(self, _keep: int, _freeze_depth: int) -> int:
         return 2
 
     def validate(self, settings, _seed: int, watcher):
@@ -95,19 +95,19 @@ def _shrink() -> None:
     import keras
     from matplotlib.figure import Figure
 
-    from frostline.runtime import environment as runtime
-    from frostline.stages import train
+    from frostline.runtime import environment
+    from frostline.search import driver, outcome, plan
 
-    runtime._BACKENDS = ("numpy",)  # Keras's own, which trains nothing and is there in a second
+    environment._BACKENDS = ("numpy",)  # Keras's own, which trains nothing and is there in a second
     keras.utils.set_random_seed = lambda _: None  # which imports TensorFlow
-    train.Setup = lambda cell, *_: cell
-    train.Memo = lambda *_: None
-    train.Trainer = lambda cell, _: SmallTrainer(cell)
-    train._fill_cache = lambda *_: None
-    train.distribute = lambda: 1
-    train.soften = lambda *_: None
-    train.digest = lambda model: model.text
-    train.study_figures = lambda *_: {"trials.png": Figure((1, 1))}
+    plan.Setup = lambda cell, *_: cell
+    plan.Memo = lambda *_: None
+    plan.Trainer = lambda cell, _: SmallTrainer(cell)
+    plan.StudyPlan.fill_cache = lambda *_: None
+    driver.distribute = lambda: 1
+    outcome.soften = lambda *_: None
+    outcome.digest = lambda model: model.text
+    outcome.study_figures = lambda *_: {"trials.png": Figure((1, 1))}
 
 
 class Killer:
@@ -143,18 +143,22 @@ def _run(step: str, time: int, number: int) -> None:
 
     from frostline.cli import main
     from frostline.files import atomic
+    from frostline.records.train_record import TrainRecord
     from frostline.search import study
-    from frostline.stages import train
-    from frostline.tracking.runs import Run, Tracker
+    from frostline.search.plan import StudyPlan
+    from frostline.tracking import studies
+    from frostline.tracking.runs import Run
 
     killer = Killer(step, time, number)
-    killer.watch(study, "_create", "_free_positions")
+    killer.watch(study, "_create", "_free_numbers")
     killer.watch(RDBStorage, "_create_new_trial", "set_trial_intermediate_value", "set_trial_state_values")
     killer.watch(_optimize, "_tell_with_warning")
-    killer.watch(Tracker, "study_run", "trial_run", "log_winner", "_move_trials")
+    killer.watch(studies, "_begin", "_move_trials")
+    killer.watch(studies.StudyRuns, "start_trial", "log_winner")
+    killer.watch(StudyPlan, "fill_cache")
     killer.watch(Run, "log_params", "log_metrics", "log_history", "log_input", "log_table", "set_tags", "end")
     killer.watch(SmallTrainer, "refit")
-    killer.watch(train.TrainRecord, "write")
+    killer.watch(TrainRecord, "write")
     killer.watch(Path, "rename")
     killer.watch(atomic, "_clear")
     sys.argv = COMMAND

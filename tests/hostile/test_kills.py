@@ -1,4 +1,4 @@
-"""The stage `train` killed at every step of its order, and repeated: each position once, a run each, models whole.
+"""The stage `train` killed at every step of its order, and repeated: each trial once, a run each, models whole.
 
 The networks are small (see small_train); Optuna, MLflow, SQLite, signals and files are real.
 """
@@ -22,17 +22,24 @@ from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 from small_train import LOG, NAME, TRIALS, make_project, set_seed
 
-from frostline.search.study import POSITION, REASON
+from frostline.search.study import NUMBER, REASON
 
 Train = Callable[..., int]
 
 STORMS = {
     "before the first trial": [
-        *("after _create", "after _free_positions", "before study_run", "after study_run"),
-        *("after _create_new_trial", "before trial_run"),
+        *(
+            "after _create",
+            "after _free_numbers",
+            "before _begin",
+            "after _begin",
+            "before fill_cache",
+            "after fill_cache",
+        ),
+        *("after _create_new_trial", "before start_trial"),
     ],
     "in a trial": [
-        *("after trial_run", "after log_params", "before set_trial_intermediate_value"),
+        *("after start_trial", "after log_params", "before set_trial_intermediate_value"),
         *("after set_trial_intermediate_value", "before set_trial_state_values", "after set_trial_state_values"),
     ],
     "at the end of a trial": [
@@ -49,7 +56,7 @@ STORMS = {
         "SIGINT after log_params",
         "after _create_new_trial",
         "SIGTERM after end",
-        "after trial_run",
+        "after start_trial",
     ],
 }
 BETWEEN = ("after rename", "before rename 3")
@@ -113,7 +120,7 @@ def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(
     assert train(folder) == 0, (folder / LOG).read_text()
 
     trials = trials_that_count(folder)
-    assert [trial.user_attrs[POSITION] for trial in trials] == list(range(TRIALS))
+    assert [trial.user_attrs[NUMBER] for trial in trials] == list(range(1, TRIALS + 1))
     assert [(each.params, each.value, each.state) for each in trials] == [
         (each.params, each.value, each.state) for each in untouched
     ]
@@ -124,7 +131,6 @@ def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(
     for run in children:
         trial = trials[int(run.data.tags["trial"]) - 1]
         assert run.info.status == ended.get(trial.state, "FINISHED")
-        assert run.data.tags["optuna_trial"] == str(trial.number)
         assert run.data.params["keep"] == str(trial.params["keep"])
     new = model(folder)
     assert new["run_id"] == parents[0].info.run_id
@@ -192,7 +198,7 @@ def trials_that_count(folder: Path) -> list[FrozenTrial]:
     study = optuna.load_study(study_name=optuna.get_all_study_names(storage)[-1], storage=storage)
     done = [trial for trial in study.trials if trial.state != TrialState.FAIL or REASON in trial.user_attrs]
     assert all(trial.state.is_finished() for trial in done)
-    return sorted(done, key=lambda trial: trial.user_attrs[POSITION])
+    return sorted(done, key=lambda trial: trial.user_attrs[NUMBER])
 
 
 def runs(folder: Path) -> tuple[list, list]:

@@ -127,7 +127,7 @@ def nothing(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        Tracker.open(STORES, "cells").study_run("study", "s", 1, {}).end()
+        Tracker.open(STORES, "cells").start("study", {}).end()
     return folder
 
 

@@ -36,7 +36,7 @@ def register(stores, tmp_path, limits, make_network, make_record, monkeypatch):
         tracker = Tracker.open(stores, dataset)
         folder = tmp_path / f"{dataset}-{seed}"
         model = make_network(folder, seed)
-        study = tracker.study_run("study", f"{dataset}-{seed}", 1, {})
+        study = tracker.start("study", {})
         record = make_record(model, study.id, dataset=dataset)
         return tracker, record, folder, register_challenger(tracker, record, folder, limits)
 

@@ -67,7 +67,7 @@ def registry(stores, tmp_path, limits, make_record, held_out, monkeypatch):
             head.set_weights([kernel, bias])
             network.save(folder / "model.keras")
             write_training_images(folder, trained_on)
-            study = tracker.study_run(folder.name, f"{folder}", 1, {})
+            study = tracker.start(folder.name, {})
             record = make_record(f"{folder}", study.id, dataset=self.dataset, classes=classes)
             return register_challenger(tracker, record, folder, limits), study.id
 

@@ -51,7 +51,7 @@ def trained(project, tracker, make_network, make_record):
 
     def train(size: str, backbone: str, score: float, seed: int, run_id: str | None = None, guided: int | None = None):
         folder = project / "models" / f"solar_cells-{size}-{backbone}"
-        study = run_id or tracker.study_run(folder.name, f"{folder}-{seed}", 1, {}).id
+        study = run_id or tracker.start(folder.name, {}).id
         record = make_record(
             make_network(folder, seed),
             study,

@@ -1,6 +1,5 @@
 """The objective on a real cell: what Optuna is told, when trials end early, what MLflow keeps."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -16,6 +15,7 @@ from frostline.search.space import guide_settings
 from frostline.search.study import open_study, run_study
 from frostline.search.trials import trial_table
 from frostline.tracking.runs import Tracker
+from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
@@ -25,7 +25,7 @@ SEARCH = COMMITTED.search.model_copy(update={"trials": 2, "startup_trials": 1, "
 
 
 @pytest.fixture
-def search(packed_cells, tmp_path):
+def search(packed_cells, tmp_path, capsys):
     """`search(folds_up_to, first, epochs)`: trials of the settings `first` over 60 cells at 32 pixels."""
 
     def run(folds_up_to, first, epochs=6):
@@ -44,10 +44,13 @@ def search(packed_cells, tmp_path):
             cache_gigabytes=1,
         )
         tracker = Tracker.open(stores, "cells")
-        said: list[str] = []
-        objective = Objective(trainer, SEARCH, tracker, tracker.study_run("s", "f", 3, {}), {}, 20, said.append)
-        with open_study(stores.studies, "study", SEARCH, len(cell.folds)) as study:
-            run_study(study, objective, SEARCH, first, 20)
+        capsys.readouterr()
+        with (
+            open_study(stores.studies, "study", SEARCH, len(cell.folds)) as study,
+            StudyRuns.open(tracker, "s", "f", 3, {}) as runs,
+        ):
+            run_study(study, Objective(trainer, SEARCH, runs, 20), SEARCH, first, 20)
+        said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Trial ")]
         runs = tracker.client.search_runs([tracker.experiment_id])
         return study, said, [each for each in runs if each.data.tags.get("mlflow.parentRunId")]
 
@@ -55,8 +58,8 @@ def search(packed_cells, tmp_path):
 
 
 # The classes are dark and light cells, which the first block shows; the other rate wrecks a pretrained network.
-GOOD = replace(guide_settings("start_of_convnet", SEARCH, 5), keep=1)
-HOPELESS = replace(guide_settings("fine_tune", SEARCH, 5), backbone_learning_rate=1e-3)
+GOOD = guide_settings("start_of_convnet", SEARCH, 5).model_copy(update={"keep": 1})
+HOPELESS = guide_settings("fine_tune", SEARCH, 5).model_copy(update={"backbone_learning_rate": 1e-3})
 
 
 def test_folds_are_compared_image_by_image_and_a_hopeless_trial_ends_after_one(search):

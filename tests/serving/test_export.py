@@ -25,7 +25,7 @@ def champion(stores, tmp_path, limits, make_network, make_record, monkeypatch):
     dataset = tmp_path.name
     tracker = Tracker.open(stores, dataset)
     model = make_network(tmp_path / "model", 5)
-    record = make_record(model, tracker.study_run("study", dataset, 1, {}).id, dataset=dataset)
+    record = make_record(model, tracker.start("study", {}).id, dataset=dataset)
     version = register_challenger(tracker, record, tmp_path / "model", limits)
     tracker.client.set_registered_model_alias(version.name, "champion", version.version)
     return load_champion(tracker, dataset)

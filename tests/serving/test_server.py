@@ -32,7 +32,7 @@ def champion(stores, tmp_path_factory, limits, make_network, make_record):
     folder = tmp_path_factory.mktemp("served")
     tracker = Tracker.open(stores, "served_http")
     model = make_network(folder, 7)
-    record = make_record(model, tracker.study_run("study", "served_http", 1, {}).id, dataset="served_http")
+    record = make_record(model, tracker.start("study", {}).id, dataset="served_http")
     version = register_challenger(tracker, record, folder, limits)
     tracker.client.set_registered_model_alias(version.name, "champion", version.version)
     return load_champion(tracker, "served_http")

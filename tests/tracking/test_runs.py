@@ -98,55 +98,6 @@ def test_a_stage_run_ends_as_its_block_does(tracker):
     assert stored(tracker, wrong).info.status == "FAILED"
 
 
-def test_a_killed_study_resumes_in_its_parent_run(tracker):
-    parent = tracker.study_run("study", "a" * 64, 12, {"git_commit": "old"})
-    done = tracker.trial_run(parent, 1, "trial 1", {"strategy": "retrain"})
-    done.end()
-    interrupted = tracker.trial_run(parent, 2, "trial 2", {})
-    parent.end("FAILED")
-
-    resumed = tracker.study_run("study", "a" * 64, 12, {"git_commit": "new"})
-
-    assert resumed.id == parent.id
-    assert stored(tracker, resumed).info.status == "RUNNING"
-    assert stored(tracker, resumed).data.tags["git_commit"] == "new"
-    assert stored(tracker, interrupted).info.status == "KILLED"
-    assert stored(tracker, done).info.status == "FINISHED"
-    assert stored(tracker, done).data.tags["mlflow.parentRunId"] == parent.id
-    assert tracker.study_run("study", "b" * 64, 12, {}).id != parent.id
-
-
-def test_a_trial_that_is_run_again_has_one_run(tracker):
-    parent = tracker.study_run("study", "e" * 64, 12, {})
-    for _ in range(2):
-        tracker.trial_run(parent, 1, "01 retrain", {"strategy": "retrain"}).end()
-    kept = tracker.trial_run(parent, 1, "01 retrain", {"strategy": "retrain"})
-    other = tracker.trial_run(parent, 11, "11 retrain", {})
-    children = tracker.client.search_runs([tracker.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.id}'")
-    assert {run.info.run_id for run in children} == {kept.id, other.id}
-
-
-def test_a_replacement_that_was_killed_is_finished_by_the_next_command(tracker, monkeypatch):
-    first = tracker.study_run("cells-small", "half replaced", 3, {})
-    trial = tracker.trial_run(first, 1, "trial 1", {})
-    tracker.log_winner(first, {"keep": 4}, {})
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "end", _interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            tracker.log_winner(first, {"keep": 5}, {})
-    again = tracker.study_run("cells-small", "half replaced", 3, {})
-    assert again != first
-    assert tracker.log_winner(again, {"keep": 5}, {}) == again
-    old = stored(tracker, first)
-    assert (old.info.status, old.data.tags["replaced_by"]) == ("FINISHED", again.id)
-    assert "frostline.study" not in old.data.tags
-    assert stored(tracker, trial).data.tags["mlflow.parentRunId"] == again.id
-
-
-def _interrupted(*_):
-    raise KeyboardInterrupt
-
-
 def test_what_a_killed_process_left_running_is_ended_by_the_next_command_and_a_living_ones_is_not(tracker, store):
     code = f"""
 import os
@@ -235,41 +186,6 @@ def test_tracking_does_not_import_a_deep_learning_framework():
     code = "import frostline.tracking.runs, frostline.tracking.lineage, sys; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"keras", "tensorflow", "jax", "torch"} & set(modules)
-
-
-def test_a_study_with_more_trials_gets_a_new_parent_that_takes_over_its_trials(tracker):
-    parent = tracker.study_run("study", "d" * 64, 2, {})
-    trial = tracker.trial_run(parent, 1, "trial 01", {})
-    trial.end()
-    parent.log_params({"keep": 4})
-    parent.end()
-    longer = tracker.study_run("study", "d" * 64, 3, {})
-    longer.log_params({"keep": 5})
-    assert longer.id != parent.id
-    assert tracker.client.get_run(trial.id).data.tags["mlflow.parentRunId"] == longer.id
-    assert tracker.study_run("study", "d" * 64, 3, {}).id == longer.id
-
-
-def test_a_study_with_another_winner_gets_a_new_parent_and_the_old_one_keeps_its_own(tracker):
-    tags = {"regime": "small-similar"}
-    first = tracker.study_run("cells-small", "another winner", 3, tags)
-    trial = tracker.trial_run(first, 1, "trial 1", {})
-    trial.end()
-    assert tracker.log_winner(first, {"keep": 4}, tags) == first
-    first.set_tags({"state": "complete"})
-    first.end()
-    again = tracker.study_run("cells-small", "another winner", 3, tags)
-    assert again == first
-    assert tracker.log_winner(again, {"keep": 4, "thaw": 0}, tags) == first
-    other = tracker.log_winner(again, {"keep": 5, "thaw": 0}, tags)
-    old, new = stored(tracker, first), stored(tracker, other)
-    assert (old.data.params, old.info.status) == ({"keep": "4", "thaw": "0"}, "FINISHED")
-    assert old.data.tags["replaced_by"] == other.id
-    assert (new.data.params, new.info.status) == ({"keep": "5", "thaw": "0"}, "RUNNING")
-    assert (new.info.run_name, new.data.tags["regime"]) == ("cells-small", "small-similar")
-    assert "state" not in new.data.tags
-    assert stored(tracker, trial).data.tags["mlflow.parentRunId"] == other.id
-    assert tracker.study_run("cells-small", "another winner", 3, {}) == other
 
 
 def test_a_table_of_more_columns_than_mlflow_lists_is_an_input_all_the_same(tracker):

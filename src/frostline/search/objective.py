@@ -1,17 +1,16 @@
 """The objective: one trial, trained, scored, reported to Optuna and logged to MLflow."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 
 from frostline.config.schema import SearchConfig
+from frostline.runtime.progress import say
 from frostline.search.space import suggest
-from frostline.search.study import POSITION, STANDARD_ERROR, TrialFailed, seed_at
-from frostline.tracking.runs import Run, Tracker
+from frostline.search.study import NUMBER, STANDARD_ERROR, TrialFailed, seed_of
+from frostline.tracking.studies import StudyRuns
 from frostline.training.fit import TrainingDiverged
 from frostline.training.settings import TrialSettings, strategy_of
 from frostline.training.trial import SCORE, Trainer, Validation, best_epoch
@@ -22,44 +21,28 @@ __all__ = ["Objective"]
 class Objective:
     """Called by Optuna once a trial: gives the best epoch's balanced accuracy on the validation images, in [0, 1].
 
-    Every trial's run carries `tags`; `announce(line)` is told how each trial ended.
+    Every trial is logged to a run of its own among `runs`.
     """
 
-    def __init__(
-        self,
-        trainer: Trainer,
-        config: SearchConfig,
-        tracker: Tracker,
-        parent: Run,
-        tags: Mapping[str, str],
-        seed: int,
-        announce: Callable[[str], None],
-    ) -> None:
+    def __init__(self, trainer: Trainer, config: SearchConfig, runs: StudyRuns, seed: int) -> None:
         self._trainer = trainer
         self._config = config
-        self._tracker = tracker
-        self._parent = parent
-        self._tags = tags
+        self._runs = runs
         self._seed = seed
-        self._announce = announce
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
         depth = self._trainer.backbone.depth
         settings = suggest(trial, self._config, depth)
-        position = trial.user_attrs[POSITION]
-        strategy = strategy_of(settings.init, settings.keep, settings.thaw, depth)
-        parameters = asdict(settings) | {"freeze_depth": settings.freeze_depth, "strategy": strategy}
+        number = trial.user_attrs[NUMBER]
+        strategy = strategy_of(settings, depth)
+        parameters = settings.model_dump() | {"strategy": strategy}
         for name, value in parameters.items():
             trial.set_user_attr(name, value)
-        label = f"{position + 1}/{self._config.trials} {strategy} keep={settings.keep} thaw={settings.thaw}"
-        run = self._tracker.trial_run(
-            self._parent,
-            position + 1,
-            f"{position + 1:02d} {strategy}",
-            {**self._tags, "strategy": strategy, "optuna_trial": str(trial.number)},
-        )
-        epochs = self._trainer.epochs(settings.keep, settings.thaw)
+        depths = f"keep={settings.keep} freeze_depth={settings.freeze_depth}"
+        label = f"{number}/{self._config.trials} {strategy} {depths}"
+        run = self._runs.start_trial(number, strategy)
+        epochs = self._trainer.epochs(settings.keep, settings.freeze_depth)
         run.log_params(parameters | {"max_epochs": epochs})
         watcher = _Reporter(trial, epochs, len(self._trainer.cell.validation_rows), may_prune=settings.thaw > 0)
         history = watcher.history
@@ -74,10 +57,10 @@ class Objective:
             run.set_tags({"state": state} | ({"reason": note} if note else {}))
             run.end(status)
             outcome = f"{score:.3f} at epoch {epochs}" if score is not None else "no score"
-            self._announce(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
+            say(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
 
         try:
-            validation = self._validate(settings, position, watcher)
+            validation = self._validate(settings, number, watcher)
         except optuna.TrialPruned as pruned:
             epoch = best_epoch(history)
             conclude("pruned", "FINISHED", str(pruned), history[epoch - 1][SCORE], epoch)
@@ -94,9 +77,9 @@ class Objective:
         conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 
-    def _validate(self, settings: TrialSettings, position: int, watcher: "_Reporter") -> Validation:
+    def _validate(self, settings: TrialSettings, number: int, watcher: "_Reporter") -> Validation:
         try:
-            return self._trainer.validate(settings, seed_at(self._seed, position), watcher)
+            return self._trainer.validate(settings, seed_of(self._seed, number), watcher)
         except TrainingDiverged as error:
             raise TrialFailed(str(error)) from error
         except Exception as error:

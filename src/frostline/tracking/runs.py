@@ -25,13 +25,11 @@ from frostline.tracking.keys import PARAM_LENGTH, SCHEMA_LENGTH, TAG_LENGTH, sto
 from frostline.tracking.lineage import user
 from frostline.tracking.store import Store, or_none
 
-__all__ = ["Run", "Tracker"]
+__all__ = ["PROCESS", "Run", "Tracker", "this_process"]
 
-_STUDY = "frostline.study"
-_TRIALS = "frostline.trials"
-_TRIAL = "trial"
-_PARENT = "mlflow.parentRunId"
-_PROCESS = "frostline.process"
+PROCESS = "frostline.process"
+"""The tag that says which process of which machine has the run."""
+
 _TABLES = "mlflow.loggedArtifacts"
 
 
@@ -41,6 +39,10 @@ class Run:
 
     id: str
     client: Any
+
+    def read(self) -> Any:
+        """What MLflow has of the run, as its own entity."""
+        return self.client.get_run(self.id)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log parameters. MLflow keeps a parameter's first value for good and raises on another."""
@@ -53,7 +55,7 @@ class Run:
 
     def log_history(self, history: Sequence[Mapping[str, float]]) -> None:
         """Log one set of metrics per epoch; the first is step 1. A history that was logged before is left as it is."""
-        if not history or set(history[0]) <= set(self.client.get_run(self.id).data.metrics):
+        if not history or set(history[0]) <= set(self.read().data.metrics):
             return
         metrics = [metric for step, row in enumerate(history, start=1) for metric in _metrics(row, step)]
         self.client.log_batch(self.id, metrics=metrics)
@@ -73,7 +75,7 @@ class Run:
         """
         file = f"{name}.json"
         self.client.log_text(self.id, frame.to_json(orient="split", index=False), file)
-        tables = json.loads(self.client.get_run(self.id).data.tags.get(_TABLES, "[]"))
+        tables = json.loads(self.read().data.tags.get(_TABLES, "[]"))
         if all(table["path"] != file for table in tables):
             self.set_tags({_TABLES: json.dumps([*tables, {"path": file, "type": "table"}])})
 
@@ -105,6 +107,10 @@ class Run:
         """Set tags; an earlier value is replaced."""
         self.client.log_batch(self.id, tags=[RunTag(key, stored(value, TAG_LENGTH)) for key, value in tags.items()])
 
+    def resume(self) -> None:
+        """Let the run be running again."""
+        self.client.update_run(self.id, status="RUNNING")
+
     def end(self, status: str = "FINISHED") -> None:
         """End the run: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(self.id, status)
@@ -132,62 +138,14 @@ class Tracker:
     @contextmanager
     def stage_run(self, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
         """A run for the length of the block: FINISHED after it; see `Run.fail` for what the block raises."""
-        self._end_those_of_the_dead()
-        run = self._create(name, tags)
+        self.end_those_of_the_dead()
+        run = self.start(name, tags)
         try:
             yield run
         except BaseException as error:
             run.fail(error)
             raise
         run.end()
-
-    def study_run(self, name: str, fingerprint: str, trials: int, tags: Mapping[str, str]) -> Run:
-        """The parent run of the study with this fingerprint, running: the earlier one if it was killed or is redone.
-
-        A study whose number of `trials` was changed gets a new parent, which takes over its trials: the winner may
-        differ, and MLflow never changes a parameter that was logged. Trials that a killed process left running are set
-        to KILLED, so two processes must not share a study.
-        """
-        self._end_those_of_the_dead()
-        found = self._search(f"tags.`{_STUDY}` = '{fingerprint}'")
-        same = [run for run in found if self.client.get_run(run).data.tags.get(_TRIALS) == str(trials)]
-        if same:
-            run, *replaced = [Run(each, self.client) for each in same]  # the latest comes first
-            for each in replaced:  # killed while it replaced them
-                self._replace(each, run)
-            self.client.update_run(run.id, status="RUNNING")
-            run.set_tags({_PROCESS: _process()} | dict(tags))
-        else:
-            run = self._create(name, {_STUDY: fingerprint, _TRIALS: str(trials)} | dict(tags))
-        for other in set(found) - {run.id}:
-            self._move_trials(other, run)
-        for child in self._search(f"tags.`{_PARENT}` = '{run.id}' and attributes.status = 'RUNNING'"):
-            Run(child, self.client).end("KILLED")
-        return run
-
-    def log_winner(self, parent: Run, params: Mapping[str, object], tags: Mapping[str, str]) -> Run:
-        """Log the winner's `params` to a study's run, or to a new one in its place, with `tags`; and return that.
-
-        The same study has another winner where its database was lost or it ran on other hardware, and MLflow never
-        changes a parameter that was logged. The run that is replaced keeps what it has, loses its trials, and ends.
-        """
-        known = self.client.get_run(parent.id)
-        run = parent
-        if any(known.data.params.get(key, str(value)) != str(value) for key, value in params.items()):
-            study = {key: known.data.tags[key] for key in (_STUDY, _TRIALS)}
-            run = self._create(known.info.run_name, study | dict(tags))
-            self._replace(parent, run)
-        run.log_params(params)
-        return run
-
-    def trial_run(self, parent: Run, trial: int, name: str, tags: Mapping[str, str]) -> Run:
-        """A child run of `parent` for the study's trial number `trial`; the caller ends it.
-
-        What an earlier attempt at the same trial left goes to MLflow's deleted runs: a trial has one run.
-        """
-        for other in self._search(f"tags.`{_PARENT}` = '{parent.id}' and tags.{_TRIAL} = '{trial}'"):
-            self.client.delete_run(other)
-        return self._create(name, {_PARENT: parent.id, _TRIAL: str(trial)} | dict(tags))
 
     def find_run(self, run_id: str) -> Run | None:
         """The run with this id, or None where the store has none, or it was deleted.
@@ -197,36 +155,28 @@ class Tracker:
         found = or_none(self.client.get_run, run_id)
         return Run(run_id, self.client) if found and found.info.lifecycle_stage == "active" else None
 
-    def _create(self, name: str, tags: Mapping[str, str]) -> Run:
+    def start(self, name: str, tags: Mapping[str, str]) -> Run:
+        """A new run of this process; the caller ends it."""
         origin = {"mlflow.user": user(), "mlflow.source.name": "frostline", "mlflow.source.type": "LOCAL"}
-        origin[_PROCESS] = _process()
+        origin[PROCESS] = this_process()
         known = {key: stored(value, TAG_LENGTH) for key, value in (origin | dict(tags)).items()}
         run = self.client.create_run(self.experiment_id, tags=known, run_name=name)
         return Run(run.info.run_id, self.client)
 
-    def _end_those_of_the_dead(self) -> None:
+    def end_those_of_the_dead(self) -> None:
         """Set to KILLED what processes of this machine left running that are gone."""
         for run in self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'"):
-            host, _, process = run.data.tags.get(_PROCESS, "").rpartition(" ")
+            host, _, process = run.data.tags.get(PROCESS, "").rpartition(" ")
             if host == platform.node() and not psutil.pid_exists(int(process)):
                 Run(run.info.run_id, self.client).end("KILLED")
 
-    def _replace(self, old: Run, new: Run) -> None:
-        """Let `new` be the study's run. Repeated after a kill it does what is left to do: `old` is let go last."""
-        self._move_trials(old.id, new)
-        old.set_tags({"replaced_by": new.id})
-        old.end()
-        self.client.delete_tag(old.id, _STUDY)
-
-    def _move_trials(self, old: str, new: Run) -> None:
-        for child in self._search(f"tags.`{_PARENT}` = '{old}'"):
-            Run(child, self.client).set_tags({_PARENT: new.id})
-
-    def _search(self, query: str) -> list[str]:
+    def search(self, query: str) -> list[str]:
+        """The ids of the experiment's runs that MLflow finds for `query`, the latest first."""
         return [run.info.run_id for run in self.client.search_runs([self.experiment_id], query)]
 
 
-def _process() -> str:
+def this_process() -> str:
+    """What the tag PROCESS says of this process."""
     return f"{platform.node()} {os.getpid()}"
 
 

@@ -1,0 +1,48 @@
+"""Train one cell: search it, refit the winner, and leave both in MLflow and in a folder.
+
+One process owns a study. The lock of the study is outermost: whatever a second process could spoil lies inside it. Then
+come the runs, the search, the winner's parameters, the refit, the files, and the ends of the runs. A process that is
+killed at any point leaves what the same command resumes.
+"""
+
+from pathlib import Path
+
+from frostline.config.schema import Config
+from frostline.runtime.devices import distribute
+from frostline.search.logbook import log_study
+from frostline.search.objective import Objective
+from frostline.search.outcome import Outcome
+from frostline.search.plan import CellInputs, StudyPlan
+from frostline.search.study import finished_trials, open_study, run_study
+from frostline.tracking.runs import Tracker
+from frostline.tracking.studies import StudyRuns
+
+__all__ = ["train_cell"]
+
+
+def train_cell(inputs: CellInputs, config: Config, folder: Path) -> None:
+    """Search the cell, or go on with a search that was interrupted, and write the model of its winner to `folder`.
+
+    Raises SearchError if another process has the study, or if none of its trials is complete.
+    """
+    import keras
+
+    keras.utils.set_random_seed(config.seed)
+    distribute()
+    plan = StudyPlan.make(inputs, config)
+    plan.announce()
+    search = config.search
+    with (
+        open_study(config.stores.studies, plan.study_name, search, len(plan.cell.folds)) as study,
+        StudyRuns.open(
+            Tracker.open(config.stores, inputs.dataset), inputs.name, plan.identity, search.trials, plan.tags
+        ) as runs,
+    ):
+        plan.fill_cache(len(finished_trials(study)))
+        run_study(study, Objective(plan.trainer, search, runs, config.seed), search, plan.first, config.seed)
+        outcome = Outcome.of(study, plan)
+        runs.log_winner(outcome.params)
+        refitted = outcome.refit()
+        record = refitted.record(runs.parent.id, runs.experiment_id)
+        refitted.write(folder, record)
+        log_study(runs.parent, outcome, record)

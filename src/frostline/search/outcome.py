@@ -1,0 +1,170 @@
+"""What a study came to: the winner and the guide's best trial, and their networks, trained again on all images."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import optuna
+import pandas as pd
+from matplotlib.figure import Figure
+from optuna.trial import FrozenTrial
+
+from frostline.backbones.weights import digest
+from frostline.files.atomic import atomic_folder
+from frostline.plots.study import study_figures
+from frostline.records.train_record import (
+    Best,
+    Fingerprints,
+    GuideTrial,
+    TrainRecord,
+    TrialCounts,
+    ValidationScore,
+    write_training_images,
+)
+from frostline.runtime.progress import say
+from frostline.search.plan import StudyPlan
+from frostline.search.study import NUMBER, finished_trials, seed_of
+from frostline.search.trials import best_of_first, best_trial, importances, settings_of, trial_table
+from frostline.statistics.temperature import soften
+
+__all__ = ["Outcome", "Refitted"]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A finished study: its winner, the best of the guide's trials that were completed, the trial table, pictures.
+
+    `figures` are by file name.
+    """
+
+    plan: StudyPlan
+    winner: FrozenTrial
+    guide: FrozenTrial | None
+    trials: pd.DataFrame
+    figures: Mapping[str, Figure]
+
+    @classmethod
+    def of(cls, study: optuna.Study, plan: StudyPlan) -> Self:
+        """The outcome of `study`. Raises SearchError, with the reasons, if no trial is complete."""
+        finished = finished_trials(study)
+        guide = best_of_first(finished, plan.strategies, plan.inputs.profile.strategies)
+        winner = best_trial(study, guide)
+        trials = trial_table(finished)
+        figures = study_figures(trials, importances(study, plan.config.seed), winner.user_attrs["history"])
+        return cls(plan, winner, guide, trials, figures)
+
+    @property
+    def best(self) -> Best:
+        """The winner as the record of the training has it."""
+        return Best(
+            trial=self.winner.user_attrs[NUMBER],
+            strategy=self.winner.user_attrs["strategy"],
+            settings=settings_of(self.winner),
+            epochs=self.winner.user_attrs["epochs"],
+            temperature=self.winner.user_attrs["temperature"],
+        )
+
+    @property
+    def params(self) -> dict[str, object]:
+        """The winner's parameters, under the names that runs of trials use."""
+        best = self.best
+        epochs = self.plan.trainer.epochs(best.settings.keep, best.settings.freeze_depth)
+        return best.params() | {"max_epochs": epochs}
+
+    @property
+    def guide_trial(self) -> GuideTrial:
+        """What the guide recommended, as the record of the training has it."""
+        profile, trial = self.plan.inputs.profile, self.guide
+        return GuideTrial(
+            regime=profile.regime,
+            recommended=profile.strategies,
+            strategy=trial.user_attrs["strategy"] if trial else None,
+            trial=trial.user_attrs[NUMBER] if trial else None,
+            validation=trial.value if trial else None,
+        )
+
+    def refit(self) -> "Refitted":
+        """The networks of the winner and, where that is another trial, of the guide's best."""
+        started = time.perf_counter()
+        name = self.plan.inputs.name
+        model = _refit(self.plan, self.winner, f"{name}: the winner")
+        other = self.guide if self.guide and self.guide.number != self.winner.number else None
+        guide_model = _refit(self.plan, other, f"{name}: the guide's best") if other else None
+        return Refitted(self, model, guide_model, time.perf_counter() - started)
+
+
+@dataclass(frozen=True, eq=False)
+class Refitted:
+    """The Keras networks of an outcome, from raw images to probabilities, and the seconds that they took to train.
+
+    `guide_model`, what following the guide would have given, is None where no trial of the guide's was completed, or
+    where it is the winner.
+    """
+
+    outcome: Outcome
+    model: Any
+    guide_model: Any | None
+    seconds: float
+
+    def record(self, run_id: str, experiment_id: str) -> TrainRecord:
+        """What the stages after `train` need to know, with the MLflow run that holds the study."""
+        outcome, plan = self.outcome, self.outcome.plan
+        inputs, packed = plan.inputs, plan.inputs.packed
+        states = list(outcome.trials["state"])
+        return TrainRecord(
+            dataset=inputs.dataset,
+            size=inputs.size,
+            per_class=inputs.per_class,
+            images=len(plan.cell.all_rows),
+            backbone=inputs.backbone,
+            image_size=packed.image_size,
+            resize=packed.resize,
+            classes=packed.classes,
+            levels=packed.levels,
+            best=outcome.best,
+            guide=outcome.guide_trial,
+            validation=ValidationScore(balanced_accuracy=outcome.winner.values[0], scheme=plan.cell.scheme),
+            trials=TrialCounts(**{state: states.count(state) for state in TrialCounts.model_fields}),
+            seconds=float(outcome.trials["seconds"].sum()) + self.seconds,
+            run_id=run_id,
+            experiment_id=experiment_id,
+            study_name=plan.study_name,
+            fingerprints=Fingerprints(
+                data=packed.fingerprint,
+                weights=plan.trainer.backbone.weights.sha256,
+                study=plan.identity,
+                model=digest(self.model),
+            ),
+        )
+
+    def write(self, place: Path, record: TrainRecord) -> None:
+        """Write the folder `place` as a whole: networks, pictures, study.json (every trial), train.json.
+
+        training_images.txt lists the pictures that the networks were trained on.
+        """
+        cell = self.outcome.plan.cell
+        with atomic_folder(place) as folder:
+            self.model.save(folder / "model.keras")
+            if self.guide_model:
+                self.guide_model.save(folder / "guide.keras")
+            write_training_images(folder, cell.packed.index["sha256"].iloc[cell.all_rows])
+            for picture, figure in self.outcome.figures.items():
+                figure.savefig(folder / picture)
+            rows = self.outcome.trials.to_dict("records")
+            (folder / "study.json").write_text(json.dumps(rows, indent=2, default=str))
+            record.write(folder)
+
+
+def _refit(plan: StudyPlan, trial: FrozenTrial, what: str) -> Any:
+    """The network of one trial, trained on all images of the cell for the epochs that served it best.
+
+    Its probabilities are calibrated on the images that validated the trial.
+    """
+    epochs, number = trial.user_attrs["epochs"], trial.user_attrs[NUMBER]
+    say(f"{what}, trial {number}, is refitted on all {len(plan.cell.all_rows)} images; epochs: {epochs}.")
+    network = plan.trainer.refit(settings_of(trial), epochs, seed_of(plan.config.seed, number))
+    soften(network, trial.user_attrs["temperature"])
+    return network

@@ -1,0 +1,143 @@
+"""What a study of one cell will do, decided before it begins: cell, networks, first trials, and its identity."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from frostline.cache.prefix import PrefixCache
+from frostline.config.schema import Config
+from frostline.config.types import StrategyName
+from frostline.data.packed import PackedImages
+from frostline.provenance import fingerprint
+from frostline.records.profile import CellProfile
+from frostline.runtime.progress import say
+from frostline.search.estimate import estimate_study
+from frostline.search.space import first_strategies, guide_settings
+from frostline.stores.addresses import cache_folder
+from frostline.tracking.lineage import lineage_tags
+from frostline.training.cell import Cell, make_cell
+from frostline.training.memo import Memo
+from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
+from frostline.training.trial import Trainer
+
+__all__ = ["CellInputs", "StudyPlan"]
+
+
+@dataclass(frozen=True, eq=False)
+class CellInputs:
+    """What one cell is trained from: its names in params.yaml, its images, and what `profile` found.
+
+    `per_class` is how many images of a class it has at most.
+    """
+
+    dataset: str
+    size: str
+    backbone: str
+    per_class: int
+    packed: PackedImages
+    profile: CellProfile
+
+    @property
+    def cell(self) -> str:
+        """The data set at its size, for example `solar_cells-small`."""
+        return f"{self.dataset}-{self.size}"
+
+    @property
+    def name(self) -> str:
+        """The cell with its backbone, for example `solar_cells-small-vgg16`."""
+        return f"{self.cell}-{self.backbone}"
+
+
+@dataclass(frozen=True, eq=False)
+class StudyPlan:
+    """A study that can begin: `first` are the settings of its first trials, which stand for `strategies`.
+
+    `identity` is the fingerprint of all that decides its result but the number of trials, which may be raised later.
+    """
+
+    inputs: CellInputs
+    config: Config
+    trainer: Trainer
+    strategies: tuple[StrategyName, ...]
+    first: tuple[TrialSettings, ...]
+    identity: str
+
+    @classmethod
+    def make(cls, inputs: CellInputs, config: Config) -> Self:
+        """Divide the cell into folds, build its networks, and choose the first trials."""
+        cell = make_cell(inputs.packed, inputs.per_class, config.train, config.seed)
+        cache = PrefixCache(cache_folder(config.stores), int(config.stores.cache_gigabytes * 1e9))
+        backbone = config.backbone(inputs.backbone)
+        setup = Setup(cell, inputs.backbone, backbone, config.train, cache, config.seed)
+        trainer = Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))
+        strategies = tuple(first_strategies(config.search, inputs.profile.order))
+        depth, cut = trainer.backbone.depth, inputs.profile.cut
+        first = tuple(guide_settings(strategy, config.search, depth, cut) for strategy in strategies)
+        return cls(inputs, config, trainer, strategies, first, _identity(config, trainer, first))
+
+    @property
+    def cell(self) -> Cell:
+        """The images that it trains on, and how they validate."""
+        return self.trainer.cell
+
+    @property
+    def study_name(self) -> str:
+        """The name of the study in Optuna, which ends in its identity."""
+        return f"{self.inputs.name}-{self.identity[:8]}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What every run of the study is tagged with in MLflow."""
+        inputs, weights = self.inputs, self.trainer.backbone.weights
+        return lineage_tags() | {
+            "cell": inputs.cell,
+            "size": inputs.size,
+            "backbone": inputs.backbone,
+            "data_fingerprint": inputs.packed.fingerprint,
+            "weights_fingerprint": weights.sha256,
+            "weights_source": weights.source,
+            "optuna_study": self.study_name,
+            "regime": inputs.profile.regime,
+            "recommendation": " or ".join(inputs.profile.strategies),
+        }
+
+    def announce(self) -> None:
+        """Say what will be trained on what, and in which regime that is."""
+        name, backbone, profile = self.inputs.name, self.trainer.backbone, self.inputs.profile
+        say(
+            f"{name}: {len(self.cell.all_rows)} images of {len(self.inputs.packed.classes)} classes, validated by "
+            f"{self.cell.scheme}; {backbone.spec.application} in {backbone.depth} blocks, "
+            f"{self.trainer.setup.precision}, weights from {backbone.weights.source}."
+        )
+        say(f"{name}: the regime is {profile.regime}. {profile.reason}")
+
+    def fill_cache(self, finished: int) -> None:
+        """Compute, in one pass, the activations that the study will read, or after its `finished` trials the refit.
+
+        What the study will cost is said first, unless all of its trials are finished.
+        """
+        stores, search = self.config.stores, self.config.search
+        limit_bytes = int(stores.cache_gigabytes * 1e9)
+        estimate = estimate_study(self.trainer, search, self.first, cache_folder(stores), limit_bytes)
+        if finished < search.trials:
+            estimate.report(search.trials)
+        self.trainer.setup.fill(search.views, estimate.cuts)
+
+
+def _identity(config: Config, trainer: Trainer, first: tuple[TrialSettings, ...]) -> str:
+    cell, backbone = trainer.cell, trainer.backbone
+    return fingerprint(
+        {
+            "images": cell.packed.fingerprint,
+            "folds": [[part.tolist() for part in fold] for fold in cell.folds],
+            "application": backbone.spec.application,
+            "weights": backbone.weights.sha256,
+            "train": config.train.model_dump(mode="json", exclude={"resident_gigabytes"}),
+            "precision": trainer.setup.precision,
+            "search": config.search.model_dump(mode="json", exclude={"trials"}),
+            "first": [settings.model_dump() for settings in first],
+            # Trials of earlier versions lack these, and cannot be taken over.
+            "measured": ["temperature", "standard error by class and group"],
+            "seed": config.seed,
+        }
+    )
