@@ -60,9 +60,9 @@ def run(network, images):
     return keras.ops.convert_to_numpy(network(keras.ops.convert_to_tensor(images, "float32"), training=False))
 
 
-def fit_one_step(backbone, keep, thaw, images, **freeze):
+def fit_one_step(backbone, keep, freeze_depth, images, **freeze):
     """Freeze, put a head on, train a step; the names of backbone variables that changed."""
-    backbone.freeze(keep, thaw, **freeze)
+    backbone.freeze(keep, freeze_depth, **freeze)
     kept = backbone.slice(0, keep)
     output, _ = add_head(kept.output, 2, pooling="both", dropout=0.1, seed=0)
     model = keras.Model(kept.inputs, output)
@@ -127,9 +127,9 @@ def test_preprocessing_is_keras_own(backbone, images):
 
 
 def test_training_changes_thawed_blocks_only_and_no_batchnorm(backbone, images):
-    keep, thaw = backbone.depth - 1, 1
-    changed = fit_one_step(backbone, keep, thaw, images)
-    thawed = backbone.slice(keep - thaw, keep)
+    keep, freeze_depth = backbone.depth - 1, backbone.depth - 2
+    changed = fit_one_step(backbone, keep, freeze_depth, images)
+    thawed = backbone.slice(freeze_depth, keep)
     assert changed
     assert changed <= paths(thawed) - paths(thawed, keras.layers.BatchNormalization)
 
@@ -139,9 +139,9 @@ def test_nothing_of_a_frozen_backbone_changes(backbone, images):
 
 
 def test_batchnorm_of_thawed_blocks_trains_when_asked(backbone, images):
-    keep, thaw = 2, 1
-    changed = fit_one_step(backbone, keep, thaw, images, train_batchnorm=True)
-    thawed = backbone.slice(keep - thaw, keep)
+    keep, freeze_depth = 2, 1
+    changed = fit_one_step(backbone, keep, freeze_depth, images, train_batchnorm=True)
+    thawed = backbone.slice(freeze_depth, keep)
     assert changed <= paths(thawed)
     assert {path for path in changed if "moving" in path} == {path for path in paths(thawed) if "moving" in path}
 
@@ -162,10 +162,10 @@ def test_impossible_slices_are_refused(backbone, start, stop):
         backbone.slice(start, stop)
 
 
-@pytest.mark.parametrize(("keep", "thaw"), [(1, 2), (99, 0), (1, -1)])
-def test_impossible_freezes_are_refused(backbone, keep, thaw):
-    with pytest.raises(BackboneError, match=rf"<= {backbone.depth}, but got keep={keep}, thaw={thaw}"):
-        backbone.freeze(keep, thaw)
+@pytest.mark.parametrize(("keep", "freeze_depth"), [(1, 2), (99, 0), (1, -1)])
+def test_impossible_freezes_are_refused(backbone, keep, freeze_depth):
+    with pytest.raises(BackboneError, match=rf"<= {backbone.depth}, but got keep={keep}, freeze_depth={freeze_depth}"):
+        backbone.freeze(keep, freeze_depth)
 
 
 @pytest.mark.parametrize("name", OTHERS)

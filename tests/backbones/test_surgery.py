@@ -49,7 +49,7 @@ def test_the_head_is_float32_under_any_policy_and_learns_only_its_dense_layer():
     backbone = build_backbone("vgg16", CONFIG, precision="mixed_bfloat16", seed=1)
     output, normalisation = add_head(backbone.network.output, 2, pooling="both", dropout=0.0, seed=1)
     model = keras.Model(backbone.network.inputs, output)
-    backbone.freeze(5, 0)
+    backbone.freeze(5, 5)
     assert (backbone.compute_dtype, output.dtype) == ("bfloat16", "float32")
     assert [weight.path for weight in model.trainable_weights] == ["head/kernel", "head/bias"]
     model.compile("sgd", "sparse_categorical_crossentropy")

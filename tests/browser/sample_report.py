@@ -38,7 +38,7 @@ def draw(fields: dict[str, Any]) -> str:
     ]
     trials = pd.DataFrame(
         {
-            "position": [1, 2, 3],
+            "trial": [1, 2, 3],
             "strategy": ["fine_tune", "retrain", "start_of_convnet"],
             "freeze_depth": [0, 0, 4],
             "value": [0.7, 0.6, 0.8],

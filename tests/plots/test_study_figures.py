@@ -9,13 +9,12 @@ from PIL import Image
 from frostline.plots.study import history_figure, trials_figure
 
 
-def trial(position: int, strategy: str, freeze_depth: int, value: float, state: str = "complete") -> dict[str, object]:
+def trial(number: int, strategy: str, freeze_depth: int, value: float, state: str = "complete") -> dict[str, object]:
     return {
-        "position": position,
+        "trial": number,
         "strategy": strategy,
         "init": "pretrained",
         "keep": 5,
-        "thaw": 5 - freeze_depth,
         "freeze_depth": freeze_depth,
         "value": value,
         "state": state,

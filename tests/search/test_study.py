@@ -19,16 +19,16 @@ from frostline.errors import SearchError
 from frostline.runtime.ending import Interrupted, ended
 from frostline.search.space import guide_settings, suggest
 from frostline.search.study import (
-    POSITION,
+    NUMBER,
     REASON,
     STANDARD_ERROR,
     TrialFailed,
-    best_trial,
     finished_trials,
     list_studies,
     open_study,
     run_study,
 )
+from frostline.search.trials import best_trial
 from frostline.stores import sqlite
 
 DEPTH = 5
@@ -38,8 +38,8 @@ FIRST = [guide_settings(strategy, CONFIG, DEPTH) for strategy in GUIDE]
 
 def _objective(trial: optuna.Trial) -> float:
     settings = suggest(trial, CONFIG, DEPTH)
-    trial.set_user_attr("thaw", settings.thaw)
-    trial.set_user_attr("keep", settings.keep)
+    for name, value in settings.model_dump().items():
+        trial.set_user_attr(name, value)
     trial.set_user_attr(STANDARD_ERROR, 0.04)
     return settings.keep / 10 - settings.thaw / 20 + settings.dropout / 100
 
@@ -47,7 +47,7 @@ def _objective(trial: optuna.Trial) -> float:
 def _search(storage: str, name: str = "study", config: SearchConfig = CONFIG) -> list[optuna.trial.FrozenTrial]:
     with open_study(storage, name, config) as study:
         run_study(study, _objective, config, FIRST, seed=7)
-        return sorted(finished_trials(study), key=lambda trial: trial.user_attrs[POSITION])
+        return sorted(finished_trials(study), key=lambda trial: trial.user_attrs[NUMBER])
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
 def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str) -> None:
     def objective(trial: optuna.Trial) -> float:
         value = _objective(trial)
-        if trial.user_attrs[POSITION] == 1:
+        if trial.user_attrs[NUMBER] == 2:
             raise TrialFailed("the training loss became nan")
         return value
 
@@ -122,14 +122,14 @@ def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str)
         assert best_trial(study).state == TrialState.COMPLETE
 
 
-def test_positions_that_an_earlier_version_repeated_or_left_out_are_each_run_once(storage: str) -> None:
+def test_numbers_that_an_earlier_version_repeated_or_left_out_are_each_run_once(storage: str) -> None:
     with open_study(storage, "study", CONFIG) as study:
-        for position in (0, 1, 2, 2):
-            study.add_trial(optuna.create_trial(value=0.1, user_attrs={POSITION: position, "keep": 1, "thaw": 0}))
-        for position in (1, 4, 4):
-            study.enqueue_trial({}, user_attrs={POSITION: position})
+        for number in (1, 2, 3, 3):
+            study.add_trial(optuna.create_trial(value=0.1, user_attrs={NUMBER: number}))
+        for number in (2, 5, 5):
+            study.enqueue_trial({}, user_attrs={NUMBER: number})
     trials = _search(storage)
-    assert [trial.user_attrs[POSITION] for trial in trials] == list(range(9))
+    assert [trial.user_attrs[NUMBER] for trial in trials] == list(range(1, 10))
     assert [trial.value for trial in trials[:3]] == [0.1] * 3
     assert trials[3].params["init_if_unfrozen"] == "random"  # the guide's fourth
 
@@ -138,19 +138,19 @@ def test_a_trial_that_a_person_queued_is_run(storage: str) -> None:
     with open_study(storage, "study", CONFIG) as study:
         study.enqueue_trial({"keep": 2})
     first = _search(storage)[0]
-    assert (first.params["keep"], first.user_attrs[POSITION]) == (2, 0)
+    assert (first.params["keep"], first.user_attrs[NUMBER]) == (2, 1)
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), Interrupted(2)])
 def test_an_interrupted_trial_is_run_again_in_silence(storage: str, capfd, interrupt: BaseException) -> None:
     def interrupted(trial: optuna.Trial) -> float:
-        if trial.user_attrs[POSITION] == 1:
+        if trial.user_attrs[NUMBER] == 2:
             raise interrupt
         return _objective(trial)
 
     with open_study(storage, "study", CONFIG) as study, pytest.raises(type(interrupt)):
         run_study(study, interrupted, CONFIG, FIRST, seed=7)
-    assert [trial.user_attrs[POSITION] for trial in _search(storage)] == list(range(9))
+    assert [trial.user_attrs[NUMBER] for trial in _search(storage)] == list(range(1, 10))
     assert capfd.readouterr().err == ""
 
 
@@ -162,7 +162,7 @@ def test_a_storage_that_is_locked_in_the_middle_is_one_line_and_its_trial_is_run
     file = storage.removeprefix("sqlite:///")
 
     def objective(trial: optuna.Trial) -> float:
-        if trial.user_attrs[POSITION] == 2:
+        if trial.user_attrs[NUMBER] == 3:
             other.execute("BEGIN IMMEDIATE")
         return _objective(trial)
 
@@ -172,7 +172,7 @@ def test_a_storage_that_is_locked_in_the_middle_is_one_line_and_its_trial_is_run
         waiting, error = capsys.readouterr().err.splitlines()
     assert waiting == f"Waiting for {file}: another program has it locked."
     assert error.startswith(f"Error: The database {file} cannot be used: another program has kept it locked")
-    assert [trial.user_attrs[POSITION] for trial in _search(storage)] == list(range(9))
+    assert [trial.user_attrs[NUMBER] for trial in _search(storage)] == list(range(1, 10))
 
 
 def test_a_failed_trial_is_not_reported_with_a_traceback(storage: str, capfd) -> None:
@@ -227,8 +227,8 @@ def test_a_storage_that_cannot_be_opened_is_one_clear_error() -> None:
 def _add(study: optuna.Study, error: float, *trials: tuple[float, int, int]) -> None:
     """Trials of (score, thaw, keep); the error of the best score is what counts, those of others are large."""
     best = max(score for score, _, _ in trials)
-    for position, (score, thaw, keep) in enumerate(trials):
-        attributes = {POSITION: position, "thaw": thaw, "keep": keep}
+    for number, (score, thaw, keep) in enumerate(trials, start=1):
+        attributes = FIRST[0].model_dump() | {NUMBER: number, "keep": keep, "freeze_depth": keep - thaw}
         attributes[STANDARD_ERROR] = error if score == best else 0.5
         study.add_trial(optuna.create_trial(value=score, user_attrs=attributes))
 

@@ -10,7 +10,17 @@ from frostline.search.trials import best_of_first, settings_of, trial_table
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import SCORE, STANDARD_ERROR
 
-SETTINGS = TrialSettings("pretrained", 5, 0, 1e-3, 1e-5, 1.0, 0.3, "both", "mirror")
+SETTINGS = TrialSettings(
+    init="pretrained",
+    keep=5,
+    freeze_depth=5,
+    head_learning_rate=1e-3,
+    backbone_learning_rate=1e-5,
+    weight_decay=1.0,
+    dropout=0.3,
+    pooling="both",
+    views="mirror",
+)
 FIRST = ("fine_tune", "retrain", "end_of_convnet")
 
 
@@ -18,42 +28,42 @@ def _epoch(score: float) -> dict[str, float]:
     return {SCORE: score, STANDARD_ERROR: 0.03}
 
 
-def trial(position: int, value: float | None, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
+def trial(number: int, value: float | None, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
     return optuna.trial.create_trial(
         value=value if state == TrialState.COMPLETE else None,
         state=state,
-        user_attrs=vars(SETTINGS)
-        | {"position": position, "strategy": "end_of_convnet", "freeze_depth": 5}
+        user_attrs=SETTINGS.model_dump()
+        | {"trial": number, "strategy": "end_of_convnet"}
         | {"history": [] if value is None else [_epoch(value + 0.02), _epoch(value), _epoch(value - 0.1)]},
     )
 
 
 def test_settings_are_what_the_trial_ran_with() -> None:
-    assert settings_of(trial(0, 0.5)) == SETTINGS
+    assert settings_of(trial(1, 0.5)) == SETTINGS
 
 
 @pytest.mark.parametrize(
-    ("wanted", "position"), [(("fine_tune",), 0), (("fine_tune", "retrain"), 1), (("start_of_convnet",), None)]
+    ("wanted", "number"), [(("fine_tune",), 1), (("fine_tune", "retrain"), 2), (("start_of_convnet",), None)]
 )
-def test_the_guides_trial_is_the_best_of_those_it_asked_for(wanted: tuple[str, ...], position: int | None) -> None:
-    trials = [trial(0, 0.6), trial(1, 0.7), trial(2, 0.8), trial(3, 0.9)]
+def test_the_guides_trial_is_the_best_of_those_it_asked_for(wanted: tuple[str, ...], number: int | None) -> None:
+    trials = [trial(1, 0.6), trial(2, 0.7), trial(3, 0.8), trial(4, 0.9)]
     found = best_of_first(trials, FIRST, wanted)
-    assert (found.user_attrs["position"] if found else None) == position
+    assert (found.user_attrs["trial"] if found else None) == number
 
 
 def test_of_equal_ones_the_guides_trial_is_the_first_although_it_ran_again_last() -> None:
-    found = best_of_first([trial(1, 0.7), trial(0, 0.7)], FIRST, ("fine_tune", "retrain"))
-    assert found and found.user_attrs["position"] == 0  # noqa: PT018  # it may be None
+    found = best_of_first([trial(2, 0.7), trial(1, 0.7)], FIRST, ("fine_tune", "retrain"))
+    assert found and found.user_attrs["trial"] == 1  # noqa: PT018  # it may be None
 
 
 def test_a_guides_trial_that_was_not_completed_does_not_count() -> None:
-    trials = [trial(0, 0.9, TrialState.PRUNED), trial(1, None, TrialState.FAIL), trial(3, 0.95)]
+    trials = [trial(1, 0.9, TrialState.PRUNED), trial(2, None, TrialState.FAIL), trial(4, 0.95)]
     assert best_of_first(trials, FIRST, ("fine_tune", "retrain")) is None
 
 
-def test_the_table_has_a_row_a_trial_in_order_of_position() -> None:
-    table = trial_table([trial(2, 0.8), trial(0, 0.6, TrialState.PRUNED), trial(1, None, TrialState.FAIL)])
-    assert table["position"].tolist() == [1, 2, 3]
+def test_the_table_has_a_row_a_trial_by_number() -> None:
+    table = trial_table([trial(3, 0.8), trial(1, 0.6, TrialState.PRUNED), trial(2, None, TrialState.FAIL)])
+    assert table["trial"].tolist() == [1, 2, 3]
     assert table["state"].tolist() == ["pruned", "failed", "complete"]
     assert table["value"].tolist()[0] == 0.6
     assert math.isnan(table["value"].tolist()[1])
@@ -61,6 +71,6 @@ def test_the_table_has_a_row_a_trial_in_order_of_position() -> None:
 
 
 def test_a_pruned_trial_has_its_settled_score_and_neither_its_luckiest_nor_what_it_reported_last() -> None:
-    pruned = trial(0, 0.6, TrialState.PRUNED)
+    pruned = trial(1, 0.6, TrialState.PRUNED)
     pruned.value = 0.99
     assert trial_table([pruned])["value"].tolist() == [0.6]

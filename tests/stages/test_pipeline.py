@@ -115,7 +115,7 @@ def test_a_run_whose_dvc_is_killed_in_the_middle_of_a_study_is_resumed_by_the_sa
     trials = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{project}/mlruns/optuna.db").trials
     done = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     assert len(done) == TRIALS
-    assert sorted(trial.user_attrs["position"] for trial in done) == list(range(TRIALS))
+    assert sorted(trial.user_attrs["trial"] for trial in done) == list(range(1, TRIALS + 1))
     record = json.loads((project / "models" / NAME / "train.json").read_text())
     assert sum(record["trials"].values()) == TRIALS
 

@@ -57,7 +57,10 @@ SCRIPT = textwrap.dedent(
 
     folder = Path(sys.argv[1])
     cell, train = pickle.loads((folder / "cell.pickle").read_bytes())
-    settings = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.0, "both", "mirror")
+    settings = TrialSettings(
+        init="pretrained", keep=5, freeze_depth=4, head_learning_rate=0.003, backbone_learning_rate=0.0001,
+        weight_decay=1.0, dropout=0.0, pooling="both", views="mirror",
+    )
     devices = keras.distribution.list_devices("cpu")
     for count in (1, len(devices)):
         if count > 1:

@@ -23,7 +23,17 @@ OTHERS = {
 }
 """The smallest member of a family: its least size, and how many of its blocks are kept. test_parity has the others."""
 
-SETTINGS = TrialSettings("pretrained", 1, 1, 0.01, 0.001, 1.0, 0.2, "both", "identity")
+SETTINGS = TrialSettings(
+    init="pretrained",
+    keep=1,
+    freeze_depth=0,
+    head_learning_rate=0.01,
+    backbone_learning_rate=0.001,
+    weight_decay=1.0,
+    dropout=0.2,
+    pooling="both",
+    views="identity",
+)
 
 
 def build(name, size):
@@ -52,8 +62,8 @@ def pictures(size, count=8):
     return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
-def suffix_of(backbone, source, keep, thaw):
-    return Suffix(backbone, Shape(source, keep, thaw, "both"), 2, train_batchnorm=False)
+def suffix_of(backbone, source, keep, freeze_depth):
+    return Suffix(backbone, Shape(source, keep, freeze_depth, "both"), 2, train_batchnorm=False)
 
 
 @pytest.mark.parametrize("name", STOCHASTIC | OTHERS)
@@ -62,7 +72,7 @@ def test_a_step_on_cached_activations_equals_one_that_computes_the_frozen_blocks
     backbone = build(name, size)
     assert bool(random_states(backbone.slice(0, keep - 1))) == (name in STOCHASTIC)
     (loss, weights), (other, same) = (
-        step(backbone, suffix_of(backbone, source, keep, 1), pictures(size)) for source in (keep - 1, 0)
+        step(backbone, suffix_of(backbone, source, keep, keep - 1), pictures(size)) for source in (keep - 1, 0)
     )
     assert loss == pytest.approx(other, rel=1e-3)
     assert len(weights) == len(same) > 2
@@ -79,7 +89,7 @@ def test_thawed_blocks_have_their_stochastic_depth_and_draw_it_from_the_seed():
     """Whatever was trained before: the same seed gives the same step, another seed another one."""
     size, keep = STOCHASTIC["efficientnet_b0"]
     backbone = build("efficientnet_b0", size)
-    suffix = suffix_of(backbone, keep - 3, keep, 3)
+    suffix = suffix_of(backbone, keep - 3, keep, keep - 3)
     states = random_states(backbone.slice(keep - 3, keep))
     images, seen = pictures(size, 64), []
     for seed in (3, 3, 4):

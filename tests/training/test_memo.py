@@ -1,7 +1,6 @@
 """What was trained before is read, and is what training again would give; whatever differs is trained."""
 
 from contextlib import suppress
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +14,19 @@ from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
-THAWED = TrialSettings("pretrained", 3, 1, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
-RANDOM = replace(THAWED, init="random", keep=1)
-HEAD = replace(THAWED, thaw=0)
+THAWED = TrialSettings(
+    init="pretrained",
+    keep=3,
+    freeze_depth=2,
+    head_learning_rate=0.003,
+    backbone_learning_rate=0.0001,
+    weight_decay=1.0,
+    dropout=0.2,
+    pooling="both",
+    views="mirror",
+)
+RANDOM = THAWED.model_copy(update={"init": "random", "keep": 1, "freeze_depth": 0})
+HEAD = THAWED.model_copy(update={"freeze_depth": 3})
 SEED = 3
 
 
@@ -117,7 +126,7 @@ def trains(make_trainer, watcher):
 def test_whatever_decides_a_training_makes_it_another(make_trainer, trains, watcher):
     make_trainer()[0].validate(THAWED, SEED, watcher)
     for change in ({"backbone_learning_rate": 0.0002}, {"dropout": 0.3}, {"views": "identity"}):
-        assert trains(replace(THAWED, **change)), change
+        assert trains(THAWED.model_copy(update=change)), change
     assert trains(seed=SEED + 1)
     for option in ({"batch_size": 4}, {"head_epochs": 1}, {"folds": 4}, {"epochs": 2}, {"class_weights": False}):
         assert trains(**option), option

@@ -7,7 +7,17 @@ import pytest
 from frostline.training.optimizer import GroupedAdamW, schedule
 from frostline.training.settings import TrialSettings
 
-SETTINGS = TrialSettings("pretrained", 5, 1, 0.01, 0.0001, 0.5, 0.0, "both", "identity")
+SETTINGS = TrialSettings(
+    init="pretrained",
+    keep=5,
+    freeze_depth=4,
+    head_learning_rate=0.01,
+    backbone_learning_rate=0.0001,
+    weight_decay=0.5,
+    dropout=0.0,
+    pooling="both",
+    views="identity",
+)
 STEPS = 7
 
 

@@ -1,7 +1,6 @@
 """Training a suffix on cached prefix activations equals training the whole network with the prefix frozen."""
 
 import math
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -66,11 +65,12 @@ def whole_network_trained(name, config, settings, cell, train_config, rows=None,
     inputs = Inputs(feed, cell.packed.labels, np.ones(2, dtype=np.float32))
     rng = np.random.default_rng([SEED, len(cell.folds) if fold is None else fold])
     every = steps_per_epoch(len(rows), train_config.batch_size)
-    phases = [(settings.thaw, EPOCHS, round(train_config.warmup * EPOCHS * every) if settings.thaw else 0)]
+    warmup = round(train_config.warmup * EPOCHS * every) if settings.thaw else 0
+    phases = [(settings.freeze_depth, EPOCHS, warmup)]
     if settings.thaw and train_config.head_epochs:
-        phases.insert(0, (0, train_config.head_epochs, 0))
-    for thaw, epochs, warmup in phases:
-        backbone.freeze(settings.keep, thaw)
+        phases.insert(0, (settings.keep, train_config.head_epochs, 0))
+    for freeze_depth, epochs, warmup in phases:
+        backbone.freeze(settings.keep, freeze_depth)
         dropout.reset(settings.dropout, SEED)
         network.compile(plain_optimizer(settings, epochs * every, warmup), "sparse_categorical_crossentropy")
         for _ in range(epochs):
@@ -101,14 +101,26 @@ def make_trainer(name, packed_cells, train_config, folder, folds_up_to=0):
 )
 def test_suffix_on_cached_prefix_equals_the_whole_network(name, keep, thaw, packed_cells, train_config, tmp_path):
     """Two phases and a warm-up included."""
-    settings = TrialSettings("pretrained", keep, thaw, 0.003, 0.0001, 1.0, 0.3, "both", "identity")
+    settings = TrialSettings(
+        init="pretrained",
+        keep=keep,
+        freeze_depth=keep - thaw,
+        head_learning_rate=0.003,
+        backbone_learning_rate=0.0001,
+        weight_decay=1.0,
+        dropout=0.3,
+        pooling="both",
+        views="identity",
+    )
     trainer, config = make_trainer(name, packed_cells, train_config, tmp_path)
     images = trainer.cell.packed.images
 
     ours = trainer.refit(settings, EPOCHS, SEED)
     theirs = whole_network_trained(name, config, settings, trainer.cell, train_config)
 
-    untrained = trainer.refit(replace(settings, head_learning_rate=1e-9, backbone_learning_rate=1e-9), 1, SEED)
+    untrained = trainer.refit(
+        settings.model_copy(update={"head_learning_rate": 1e-9, "backbone_learning_rate": 1e-9}), 1, SEED
+    )
     assert_same_network(ours, theirs, images)
     assert np.abs(ours.predict(images, verbose=0) - untrained.predict(images, verbose=0)).max() > 0.005
 
@@ -116,7 +128,17 @@ def test_suffix_on_cached_prefix_equals_the_whole_network(name, keep, thaw, pack
 @pytest.mark.parametrize("thaw", [0, 1])
 @pytest.mark.parametrize("views", ["mirror", "flips", "dihedral"])
 def test_views_that_are_cached_equal_views_of_the_images(thaw, views, packed_cells, train_config, tmp_path):
-    settings = TrialSettings("pretrained", 5, thaw, 0.003, 0.0001, 1.0, 0.3, "both", views)
+    settings = TrialSettings(
+        init="pretrained",
+        keep=5,
+        freeze_depth=5 - thaw,
+        head_learning_rate=0.003,
+        backbone_learning_rate=0.0001,
+        weight_decay=1.0,
+        dropout=0.3,
+        pooling="both",
+        views=views,
+    )
     trainer, config = make_trainer("vgg16", packed_cells, train_config, tmp_path)
     ours = trainer.refit(settings, EPOCHS, SEED)
     theirs = whole_network_trained("vgg16", config, settings, trainer.cell, train_config)
@@ -125,7 +147,17 @@ def test_views_that_are_cached_equal_views_of_the_images(thaw, views, packed_cel
 
 @pytest.mark.parametrize("cuts", [(), (2,)])
 def test_frozen_blocks_that_are_not_cached_are_computed_to_the_same_effect(cuts, packed_cells, train_config, tmp_path):
-    settings = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.3, "average", "mirror")
+    settings = TrialSettings(
+        init="pretrained",
+        keep=5,
+        freeze_depth=4,
+        head_learning_rate=0.003,
+        backbone_learning_rate=0.0001,
+        weight_decay=1.0,
+        dropout=0.3,
+        pooling="average",
+        views="mirror",
+    )
     trainer, config = make_trainer("vgg16", packed_cells, train_config, tmp_path)
     trainer.setup.fill(["mirror"], cuts)
     ours = trainer.refit(settings, EPOCHS, SEED)
@@ -136,7 +168,17 @@ def test_frozen_blocks_that_are_not_cached_are_computed_to_the_same_effect(cuts,
 
 @pytest.mark.parametrize("thaw", [0, 1])
 def test_each_fold_equals_a_network_that_is_trained_on_it_alone(thaw, packed_cells, train_config, tmp_path, watcher):
-    settings = TrialSettings("pretrained", 5, thaw, 0.003, 0.0001, 1.0, 0.3, "both", "mirror")
+    settings = TrialSettings(
+        init="pretrained",
+        keep=5,
+        freeze_depth=5 - thaw,
+        head_learning_rate=0.003,
+        backbone_learning_rate=0.0001,
+        weight_decay=1.0,
+        dropout=0.3,
+        pooling="both",
+        views="mirror",
+    )
     short = train_config.model_copy(update={"epochs": EPOCHS})
     trainer, config = make_trainer("vgg16", packed_cells, short, tmp_path, folds_up_to=200)
     trainer.validate(settings, SEED, watcher)
@@ -152,7 +194,17 @@ def test_each_fold_equals_a_network_that_is_trained_on_it_alone(thaw, packed_cel
 
 def test_in_bfloat16_parity_holds_within_its_rounding(packed_cells, train_config, tmp_path, watcher):
     """Cut and suffix against the whole network, both in bfloat16; float32 is further away than they are apart."""
-    settings = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.0, "both", "identity")
+    settings = TrialSettings(
+        init="pretrained",
+        keep=5,
+        freeze_depth=4,
+        head_learning_rate=0.003,
+        backbone_learning_rate=0.0001,
+        weight_decay=1.0,
+        dropout=0.0,
+        pooling="both",
+        views="identity",
+    )
     half = train_config.model_copy(update={"precision": "mixed_bfloat16", "epochs": EPOCHS})
     trainer, config = make_trainer("vgg16", packed_cells, half, tmp_path, folds_up_to=200)
     trainer.validate(settings, SEED, watcher)

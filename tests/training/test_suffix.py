@@ -1,7 +1,5 @@
 """Suffixes: one graph for all trials of a shape, and no trace of the trial before."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,17 @@ from frostline.training.setup import Setup
 from frostline.training.suffix import Shape, _Dropout
 from frostline.training.trial import Trainer
 
-SETTINGS = TrialSettings("pretrained", 5, 1, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
+SETTINGS = TrialSettings(
+    init="pretrained",
+    keep=5,
+    freeze_depth=4,
+    head_learning_rate=0.003,
+    backbone_learning_rate=0.0001,
+    weight_decay=1.0,
+    dropout=0.2,
+    pooling="both",
+    views="mirror",
+)
 
 
 @pytest.fixture
@@ -31,24 +39,26 @@ def test_trials_of_one_shape_share_one_graph_that_is_traced_once(trainer, watche
     trainer.validate(SETTINGS, 3, watcher)
     assert traced
     traced.clear()
-    other = replace(SETTINGS, head_learning_rate=0.001, backbone_learning_rate=0.001, weight_decay=3.0, dropout=0.6)
+    other = SETTINGS.model_copy(
+        update={"head_learning_rate": 0.001, "backbone_learning_rate": 0.001, "weight_decay": 3.0, "dropout": 0.6}
+    )
     trainer.validate(other, 4, watcher)
     assert not traced
-    trainer.validate(replace(SETTINGS, thaw=2), 4, watcher)
+    trainer.validate(SETTINGS.model_copy(update={"freeze_depth": 3}), 4, watcher)
     assert traced
 
 
 def test_a_trial_leaves_nothing_behind(trainer, watcher):
     first = trainer.validate(SETTINGS, 3, watcher)
-    for between in ({"thaw": 3}, {"thaw": 0}, {"backbone_learning_rate": 0.01}):
-        trainer.validate(replace(SETTINGS, **between), 9, watcher)
+    for between in ({"freeze_depth": 2}, {"freeze_depth": 5}, {"backbone_learning_rate": 0.01}):
+        trainer.validate(SETTINGS.model_copy(update=between), 9, watcher)
         assert trainer.validate(SETTINGS, 3, watcher) == first, between
 
 
 def test_a_random_trial_leaves_the_pretrained_weights_alone(trainer, watcher):
-    every = replace(SETTINGS, keep=2, thaw=2)
+    every = SETTINGS.model_copy(update={"keep": 2, "freeze_depth": 0})
     first = trainer.validate(every, 3, watcher)
-    trainer.validate(replace(every, init="random"), 3, watcher)
+    trainer.validate(every.model_copy(update={"init": "random"}), 3, watcher)
     assert trainer.validate(every, 3, watcher) == first
 
 
@@ -70,7 +80,7 @@ def test_in_float16_the_loss_scale_is_forgotten_too(packed_cells, train_config, 
         Setup(cell, "vgg16", BackboneConfig(image_size=32), config, PrefixCache(tmp_path, 10**9), seed=20)
     )
     first = trainer.validate(SETTINGS, 3, watcher)
-    optimizer = trainer.setup._suffixes.get(Shape(4, 5, 1, "both")).model.optimizer
+    optimizer = trainer.setup._suffixes.get(Shape(4, 5, 4, "both")).model.optimizer
     ended_at = float(optimizer.dynamic_scale)
     optimizer.dynamic_scale.assign(1.0)
     assert trainer.validate(SETTINGS, 3, watcher) == first

@@ -18,7 +18,17 @@ from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import SCORE, STANDARD_ERROR, Trainer, best_epoch, epochs_within_budget
 
-HEAD_ONLY = TrialSettings("pretrained", 5, 0, 0.003, 0.0001, 1.0, 0.2, "both", "mirror")
+HEAD_ONLY = TrialSettings(
+    init="pretrained",
+    keep=5,
+    freeze_depth=5,
+    head_learning_rate=0.003,
+    backbone_learning_rate=0.0001,
+    weight_decay=1.0,
+    dropout=0.2,
+    pooling="both",
+    views="mirror",
+)
 CONFIG = BackboneConfig(image_size=48)
 
 
@@ -40,7 +50,9 @@ def test_a_head_is_never_limited_by_the_budget(train_config):
     assert epochs_within_budget(tight, 0, 10**6) == 40
 
 
-@pytest.mark.parametrize("settings", [HEAD_ONLY, replace(HEAD_ONLY, keep=4, thaw=1, pooling="average")])
+@pytest.mark.parametrize(
+    "settings", [HEAD_ONLY, HEAD_ONLY.model_copy(update={"keep": 4, "freeze_depth": 3, "pooling": "average"})]
+)
 def test_the_same_seed_gives_the_same_history_and_network(trainer, settings, watcher):
     first, second = (trainer.validate(settings, 3, watcher) for _ in range(2))
     assert first == second
@@ -104,7 +116,7 @@ def test_folds_are_trained_one_after_another_and_scored_together(trainer, watche
 
 def test_thawed_blocks_start_under_a_trained_head(cell, train_config, tmp_path, watcher):
     """With rates too low to change anything, what is left is the head of the first phase."""
-    still = replace(HEAD_ONLY, thaw=1, backbone_learning_rate=1e-12)
+    still = HEAD_ONLY.model_copy(update={"freeze_depth": 4, "backbone_learning_rate": 1e-12})
     scores = {}
     for head_epochs in (0, 30):
         config = train_config.model_copy(update={"head_epochs": head_epochs, "epochs": 2, "warmup": 0.99})
@@ -114,7 +126,7 @@ def test_thawed_blocks_start_under_a_trained_head(cell, train_config, tmp_path, 
 
 
 def test_a_random_network_is_trained_from_the_images(trainer, watcher):
-    retrain = replace(HEAD_ONLY, init="random", keep=2, thaw=2, views="identity")
+    retrain = HEAD_ONLY.model_copy(update={"init": "random", "keep": 2, "freeze_depth": 0, "views": "identity"})
     result = trainer.validate(retrain, 3, watcher)
     assert np.isfinite([epoch["train_loss"] for epoch in result.history]).all()
     network = trainer.refit(retrain, 1, 3)
@@ -123,7 +135,7 @@ def test_a_random_network_is_trained_from_the_images(trainer, watcher):
 
 
 def test_a_trial_that_diverges_says_so(trainer, watcher):
-    wild = replace(HEAD_ONLY, head_learning_rate=1e38)
+    wild = HEAD_ONLY.model_copy(update={"head_learning_rate": 1e38})
     with pytest.raises(TrainingDiverged, match="the learning rate is too high"):
         trainer.validate(wild, 3, watcher)
 

@@ -80,24 +80,24 @@ class Backbone:
             )
         return keras.Model(self._ends[start], self._ends[stop])
 
-    def freeze(self, keep: int, thaw: int, *, train_batchnorm: bool = False) -> None:
-        """Make the last `thaw` of the first `keep` blocks trainable and every other one not.
+    def freeze(self, keep: int, freeze_depth: int, *, train_batchnorm: bool = False) -> None:
+        """Make the first `keep` blocks trainable but for the first `freeze_depth` of them, and every other one not.
 
         A frozen BatchNorm normalises by its moving statistics, does not update them, and keeps its scale and offset.
         Those in thawed blocks stay frozen too unless `train_batchnorm`. Compile after this, not before.
-        Raises BackboneError unless 0 <= thaw <= keep <= depth.
+        Raises BackboneError unless 0 <= freeze_depth <= keep <= depth.
         """
         import keras
 
-        if not 0 <= thaw <= keep <= self.depth:
+        if not 0 <= freeze_depth <= keep <= self.depth:
             raise BackboneError(
-                f"Freezing {self.spec.name} must satisfy 0 <= thaw <= keep <= {self.depth}, "
-                f"but got keep={keep}, thaw={thaw}."
+                f"Freezing {self.spec.name} must satisfy 0 <= freeze_depth <= keep <= {self.depth}, "
+                f"but got keep={keep}, freeze_depth={freeze_depth}."
             )
         for layer in _leaves(self.network):
             layer.trainable = False
-        if thaw:
-            for layer in _leaves(self.slice(keep - thaw, keep)):
+        if freeze_depth < keep:
+            for layer in _leaves(self.slice(freeze_depth, keep)):
                 layer.trainable = train_batchnorm or not isinstance(layer, keras.layers.BatchNormalization)
 
     def flops_per_block(self) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ class PrefixCache:
         """
         if cut == 0:
             return [ViewedImages(packed, view) for view in views]
-        return self._stored(backbone, packed, rows, views, f"map-{cut}", {f"map-{cut}"})
+        return self._stored(self._groups(backbone, packed, views), rows, f"map-{cut}", {f"map-{cut}"})
 
     def pooled(
         self, backbone: Backbone, packed: PackedImages, rows: Rows, views: Sequence[str], block: int
@@ -64,22 +64,14 @@ class PrefixCache:
 
         The pass that fills one block's fills every block's, because a search will ask for the others.
         """
-        return self._stored(backbone, packed, rows, views, f"pooled-{block}", every_pooled(backbone))
+        groups = self._groups(backbone, packed, views)
+        return self._stored(groups, rows, f"pooled-{block}", every_pooled(backbone))
 
     def _groups(self, backbone: Backbone, packed: PackedImages, views: Sequence[str]) -> list[Group]:
         return [Group(self.folder.path, backbone, packed, view) for view in views]
 
-    def _stored(
-        self,
-        backbone: Backbone,
-        packed: PackedImages,
-        rows: Rows,
-        views: Sequence[str],
-        wanted: str,
-        together: set[str],
-    ) -> list[Rowwise]:
-        """The array `wanted` under each view; where it lacks rows, all the arrays `together` are filled in one pass."""
-        groups = self._groups(backbone, packed, views)
+    def _stored(self, groups: Sequence[Group], rows: Rows, wanted: str, together: set[str]) -> list[Rowwise]:
+        """The array `wanted` of each group; where it lacks rows, all the arrays `together` are filled in one pass."""
         needed = {group.path(name) for group in groups for name in together}
         found: list[Rowwise] = []
         for group in groups:

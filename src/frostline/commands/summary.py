@@ -43,15 +43,15 @@ def run() -> None:
 
 def _row(result: CellResult) -> list[str]:
     record, metrics = result.record, result.metrics
-    best, trials = record.best, record.trials
-    backbone_rate = f"{best.backbone_learning_rate:.1e}" if best.thaw else "frozen"
+    settings, trials = record.best.settings, record.trials
+    backbone_rate = f"{settings.backbone_learning_rate:.1e}" if settings.thaw else "frozen"
     low, high = result.evidence["intervals"]["balanced_accuracy"].values()
     return [
         record.cell,
         record.backbone,
-        best.strategy,
-        f"{best.freeze_depth} of {best.keep} kept",
-        f"{best.head_learning_rate:.1e}, {backbone_rate}",
+        record.best.strategy,
+        f"{settings.freeze_depth} of {settings.keep} kept",
+        f"{settings.head_learning_rate:.1e}, {backbone_rate}",
         f"{record.validation.balanced_accuracy:.3f}",
         f"{metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f})",
         f"{metrics['accuracy']:.3f}",

@@ -82,7 +82,7 @@ def learning_figure(history: Sequence[Mapping[str, float]]) -> Figure:
 def trials_figure(trials: pd.DataFrame) -> Figure:
     """Score against freeze depth, one mark a trial, coloured by strategy; pruned trials are hollow.
 
-    `trials` has the columns position, strategy, init, keep, thaw, freeze_depth, value and state (complete, pruned,
+    `trials` has the columns trial, strategy, init, keep, freeze_depth, value and state (complete, pruned,
     failed); trials without a value cannot be placed and are counted in the title.
     """
     placed = trials[trials["value"].notna() & trials["freeze_depth"].notna()]
@@ -115,22 +115,22 @@ def history_figure(trials: pd.DataFrame) -> Figure:
     `trials` is as for `trials_figure`.
     """
     figure, axes = chart(7.5, 4.5, "Search history")
-    ordered = trials.sort_values("position")
+    ordered = trials.sort_values("trial")
     complete = ordered[ordered["state"] == "complete"]
     pruned = ordered[(ordered["state"] == "pruned") & ordered["value"].notna()]
     failed = ordered[ordered["state"] == "failed"]
     axes.step(
-        ordered["position"],
+        ordered["trial"],
         ordered["value"].where(ordered["state"] == "complete").cummax().ffill(),
         where="post",
         color=PALETTE["vermilion"],
         linewidth=2,
         label="best so far",
     )
-    axes.scatter(complete["position"], complete["value"], c=PALETTE["blue"], s=50, zorder=3, label="complete")
+    axes.scatter(complete["trial"], complete["value"], c=PALETTE["blue"], s=50, zorder=3, label="complete")
     if len(pruned):
         axes.scatter(
-            pruned["position"],
+            pruned["trial"],
             pruned["value"],
             c="none",
             edgecolors=PALETTE["blue"],
@@ -141,8 +141,8 @@ def history_figure(trials: pd.DataFrame) -> Figure:
     if len(failed):
         bottom = axes.get_xaxis_transform()
         height = [0.03] * len(failed)
-        axes.scatter(failed["position"], height, c=INK, marker="x", s=50, zorder=3, label="failed", transform=bottom)
-    _mark_best(axes, complete["position"], complete)
+        axes.scatter(failed["trial"], height, c=INK, marker="x", s=50, zorder=3, label="failed", transform=bottom)
+    _mark_best(axes, complete["trial"], complete)
     axes.set_xlabel("trial")
     axes.set_ylabel("validation balanced accuracy")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from frostline.config.frozen import Frozen
 from frostline.config.schema import ProfileConfig
-from frostline.config.types import Similarity, SizeClass
+from frostline.config.types import Similarity, SizeClass, StrategyName
 from frostline.errors import DataError
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
@@ -47,9 +47,9 @@ class CellProfile(Frozen):
     similarity: Similarity
     shift: Interval | None
     regime: str
-    strategies: tuple[str, ...]
+    strategies: tuple[StrategyName, ...]
     reason: str
-    order: tuple[str, ...]
+    order: tuple[StrategyName, ...]
     peak: int | None
     cut: int | None
     layers: tuple[LayerShift, ...]

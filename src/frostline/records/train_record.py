@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from frostline.config.frozen import Frozen
-from frostline.config.types import Init, Resize
+from frostline.config.types import Resize
 from frostline.data.levels import Levels
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
+from frostline.training.settings import TrialSettings
 
 __all__ = [
     "TRAINING_IMAGES",
@@ -35,22 +36,13 @@ class Best(Frozen):
 
     trial: int
     strategy: str
-    init: Init
-    keep: int
-    thaw: int
-    freeze_depth: int
-    head_learning_rate: float
-    backbone_learning_rate: float
-    weight_decay: float
-    dropout: float
-    pooling: str
-    views: str
+    settings: TrialSettings
     epochs: int
     temperature: float
 
     def params(self) -> dict[str, object]:
-        """The settings, under the names that runs have for them."""
-        return self.model_dump(exclude={"trial", "epochs", "temperature"})
+        """Strategy and settings, under the names that runs have for them."""
+        return {"strategy": self.strategy} | self.settings.model_dump()
 
 
 class ValidationScore(Frozen):

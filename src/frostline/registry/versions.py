@@ -66,7 +66,8 @@ def create_version(
         record.run_id,
         tags | {_FILES: logged.tags[_FILES], _LOGGED: logged.model_id},
         description=(
-            f"{record.backbone} for {record.cell}: {best.strategy}, keep {best.keep}, freeze {best.freeze_depth}; "
+            f"{record.backbone} for {record.cell}: {best.strategy}, keep {best.settings.keep}, "
+            f"freeze {best.settings.freeze_depth}; "
             f"balanced accuracy {record.validation.balanced_accuracy:.3f} in validation ({record.validation.scheme})."
         ),
         model_id=logged.model_id,
@@ -173,7 +174,7 @@ def _tags(record: TrainRecord) -> dict[str, str]:
         "cell": record.cell,
         "backbone": record.backbone,
         "strategy": record.best.strategy,
-        "freeze_depth": str(record.best.freeze_depth),
+        "freeze_depth": str(record.best.settings.freeze_depth),
         "validation_balanced_accuracy": f"{record.validation.balanced_accuracy:.4f}",
         "data_fingerprint": prints.data,
         "weights_fingerprint": prints.weights,

@@ -63,18 +63,17 @@ def estimate_study(
     share = _expected(backbone.depth, config, first)
     each_epoch = cell.training_images + len(cell.validation_rows)
     reads: defaultdict[int, float] = defaultdict(float)
-    for (keep, thaw), times in share.items():
-        if thaw:
-            reads[keep - thaw] += times * trainer.epochs(keep, thaw) * each_epoch
+    for (keep, frozen), times in share.items():
+        if frozen < keep:
+            reads[frozen] += times * trainer.epochs(keep, frozen) * each_epoch
     cuts = choose_cuts(flops, sizes, reads, images, rates, limit_bytes - images * pooled_bytes(backbone))
 
-    def seconds(keep: int, thaw: int) -> float:
-        if thaw == 0:
+    def seconds(keep: int, frozen: int) -> float:
+        if frozen == keep:
             return 0.0
-        frozen = keep - thaw
         trained = _TRAINING_TO_FORWARD * cell.training_images + len(cell.validation_rows)
         again = sum(flops[deepest_cut(cuts, frozen) : frozen]) * each_epoch
-        return trainer.epochs(keep, thaw) * (sum(flops[frozen:keep]) * trained + again) / rates.flops
+        return trainer.epochs(keep, frozen) * (sum(flops[frozen:keep]) * trained + again) / rates.flops
 
     cached = images * sum(sizes[cut] for cut in cuts)
     return StudyEstimate(
@@ -87,12 +86,12 @@ def estimate_study(
 
 
 def _expected(depth: int, config: SearchConfig, first: Sequence[TrialSettings]) -> dict[tuple[int, int], float]:
-    """How many trials at each (keep, thaw): those of `first`, and the others as if drawn evenly."""
+    """How many trials at each (keep, freeze depth): those of `first`, and the others as if drawn evenly."""
     begun = first[: config.trials]
-    grid = [(keep, keep - min(frozen, keep)) for keep in range(1, depth + 1) for frozen in range(depth + 1)]
+    grid = [(keep, min(frozen, keep)) for keep in range(1, depth + 1) for frozen in range(depth + 1)]
     expected: defaultdict[tuple[int, int], float] = defaultdict(float)
     for settings in begun:
-        expected[settings.keep, settings.thaw] += 1
+        expected[settings.keep, settings.freeze_depth] += 1
     for point in grid:
         expected[point] += (config.trials - len(begun)) / len(grid)
     return expected

@@ -1,8 +1,8 @@
 """A study that can be killed at any moment and resumed as the same search.
 
-Every trial is queued at a *position* in the search, the first that is not finished: one that was interrupted is run
-again, under a new number. Sampler and training are seeded by position, and see the same trials before it, so that an
-interruption does not change what is proposed and trained.
+Every trial has a *number* in the search, from 1: the first that is not finished. One that was interrupted is run again
+under the same number, as a new trial of Optuna's. Sampler and training are seeded by the number, and see the same
+trials before it, so that an interruption does not change what is proposed and trained.
 """
 
 import gc
@@ -22,26 +22,26 @@ from frostline.errors import SearchError, StoreError
 from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
 from frostline.search.space import as_point
-from frostline.statistics.standard_error import one_standard_error_below
 from frostline.stores.addresses import Address, address_of
 from frostline.stores.sqlite import wait_aloud
 from frostline.text.redaction import redacted
 from frostline.training.settings import TrialSettings
 
 __all__ = [
-    "POSITION",
+    "NUMBER",
     "REASON",
     "STANDARD_ERROR",
     "TrialFailed",
-    "best_trial",
     "finished_trials",
     "list_studies",
     "open_study",
     "run_study",
-    "seed_at",
+    "seed_of",
 ]
 
-POSITION = "position"
+NUMBER = "trial"
+"""The user attribute with a trial's number in the search, the one that people see. Optuna's own counts attempts."""
+
 REASON = "reason"
 STANDARD_ERROR = "standard_error"
 _HEARTBEAT_SECONDS = 20
@@ -73,7 +73,7 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
         with FileLock(folder / f".{name}.lock", timeout=0):
             opened = _journaled(_connect(address))
             study = _create(opened, name, _pruner(config, folds))
-            _free_positions(study, opened)
+            _free_numbers(study, opened)
             yield study
     except Timeout:
         raise SearchError(
@@ -149,30 +149,30 @@ def _pruner(config: SearchConfig, folds: int) -> optuna.pruners.BasePruner:
         return optuna.pruners.WilcoxonPruner(p_threshold=_P_THRESHOLD, n_startup_steps=_FEWEST_PAIRS)
 
 
-def _free_positions(study: optuna.Study, storage: optuna.storages.RDBStorage) -> None:
-    """Fail what a dead process left running, or queued at a position: it is then free again, unless it was finished."""
+def _free_numbers(study: optuna.Study, storage: optuna.storages.RDBStorage) -> None:
+    """Fail what a dead process left running, or queued under a number, which is free again unless it was finished."""
     study_id = storage.get_study_id_from_name(study.study_name)
     for trial in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
         if trial.state == TrialState.RUNNING:
-            say(f"Trial {trial.user_attrs.get(POSITION, trial.number) + 1} was interrupted; it is run again.")
-        elif POSITION not in trial.user_attrs:  # queued by a person
+            say(f"Trial {trial.user_attrs.get(NUMBER, trial.number + 1)} was interrupted; it is run again.")
+        elif NUMBER not in trial.user_attrs:  # queued by a person
             continue
         key = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
         storage.set_trial_state_values(key, TrialState.FAIL)
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that count, one a position and in that order: complete, pruned, or failed for a reason of their own."""
+    """Trials that count, one a number and in that order: complete, pruned, or failed for a reason of their own."""
     counted: dict[int, FrozenTrial] = {}
     for trial in study.get_trials(deepcopy=False):
         if trial.state.is_finished() and (trial.state != TrialState.FAIL or REASON in trial.user_attrs):
-            counted.setdefault(trial.user_attrs[POSITION], trial)
-    return [counted[position] for position in sorted(counted)]
+            counted.setdefault(trial.user_attrs[NUMBER], trial)
+    return [counted[number] for number in sorted(counted)]
 
 
-def seed_at(seed: int, position: int) -> int:
-    """The seed of whatever is random in the trial at `position`."""
-    return int(np.random.SeedSequence([seed, position]).generate_state(1)[0] >> 1)
+def seed_of(seed: int, trial: int) -> int:
+    """The seed of whatever is random in a study's trial number `trial`, from 1."""
+    return int(np.random.SeedSequence([seed, trial - 1]).generate_state(1)[0] >> 1)
 
 
 def run_study(
@@ -182,29 +182,39 @@ def run_study(
 
     `objective` raises TrialFailed for a trial that cannot be finished.
     """
-    gc.freeze()  # what is here before the first trial need not be looked through after each
-    while (position := _next_position(study)) < config.trials:
-        if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            point = as_point(first[position]) if position < len(first) else {}
-            study.enqueue_trial(point, user_attrs={POSITION: position})
-        study.sampler = optuna.samplers.TPESampler(
-            n_startup_trials=config.startup_trials, multivariate=True, seed=seed_at(seed, position)
-        )
-        study.optimize(_at(study, position, objective), n_trials=1, catch=(TrialFailed,))
-        gc.collect()
+    with _collected_between_trials() as collect:
+        while (number := _next_number(study)) <= config.trials:
+            if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                point = as_point(first[number - 1]) if number <= len(first) else {}
+                study.enqueue_trial(point, user_attrs={NUMBER: number})
+            study.sampler = optuna.samplers.TPESampler(
+                n_startup_trials=config.startup_trials, multivariate=True, seed=seed_of(seed, number)
+            )
+            study.optimize(_numbered(study, number, objective), n_trials=1, catch=(TrialFailed,))
+            collect()
 
 
-def _next_position(study: optuna.Study) -> int:
-    """The first position that has not been finished, and that no other worker is at."""
+@contextmanager
+def _collected_between_trials() -> Iterator[Callable[[], int]]:
+    """A collection of garbage that passes over what was there before the block."""
+    gc.freeze()
+    try:
+        yield gc.collect
+    finally:
+        gc.unfreeze()
+
+
+def _next_number(study: optuna.Study) -> int:
+    """The first number that has not been finished, and that no other worker is at."""
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    taken = {trial.user_attrs.get(POSITION) for trial in [*finished_trials(study), *running]}
-    return next(position for position in count() if position not in taken)
+    taken = {trial.user_attrs.get(NUMBER) for trial in [*finished_trials(study), *running]}
+    return next(number for number in count(1) if number not in taken)
 
 
-def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
+def _numbered(study: optuna.Study, number: int, objective: Objective) -> Objective:
     def run(trial: optuna.Trial) -> float:
-        if POSITION not in trial.user_attrs:
-            trial.set_user_attr(POSITION, position)
+        if NUMBER not in trial.user_attrs:
+            trial.set_user_attr(NUMBER, number)
         try:
             return objective(trial)
         except TrialFailed as failure:
@@ -216,29 +226,6 @@ def _at(study: optuna.Study, position: int, objective: Objective) -> Objective:
             raise
 
     return run
-
-
-def best_trial(study: optuna.Study, guide: FrozenTrial | None = None) -> FrozenTrial:
-    """The complete trial to use, by scores and their standard errors (the user attribute STANDARD_ERROR).
-
-    Of those within a standard error of the highest score (see statistics.standard_error) the `guide`'s, which nothing
-    has then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores highest.
-    Raises SearchError, with the reasons, if no trial is complete.
-    """
-    finished = finished_trials(study)
-    complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    if not complete:
-        reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished}
-        raise SearchError(f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}.")
-    floor = one_standard_error_below(
-        [trial.values[0] for trial in complete], [trial.user_attrs[STANDARD_ERROR] for trial in complete]
-    )
-    if guide and guide.values[0] >= floor:
-        return guide
-    return min(
-        (trial for trial in complete if trial.values[0] >= floor),
-        key=lambda trial: (trial.user_attrs["thaw"], trial.user_attrs["keep"], -trial.values[0]),
-    )
 
 
 def list_studies(storage: str) -> list[str]:

@@ -172,7 +172,7 @@ def _figures(
             heat,
             captions(labels, probabilities, classes, looked),
             named[looked] == labels[looked],
-            f"Where it looked (Grad-CAM at block {record.best.keep}): mistakes, then hits",
+            f"Where it looked (Grad-CAM at block {record.best.settings.keep}): mistakes, then hits",
         ),
     }
 

@@ -106,7 +106,7 @@ def _write(version: RegisteredVersion, best: TrainRecord) -> None:
             "version": version.version,
             "challenger": best.name,
             "strategy": best.best.strategy,
-            "freeze_depth": best.best.freeze_depth,
+            "freeze_depth": best.best.settings.freeze_depth,
             "validation_balanced_accuracy": best.validation.balanced_accuracy,
             "model_fingerprint": best.fingerprints.model,
         }

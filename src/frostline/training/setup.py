@@ -1,12 +1,13 @@
 """What training starts from: a compiled suffix with its weights in place, and a feed of cached activations."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.cache.cuts import deepest_cut
+from frostline.cache.group import Rowwise
 from frostline.cache.prefix import PrefixCache, padded
 from frostline.config.schema import BackboneConfig, TrainConfig
 from frostline.data.arrays import Rows
@@ -70,13 +71,14 @@ class Setup:
         weights = self.build(seed) if random else self.backbone
         steps = epochs * steps_per_epoch(len(rows), self.train.batch_size)
         features = self._features(settings, weights, rows)
-        shape = Shape(self._source(settings), settings.keep, settings.thaw, settings.pooling)
+        shape = Shape(self._source(settings), settings.keep, settings.freeze_depth, settings.pooling)
         warmup = round(self.train.warmup * steps) if settings.thaw else 0
         suffix = self._suffixes.get(shape)
         suffix.start(settings, weights, features, seed=seed, steps=steps, warmup=warmup)
         if settings.thaw and not random and self.train.head_epochs:
             suffix.take_head(self._trained_head(settings, rows, features, seed, rng))
-        return suffix, self._inputs(settings.views, shape.source, settings.thaw > 0, settings.keep)
+        views = VIEW_SETS[settings.views]
+        return suffix, self._maps(views, shape.source) if settings.thaw else self._vectors(views, settings.keep)
 
     def _trained_head(
         self,
@@ -87,10 +89,10 @@ class Setup:
         rng: np.random.Generator,
     ) -> Suffix:
         epochs = self.train.head_epochs
-        head = self._suffixes.get(Shape(settings.keep, settings.keep, 0, settings.pooling))
+        head = self._suffixes.get(Shape(settings.keep, settings.keep, settings.keep, settings.pooling))
         steps = epochs * steps_per_epoch(len(rows), self.train.batch_size)
         head.start(settings, self.backbone, features, seed=seed, steps=steps)
-        inputs = self._inputs(settings.views, settings.keep, False, settings.keep)
+        inputs = self._vectors(VIEW_SETS[settings.views], settings.keep)
         for _ in range(epochs):
             train_epoch(head.model, inputs, rows, self.train.batch_size, rng)
         return head
@@ -101,14 +103,19 @@ class Setup:
             return settings.freeze_depth
         return deepest_cut(self._cuts, settings.freeze_depth)
 
-    def _inputs(self, view_set: str, source: int, spatial: bool, keep: int) -> Inputs:
-        views, packed, rows = VIEW_SETS[view_set], self.cell.packed, self.cell.all_rows
-        if spatial:
-            sources = self._cache.maps(self.backbone, packed, rows, views, source)
-        else:
-            sources = self._cache.pooled(self.backbone, packed, rows, views, keep)
-        feed = make_feed(sources, rows, int(self.train.resident_gigabytes * 1e9))
-        return Inputs(feed, packed.labels, self.class_weights())
+    def _maps(self, views: Sequence[str], source: int) -> Inputs:
+        """Feature maps after block `source`; the images, where that is 0."""
+        rows = self.cell.all_rows
+        return self._fed(self._cache.maps(self.backbone, self.cell.packed, rows, views, source))
+
+    def _vectors(self, views: Sequence[str], keep: int) -> Inputs:
+        """Pooled vectors after block `keep`."""
+        rows = self.cell.all_rows
+        return self._fed(self._cache.pooled(self.backbone, self.cell.packed, rows, views, keep))
+
+    def _fed(self, sources: Sequence[Rowwise]) -> Inputs:
+        feed = make_feed(sources, self.cell.all_rows, int(self.train.resident_gigabytes * 1e9))
+        return Inputs(feed, self.cell.packed.labels, self.class_weights())
 
     def _features(self, settings: TrialSettings, weights: Backbone, rows: Rows) -> NDArray[np.float32]:
         """Pooled features [., 2C] of `rows`, or of some of them, as the network gives them before training."""

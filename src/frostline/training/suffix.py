@@ -21,17 +21,22 @@ _KEPT = 4
 
 @dataclass(frozen=True)
 class Shape:
-    """What decides the graph: blocks `source` + 1 to `keep` run, the last `thaw` of them are trained.
+    """What decides the graph: blocks `source` + 1 to `keep` run, those after `freeze_depth` are trained.
 
     Blocks between the source and the thawed ones are frozen ones whose activations are not worth caching: they give in
     training what the cache would hold, without dropout or stochastic depth. Thawed blocks have theirs, as their authors
-    trained them. With `thaw` 0 the source is `keep`, and the input is pooled vectors.
+    trained them. Where all kept blocks are frozen the source is `keep`, and the input is pooled vectors.
     """
 
     source: int
     keep: int
-    thaw: int
+    freeze_depth: int
     pooling: str
+
+    @property
+    def trains_blocks(self) -> bool:
+        """Whether more than the head is trained."""
+        return self.freeze_depth < self.keep
 
 
 class Suffix:
@@ -47,12 +52,11 @@ class Suffix:
         self._train_batchnorm = train_batchnorm
         self._freeze()
         self._random_states: list[keras.Variable] = []
-        if shape.thaw:
-            cut = shape.keep - shape.thaw
-            thawed = backbone.slice(cut, shape.keep)
+        if shape.trains_blocks:
+            thawed = backbone.slice(shape.freeze_depth, shape.keep)
             inputs, features = thawed.inputs[0], thawed.output
-            if shape.source < cut:
-                frozen = backbone.slice(shape.source, cut)
+            if shape.source < shape.freeze_depth:
+                frozen = backbone.slice(shape.source, shape.freeze_depth)
                 inputs, features = frozen.inputs[0], thawed(_InInference(frozen)(frozen.inputs[0]))
             weights = {id(weight) for weight in thawed.weights}
             self._random_states = [variable for variable in thawed.variables if id(variable) not in weights]
@@ -62,7 +66,7 @@ class Suffix:
         output, self._statistics = add_head(features, classes, pooling=shape.pooling, dropout=self._dropout, seed=0)
         self.model = keras.Model(inputs, output)
         self._optimizer = GroupedAdamW(in_head=lambda variable: variable.path.startswith("head/"))
-        half = backbone.compute_dtype == "float16" and shape.thaw
+        half = backbone.compute_dtype == "float16" and shape.trains_blocks
         self.model.compile(
             # Gradients in half precision underflow unless the loss is scaled (Micikevicius et al. 2018, 1710.03740).
             keras.optimizers.LossScaleOptimizer(self._optimizer) if half else self._optimizer,
@@ -83,7 +87,7 @@ class Suffix:
     ) -> None:
         """Begin a training of `steps` steps: blocks as in `weights`, a new head, statistics of pooled `features`."""
         self._freeze()
-        if self.shape.thaw:
+        if self.shape.trains_blocks:
             copy_weights(weights.network, self._backbone.network)
         selected = select_pooling(features, self.shape.pooling)
         self._statistics.moving_mean.assign(selected.mean(axis=0))
@@ -106,7 +110,7 @@ class Suffix:
 
     def whole_network(self, whole: Backbone) -> Any:
         """The float32 network from raw images to probabilities, in `whole`'s layers, with this suffix's weights."""
-        if self.shape.thaw:
+        if self.shape.trains_blocks:
             copy_weights(self._backbone.slice(0, self.shape.keep), whole.slice(0, self.shape.keep))
         classes, rate = self.model.output.shape[-1], float(self._dropout.rate)
         network = with_head(whole, self.shape.keep, classes, self.shape.pooling, rate)
@@ -116,8 +120,8 @@ class Suffix:
 
     def _freeze(self) -> None:
         """Before every use, because suffixes that share layers freeze them differently."""
-        if self.shape.thaw:
-            self._backbone.freeze(self.shape.keep, self.shape.thaw, train_batchnorm=self._train_batchnorm)
+        if self.shape.trains_blocks:
+            self._backbone.freeze(self.shape.keep, self.shape.freeze_depth, train_batchnorm=self._train_batchnorm)
 
 
 def with_head(whole: Backbone, keep: int, classes: int, pooling: str, dropout: float) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -82,9 +82,9 @@ class Trainer:
         self._flops = self.backbone.flops_per_block()
         self._groups = np.unique(self.cell.packed.index["group"].to_numpy(dtype=str), return_inverse=True)[1]
 
-    def epochs(self, keep: int, thaw: int) -> int:
+    def epochs(self, keep: int, freeze_depth: int) -> int:
         """Epochs that a trial at this depth may train for at most."""
-        share = sum(self._flops[keep - thaw : keep]) / sum(self._flops)
+        share = sum(self._flops[freeze_depth:keep]) / sum(self._flops)
         return epochs_within_budget(self._train, share, self.cell.training_images)
 
     def validate(self, settings: TrialSettings, seed: int, watcher: Watcher) -> Validation:
@@ -95,7 +95,7 @@ class Trainer:
 
         Raises TrainingDiverged if a loss is not finite.
         """
-        epochs = self.epochs(settings.keep, settings.thaw)
+        epochs = self.epochs(settings.keep, settings.freeze_depth)
         if len(self.cell.folds) == 1:
             history = self._held_out(settings, epochs, seed, watcher)
         else:
@@ -112,7 +112,7 @@ class Trainer:
         train = partial(self._train_network, settings, epochs, seed)
         if self._memo is None or settings.thaw == 0:
             return train()
-        what = asdict(settings) | {"epochs": epochs, "seed": seed}
+        what = settings.model_dump() | {"epochs": epochs, "seed": seed}
         return self._memo.network(what, partial(self._new_network, settings), train)
 
     def _held_out(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> list[Metrics]:
@@ -160,7 +160,7 @@ class Trainer:
         train = partial(self._train_fold, settings, number, epochs, seed)
         if self._memo is None or settings.thaw == 0:
             return train()
-        what = asdict(settings) | {"fold": number, "epochs": epochs, "seed": seed}
+        what = settings.model_dump() | {"fold": number, "epochs": epochs, "seed": seed}
         return self._memo.epochs(what, train, epochs)
 
     def _train_fold(self, settings: TrialSettings, number: int, epochs: int, seed: int) -> Generator[Epoch]:
