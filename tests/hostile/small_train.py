@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 NAME = "cells-small-vgg16"
 TRIALS = 3
 IMAGES = 12
-LOG, MODULES = "log.txt", "modules.txt"
+LOG, MODULES, PROCESS = "log.txt", "modules.txt", "process.txt"
 COMMAND = ["frostline", "train", "cells", "small", "vgg16"]
 
 
@@ -144,7 +144,8 @@ def _run(step: str, time: int, number: int) -> None:
     from frostline.cli import main
     from frostline.files import atomic
     from frostline.records.train_record import TrainRecord
-    from frostline.search import study
+    from frostline.search import driver, study
+    from frostline.search.outcome import Outcome, Refitted
     from frostline.search.plan import StudyPlan
     from frostline.tracking import studies
     from frostline.tracking.runs import Run
@@ -158,6 +159,9 @@ def _run(step: str, time: int, number: int) -> None:
     killer.watch(StudyPlan, "fill_cache")
     killer.watch(Run, "log_params", "log_metrics", "log_history", "log_input", "log_table", "set_tags", "end")
     killer.watch(SmallTrainer, "refit")
+    killer.watch(Outcome, "refit")
+    killer.watch(Refitted, "record", "write")
+    killer.watch(driver, "run_study", "log_study")
     killer.watch(TrainRecord, "write")
     killer.watch(Path, "rename")
     killer.watch(atomic, "_clear")
@@ -175,6 +179,7 @@ def _serve() -> None:
         process = os.fork()
         if not process:
             os.chdir(folder)
+            Path(PROCESS).write_text(str(os.getpid()))
             with Path(LOG).open("w") as log:
                 os.dup2(log.fileno(), 2)
             code = 0

@@ -5,22 +5,25 @@ The networks are small (see small_train); Optuna, MLflow, SQLite, signals and fi
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 import small_train
-from filelock import FileLock
 from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
-from small_train import LOG, NAME, TRIALS, make_project, set_seed
+from small_train import LOG, NAME, PROCESS, TRIALS, make_project, set_seed
 
 from frostline.search.study import NUMBER, REASON
 
@@ -46,12 +49,26 @@ STORMS = {
         *("before log_metrics", "after log_metrics", "after log_history", "after end"),
         *("before _tell_with_warning", "after _tell_with_warning"),
     ],
-    "at the winner": ["before log_winner", "after log_winner", "after refit"],
+    "at the winner": [
+        *("after run_study", "before log_winner", "after log_winner", "before refit", "after refit", "after refit 2"),
+        *("before record", "after record"),
+    ],
     "in the folder": [
-        *("before write", "after write", "before rename", "after rename", "before rename 3", "after rename 3"),
+        *(
+            "before write",
+            "before write 2",
+            "after write",
+            "before rename",
+            "after rename",
+            "before rename 3",
+            "after rename 3",
+        ),
         *("before _clear 3", "after _clear 3"),
     ],
-    "at the end of the study": ["before log_input", "after log_table", "before end", "after end"],
+    "at the end of the study": [
+        *("after write 2", "before log_study", "before log_input", "after log_table", "after log_study", "before end"),
+        "after end",
+    ],
     "after an interrupt": [
         "SIGINT after log_params",
         "after _create_new_trial",
@@ -63,8 +80,8 @@ BETWEEN = ("after rename", "before rename 3")
 """The old model is set aside, and the new one is not yet in its place: the next command puts the old one back."""
 
 
-@pytest.fixture(scope="module")
-def train() -> Iterator[Train]:
+@contextmanager
+def trainer() -> Iterator[Train]:
     """`train(folder, step)` runs the command in a project, killed at a step, and gives its exit code."""
     environment = os.environ | {"KERAS_BACKEND": "numpy"}
     environment.pop("MLFLOW_TRACKING_URI", None)
@@ -79,13 +96,19 @@ def train() -> Iterator[Train]:
         def run(folder: Path, step: str = "never") -> int:
             words = step.split()
             number = getattr(signal, words.pop(0)) if words[0].startswith("SIG") else signal.SIGKILL
-            time = int(words.pop()) if words[-1].isdigit() else 1
-            process.stdin.write(f"{folder} {number} {time} {' '.join(words)}\n")
+            times = int(words.pop()) if words[-1].isdigit() else 1
+            process.stdin.write(f"{folder} {number} {times} {' '.join(words)}\n")
             process.stdin.flush()
             return int(process.stdout.readline())
 
         yield run
         process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def train() -> Iterator[Train]:
+    with trainer() as run:
+        yield run
 
 
 @pytest.fixture(scope="module")
@@ -151,20 +174,39 @@ def test_an_interrupt_is_one_line_that_is_true(
     assert [run.info.status for run in [*parents, *children]] == ["KILLED", "KILLED"]
 
 
-def test_a_second_process_is_refused_in_one_line_and_changes_nothing(
-    tmp_path: Path, trained: Path, train: Train
+@pytest.mark.parametrize("step", ["after start_trial", "before log_study"])
+def test_of_two_processes_that_train_one_cell_the_second_says_so_and_leaves_no_trace(
+    tmp_path: Path, trained: Path, train: Train, step: str
 ) -> None:
+    """The first is stopped at a step, as a slow one is in the middle of it, and goes on when the second has ended."""
     folder = tmp_path / "project"
     shutil.copytree(trained, folder)
-    assert train(folder, "SIGKILL before log_metrics") == -signal.SIGKILL
-    storage = f"sqlite:///{folder}/mlruns/optuna.db"
-    name = optuna.get_all_study_names(storage)[-1]
-    with FileLock(folder / "mlruns" / f".{name}.lock"):
+    (folder / PROCESS).unlink()
+    with trainer() as first, ThreadPoolExecutor() as threads:
+        code = threads.submit(first, folder, f"SIGSTOP {step}")
+        process = stopped(folder)
+        log = (folder / LOG).read_text()
         before = everything(folder)
         assert train(folder) == 1
         assert everything(folder) == before
-    (line,) = said(folder)
-    assert line.startswith(f"Error: Study {name} is being run by another process.")
+        (line,) = said(folder)
+        assert re.fullmatch(rf"Error: Study {NAME}-\w+ is being run by another process\..*", line)
+        assert log  # the first had begun
+        process.send_signal(signal.SIGCONT)
+        assert code.result() == 0
+    parents, children = runs(folder)
+    assert [run.info.status for run in parents] == ["FINISHED"]
+    assert sorted(int(run.data.tags["trial"]) for run in children) == list(range(1, TRIALS + 1))
+
+
+def stopped(folder: Path) -> psutil.Process:
+    """The process that trains in `folder`, when it has been stopped."""
+    while not (folder / PROCESS).exists() or not (folder / PROCESS).read_text():
+        time.sleep(0.02)
+    process = psutil.Process(int((folder / PROCESS).read_text()))
+    while process.status() != psutil.STATUS_STOPPED:
+        time.sleep(0.02)
+    return process
 
 
 def said(folder: Path) -> list[str]:
