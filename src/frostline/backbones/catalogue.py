@@ -83,6 +83,9 @@ def find_backbone(name: str, config: BackboneConfig) -> BackboneSpec:
     """The backbone that `config.application`, or else `name`, means; letter case, `_` and `-` do not matter.
 
     Raises BackboneError, naming the nearest, if neither the catalogue nor `keras.applications` has it.
+
+    >>> find_backbone("Inception-v3", BackboneConfig()).application
+    'InceptionV3'
     """
     asked = config.application or name
     key = _key(asked)

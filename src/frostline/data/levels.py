@@ -32,7 +32,13 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Levels:
-    """Black and white of a data set's wide integers and of its floats; None where it has no such pictures."""
+    """Black and white of a data set's wide integers and of its floats; None where it has no such pictures.
+
+    12-bit values in a 16-bit file:
+
+    >>> Levels.of([Span("integers", low=12, high=3900)]).integers
+    Range(black=0, white=4095.0)
+    """
 
     integers: Range | None = None
     floats: Range | None = None

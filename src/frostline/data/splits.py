@@ -23,6 +23,11 @@ def assign_splits(
 
     What the source gave is honoured. Only if it names no test images, `test_fraction` of each class is drawn from
     those that are not for validation. `given` must not divide a group.
+
+    Images 3 and 4 are near duplicates:
+
+    >>> assign_splits(["crack"] * 4, ["1", "2", "3", "3"], [None] * 4, test_fraction=0.25, seed=1)
+    ['train', 'test', 'train', 'train']
     """
     splits = [split or "train" for split in given]
     if "test" not in given:

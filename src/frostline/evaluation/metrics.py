@@ -77,7 +77,14 @@ HIGHER_IS_BETTER = frozenset(METRICS) - {"log_loss", "calibration_error"}
 
 
 def measure(metric: str, labels: Labels, probabilities: Probabilities) -> float:
-    """One of METRICS over all images."""
+    """One of METRICS over all images.
+
+    Three of one class are right, the only one of the other is not:
+
+    >>> probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
+    >>> measure("balanced_accuracy", np.array([0, 0, 0, 1]), probabilities)
+    0.5
+    """
     (value,) = METRICS[metric](labels, normalised(probabilities), np.ones((1, len(labels))))
     return float(value)
 

@@ -56,13 +56,22 @@ def classify_size(per_class: float, in_all: int, config: ProfileConfig) -> SizeC
 
 
 def classify_similarity(shift: Interval | None, config: ProfileConfig) -> Similarity:
-    """By the side of `similar_up_to` that the shift's interval lies on; `unclear` across it, or without a shift."""
+    """By the side of `similar_up_to` that the shift's interval lies on; `unclear` across it, or without a shift.
+
+    >>> across = Interval(value=0.3, low=0.2, high=0.4)
+    >>> classify_similarity(across, ProfileConfig(similar_up_to=0.25))
+    'unclear'
+    """
     if shift is None or shift.low <= config.similar_up_to < shift.high:
         return "unclear"
     return "similar" if shift.high <= config.similar_up_to else "different"
 
 
 def recommend(size: SizeClass, similarity: Similarity) -> Recommendation:
-    """The guide's row for a regime; both neighbours where similarity is unclear."""
+    """The guide's row for a regime; both neighbours where similarity is unclear.
+
+    >>> recommend("small", "different").strategies
+    ('start_of_convnet',)
+    """
     key = (size, similarity)
     return Recommendation(f"{size}-{similarity}", _STRATEGIES[key], _REASONS[key])

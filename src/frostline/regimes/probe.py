@@ -69,6 +69,9 @@ def cut_block(scores: Sequence[float], errors: Sequence[float]) -> int | None:
 
     As well is within a standard error, by the `errors` of the scores: on few images the highest of several scores is
     a lucky one. None without an earlier block.
+
+    >>> cut_block([0.78, 0.80, 0.81, 0.84, 0.83], errors=[0.02] * 5)
+    4
     """
     earlier = scores[:-1]
     if not earlier:

@@ -6,7 +6,11 @@ __all__ = ["Interval"]
 
 
 class Interval(Frozen):
-    """A value with its 95% interval."""
+    """A value with its 95% interval.
+
+    >>> print(Interval(value=0.7891, low=0.7512, high=0.8243))
+    0.789 [0.751, 0.824]
+    """
 
     value: float
     low: float

@@ -7,7 +7,11 @@ __all__ = ["did_you_mean"]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence that follows an error, with a space before it: the nearest of `known`, or else all of them."""
+    """A sentence that follows an error, with a space before it: the nearest of `known`, or else all of them.
+
+    >>> did_you_mean("vgg61", ["resnet50", "vgg16"])
+    " Did you mean 'vgg16'?"
+    """
     names = sorted(known)
     matches = difflib.get_close_matches(name, names, n=1)
     return f" Did you mean '{matches[0]}'?" if matches else f" Known: {', '.join(names)}."

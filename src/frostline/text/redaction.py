@@ -13,7 +13,11 @@ _FEWEST_LETTERS = 2
 
 
 def shown(address: str) -> str:
-    """`address` without user, password, query, options and fragment; where these cannot be told apart, `***`."""
+    """`address` without user, password, query, options and fragment; where these cannot be told apart, `***`.
+
+    >>> shown("postgresql://me:secret@db.example.org/runs?sslmode=require")
+    'postgresql://db.example.org/runs'
+    """
     scheme, separator, rest = address.partition("://")
     if not separator and re.search("[@?;=]", address):  # mistyped, such as postgresql:user:password@host
         return _HIDDEN

@@ -21,6 +21,9 @@ def visible(text: str, keep: str = "") -> str:
 
     That is control and format characters, line separators, surrogates, and what Unicode does not define; but not
     spaces, the two joiners of letters, and the characters in `keep`.
+
+    >>> print(visible("two\nlines, \u202eturned"))
+    two\nlines, \u202eturned
     """
     if text.isprintable():
         return text
