@@ -19,10 +19,9 @@ from frostline.config.schema import PrepareConfig
 from frostline.data.images import DECODER_VERSION
 from frostline.provenance import fingerprint
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, read_training_images
+from frostline.runtime.logs import quieted
 
 __all__ = ["identity", "open_unregistered", "write_served_model"]
-
-logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
 
 _PACKAGE = Path(frostline.__file__).parent
 _REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow", "tifffile", "imagecodecs")
@@ -49,17 +48,18 @@ def write_served_model(path: Path, model: Model, record: TrainRecord, trained: P
     and the logged model that the folder belongs to; `limits` are the sizes of pictures that were accepted as training
     data.
     """
-    mlflow.pyfunc.save_model(
-        path,
-        mlflow_model=model,
-        python_model=_PACKAGE / "registry" / "served.py",
-        artifacts={"network": str(trained / "model.keras"), "training_images": str(trained / TRAINING_IMAGES)},
-        code_paths=[str(_PACKAGE)],
-        model_config=_model_config(record, limits),
-        signature=_signature(record),
-        input_example=_example(max(record.image_size, limits.min_side)),
-        pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, _backend())],
-    )
+    with quieted("mlflow.pyfunc", level=logging.WARNING):
+        mlflow.pyfunc.save_model(
+            path,
+            mlflow_model=model,
+            python_model=_PACKAGE / "registry" / "served.py",
+            artifacts={"network": str(trained / "model.keras"), "training_images": str(trained / TRAINING_IMAGES)},
+            code_paths=[str(_PACKAGE)],
+            model_config=_model_config(record, limits),
+            signature=_signature(record),
+            input_example=_example(max(record.image_size, limits.min_side)),
+            pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, _backend())],
+        )
 
 
 def open_unregistered(record: TrainRecord, network: Path, limits: PrepareConfig) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.data.images import load_square
+from frostline.data.images import load_square, quiet_decoders
 from frostline.data.levels import Levels
 from frostline.errors import ImageError, RegistryError
 from frostline.files.atomic import atomic_file
@@ -75,13 +75,14 @@ def _pixels(version: LoadedVersion, files: Sequence[Path]) -> NDArray[np.float32
     limits = {name: config[name] for name in ("min_side", "max_pixels")}
     levels = Levels.from_dict(config.get("levels", {}))
     squares = []
-    for file in files:
-        try:
-            squares.append(load_square(file, config["image_size"], config["resize"], levels=levels, **limits))
-        except ImageError as error:
-            if error.reason != "missing":
-                continue
-            raise RegistryError(f"The test image {file} cannot be used now: {error}. Run `dvc repro`.") from error
+    with quiet_decoders():
+        for file in files:
+            try:
+                squares.append(load_square(file, config["image_size"], config["resize"], levels=levels, **limits))
+            except ImageError as error:
+                if error.reason != "missing":
+                    continue
+                raise RegistryError(f"The test image {file} cannot be used now: {error}. Run `dvc repro`.") from error
     size = config["image_size"]
     return np.array(squares, dtype=np.float32).reshape(len(squares), size, size, 3)
 

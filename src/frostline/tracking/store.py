@@ -12,6 +12,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError, StoreError
+from frostline.runtime.logs import quieted
 from frostline.runtime.progress import say
 from frostline.stores.addresses import Address, tracking_address
 from frostline.stores.sqlite import check, wait_aloud
@@ -22,9 +23,6 @@ __all__ = ["Store", "or_none"]
 
 T = TypeVar("T")
 _SECONDS_OF_SILENCE = 5  # MLflow asks a server that does not answer eight times, for minutes
-
-for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration"):
-    logging.getLogger(_noisy).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -47,19 +45,20 @@ class Store:
         waiting = Timer(_SECONDS_OF_SILENCE, say, [f"Waiting for the MLflow store {address.shown} to answer."])
         waiting.daemon = True
         try:
-            if address.file and artifacts:
-                is_new = not address.file.exists()
-                if is_new:
-                    say(f"Creating the MLflow store {address.file}.")
-                    address.file.parent.mkdir(parents=True, exist_ok=True)
-                wait_aloud()
-                check(address.file)  # MLflow tries ten times to open what cannot be opened
-                if is_new:
-                    # Left to its client, MLflow would put the artifacts of its own experiment into the working folder.
-                    SqlAlchemyStore(address.url, artifacts)
-            client = MlflowClient(tracking_uri=address.url)
-            waiting.start()
-            client.search_experiments(max_results=1)  # a server is not asked anything before
+            with quieted("mlflow.store.db.utils", level=logging.WARNING):  # that tables are made is no news
+                if address.file and artifacts:
+                    is_new = not address.file.exists()
+                    if is_new:
+                        say(f"Creating the MLflow store {address.file}.")
+                        address.file.parent.mkdir(parents=True, exist_ok=True)
+                    wait_aloud()
+                    check(address.file)  # MLflow tries ten times to open what cannot be opened
+                    if is_new:
+                        # Left to its client, MLflow would put its own experiment's artifacts into the working folder.
+                        SqlAlchemyStore(address.url, artifacts)
+                client = MlflowClient(tracking_uri=address.url)
+                waiting.start()
+                client.search_experiments(max_results=1)  # a server is not asked anything before
         except StoreError:
             raise
         except Exception as error:  # of drivers, of the network, of the file system: each store has its own
