@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from frostline.plots.lettering import lettered
-from frostline.plots.style import DPI, INK, PALETTE, legend, style
+from frostline.plots.style import INK, PALETTE, Picture, legend, plainly, style
 from frostline.records.profile import CellProfile, Profile
 
 __all__ = ["profile_figure"]
@@ -16,10 +16,11 @@ _SIMILAR, _DIFFERENT = PALETTE["green"], PALETTE["vermilion"]
 _NAMED_BLOCKS = 8
 
 
+@plainly()
 def profile_figure(profile: Profile) -> Figure:
     """One colour a cell. Above: each layer's shift, over its block. Below: the probe's balanced accuracy per block."""
     sizes, (dataset,) = lettered(list(profile.cells)), lettered([profile.dataset], most=40)
-    figure = Figure(figsize=(9.5, 7.0), dpi=DPI, layout="constrained")
+    figure = Picture(9.5, 7.0)
     above, below = figure.subplots(2, 1, sharex=True)
     title = f"{dataset} as {profile.application} sees it at {profile.image_size} pixels"
     style(above, title)
