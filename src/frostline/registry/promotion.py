@@ -65,7 +65,7 @@ def promote(
             raise RegistryError(f"{name} has no challenger to promote: run `frostline register {dataset}` first.")
         if challenger == champion:
             fetch(tracker.client, tracker.client.get_model_version(name, champion))
-            return Outcome(name, challenger, champion, None, moved=False)
+            return Outcome(name, challenger, champion, verdict=None, moved=False)
         versions, lost = [load_version(tracker, name, challenger)], ""
         try:
             versions += [load_version(tracker, name, champion)] if champion else []
