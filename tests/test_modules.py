@@ -18,7 +18,7 @@ MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 PURE = {
     *("Path", "bytes", "bytes.maketrans", "dict.fromkeys", "frozenset", "np.finfo", "range", "re.compile", "tuple"),
     *("ConfigDict", "Field", "AfterValidator", "BeforeValidator", "TypeVar", "get_args", "dataclass", "field"),
-    *("lru_cache", "model_validator", "plainly"),
+    *("lru_cache", "model_validator", "plainly", "quiet_decoders", "quieted"),
     *("BackboneSpec", "Levels", "PromotionConfig", "_Short"),
 }
 # What else each of these must do, and why.

@@ -41,6 +41,7 @@ def identity(record: TrainRecord, trained: Path, limits: PrepareConfig) -> str:
     )
 
 
+@quieted("mlflow.pyfunc", level=logging.WARNING)  # how it checks a model is no news
 def write_served_model(path: Path, model: Model, record: TrainRecord, trained: Path, limits: PrepareConfig) -> None:
     """Write the network of the folder `trained`, the code that serves it and what it needs into the empty `path`.
 
@@ -48,18 +49,17 @@ def write_served_model(path: Path, model: Model, record: TrainRecord, trained: P
     and the logged model that the folder belongs to; `limits` are the sizes of pictures that were accepted as training
     data.
     """
-    with quieted("mlflow.pyfunc", level=logging.WARNING):
-        mlflow.pyfunc.save_model(
-            path,
-            mlflow_model=model,
-            python_model=_PACKAGE / "registry" / "served.py",
-            artifacts={"network": str(trained / "model.keras"), "training_images": str(trained / TRAINING_IMAGES)},
-            code_paths=[str(_PACKAGE)],
-            model_config=_model_config(record, limits),
-            signature=_signature(record),
-            input_example=_example(max(record.image_size, limits.min_side)),
-            pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, _backend())],
-        )
+    mlflow.pyfunc.save_model(
+        path,
+        mlflow_model=model,
+        python_model=_PACKAGE / "registry" / "served.py",
+        artifacts={"network": str(trained / "model.keras"), "training_images": str(trained / TRAINING_IMAGES)},
+        code_paths=[str(_PACKAGE)],
+        model_config=_model_config(record, limits),
+        signature=_signature(record),
+        input_example=_example(max(record.image_size, limits.min_side)),
+        pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, _backend())],
+    )
 
 
 def open_unregistered(record: TrainRecord, network: Path, limits: PrepareConfig) -> Any:

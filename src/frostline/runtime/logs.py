@@ -9,7 +9,7 @@ __all__ = ["quieted"]
 
 @contextmanager
 def quieted(*names: str, level: int = logging.CRITICAL) -> Iterator[None]:
-    """Hold back what the loggers called `names`, and those below them, say under `level`, inside the block.
+    """Hold back what the loggers called `names`, and those below them, say under `level`; it also decorates functions.
 
     A logger that says even less is left so. Levels belong to the whole process: enter this once around a pool of
     threads, not in each thread.

@@ -69,20 +69,20 @@ def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[
     return Comparison(difference, compared)
 
 
+@quiet_decoders()
 def _pixels(version: LoadedVersion, files: Sequence[Path]) -> NDArray[np.float32]:
     """`files`, but for those that cannot be read, as the network takes them: [n, S, S, 3] in 0..255."""
     config = version.model_config
     limits = {name: config[name] for name in ("min_side", "max_pixels")}
     levels = Levels.from_dict(config.get("levels", {}))
     squares = []
-    with quiet_decoders():
-        for file in files:
-            try:
-                squares.append(load_square(file, config["image_size"], config["resize"], levels=levels, **limits))
-            except ImageError as error:
-                if error.reason != "missing":
-                    continue
-                raise RegistryError(f"The test image {file} cannot be used now: {error}. Run `dvc repro`.") from error
+    for file in files:
+        try:
+            squares.append(load_square(file, config["image_size"], config["resize"], levels=levels, **limits))
+        except ImageError as error:
+            if error.reason != "missing":
+                continue
+            raise RegistryError(f"The test image {file} cannot be used now: {error}. Run `dvc repro`.") from error
     size = config["image_size"]
     return np.array(squares, dtype=np.float32).reshape(len(squares), size, size, 3)
 

@@ -34,6 +34,7 @@ class Store:
     artifacts: str | None
 
     @classmethod
+    @quieted("mlflow.store.db.utils", level=logging.WARNING)  # that tables are made is no news
     def open(cls, stores: StoresConfig) -> "Store":
         """The store at MLFLOW_TRACKING_URI if that is set, else at `stores.tracking`; an SQLite file is created.
 
@@ -45,20 +46,19 @@ class Store:
         waiting = Timer(_SECONDS_OF_SILENCE, say, [f"Waiting for the MLflow store {address.shown} to answer."])
         waiting.daemon = True
         try:
-            with quieted("mlflow.store.db.utils", level=logging.WARNING):  # that tables are made is no news
-                if address.file and artifacts:
-                    is_new = not address.file.exists()
-                    if is_new:
-                        say(f"Creating the MLflow store {address.file}.")
-                        address.file.parent.mkdir(parents=True, exist_ok=True)
-                    wait_aloud()
-                    check(address.file)  # MLflow tries ten times to open what cannot be opened
-                    if is_new:
-                        # Left to its client, MLflow would put its own experiment's artifacts into the working folder.
-                        SqlAlchemyStore(address.url, artifacts)
-                client = MlflowClient(tracking_uri=address.url)
-                waiting.start()
-                client.search_experiments(max_results=1)  # a server is not asked anything before
+            if address.file and artifacts:
+                is_new = not address.file.exists()
+                if is_new:
+                    say(f"Creating the MLflow store {address.file}.")
+                    address.file.parent.mkdir(parents=True, exist_ok=True)
+                wait_aloud()
+                check(address.file)  # MLflow tries ten times to open what cannot be opened
+                if is_new:
+                    # Left to its client, MLflow would put the artifacts of its own experiment into the working folder.
+                    SqlAlchemyStore(address.url, artifacts)
+            client = MlflowClient(tracking_uri=address.url)
+            waiting.start()
+            client.search_experiments(max_results=1)  # a server is not asked anything before
         except StoreError:
             raise
         except Exception as error:  # of drivers, of the network, of the file system: each store has its own
