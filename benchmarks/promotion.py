@@ -30,7 +30,7 @@ from frostline.data.sources import open_source
 from frostline.records.train_record import TrainRecord, write_training_images
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
-from frostline.registry.promotion import Outcome, promote, rollback
+from frostline.registry.promotion import Outcome, RegisteredModel, promote, rollback
 from frostline.report.results import CellResult, read_results
 from frostline.tracking.lineage import lineage_tags, user
 from frostline.tracking.runs import Tracker
@@ -51,13 +51,14 @@ def main() -> None:
     small, large = sorted(read_results(config), key=lambda result: result.record.per_class)[:2]
     dataset = small.record.dataset
     tracker = Tracker.open(stores, dataset)
+    model = RegisteredModel(tracker, dataset, WORK)
     held_out = read_held_out(Path("data/prepared") / dataset, open_source(config.dataset(dataset)))
 
     def challenge(what: str, record: TrainRecord, folder: Path) -> Outcome:
         run = tracker.study_run(what, what, 1, {})
         register_challenger(tracker, record.model_copy(update={"run_id": run.id}), folder, config.prepare)
         author = Author(who=user(), why=what, lineage=lineage_tags())
-        outcome = promote(tracker, dataset, held_out, config.promotion, author, WORK, seed=config.seed)
+        outcome = promote(model, held_out, config.promotion, author, seed=config.seed)
         print(f"\n{what}: {'promoted' if outcome.moved else 'refused'}, on {outcome.verdict.images} test images")
         for check in outcome.verdict.checks:
             print(f"  {'passed ' if check.passed else 'refused'}  {check.name}: {check.reason}")
@@ -70,7 +71,7 @@ def main() -> None:
         if challenge(f"{large.record.name} on shuffled labels", shuffled, Path(folder)).moved:
             raise SystemExit("The gate let a model pass that was trained on shuffled labels.")
     if challenge(f"{large.record.name}", large.record, large.model).moved:
-        record = rollback(tracker, dataset, Author(who=user()), WORK)
+        record = rollback(model, Author(who=user()))
         print(f"\nRolled back to version {record.version}.")
     if served(tracker, dataset, held_out) != before:
         raise SystemExit("What is served is not what was served before.")

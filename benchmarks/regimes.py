@@ -32,7 +32,7 @@ from frostline.config.load import load_config
 from frostline.config.schema import Config, FolderConfig
 from frostline.config.types import GUIDE
 from frostline.data.manifest import build
-from frostline.data.packed import PackedImages, read_packed, write_packed
+from frostline.data.packed import Form, PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.evaluation.metrics import score
 from frostline.plots.style import DPI, INK, PALETTE, style
@@ -100,7 +100,7 @@ def pack(config: Config, dataset: str) -> PackedImages:
     if not folder.exists():
         source = open_source(options)
         manifest = build(source, options, config.prepare, config.seed).manifest
-        write_packed(folder, manifest, source.root, int(size), config.preprocess.resize, config.prepare)
+        write_packed(folder, manifest, source.root, Form(int(size), config.preprocess.resize), config.prepare)
     return read_packed(folder)
 
 

@@ -31,7 +31,7 @@ from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config, ElpvConfig
 from frostline.data.manifest import build
-from frostline.data.packed import PackedImages, read_packed, write_packed
+from frostline.data.packed import Form, PackedImages, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.runtime.progress import say
 from frostline.search.objective import Objective
@@ -110,7 +110,7 @@ def pack(config: Config) -> PackedImages:
     if not (folder / "packed.json").exists():
         source = open_source(SOURCE)
         manifest = build(source, SOURCE, config.prepare, config.seed).manifest
-        write_packed(folder, manifest, source.root, size, config.preprocess.resize, config.prepare)
+        write_packed(folder, manifest, source.root, Form(size, config.preprocess.resize), config.prepare)
     return read_packed(folder)
 
 

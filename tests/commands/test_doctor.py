@@ -191,6 +191,15 @@ def test_stores(project: Path, address: str, state: str, message: str) -> None:
     assert not (project / "new").exists()
 
 
+@pytest.mark.usefixtures("project")
+def test_a_server_is_asked_in_haste_for_that_long_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    before = dict(os.environ)
+    assert found(project_rows(load_config()))["MLflow store"][0] == "missing"
+    assert dict(os.environ) == before
+
+
 def test_a_store_of_studies_is_counted_and_none_is_made(project: Path) -> None:
     import optuna
 

@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from frostline.data.images import decode, quiet_pillow
+from frostline.data.images import decode, quiet_decoders
 from frostline.errors import ImageError
 
 OUTCOMES = {"RGB", "unreadable", "truncated", "too_small", "too_many_pixels", "too_large"}
@@ -91,7 +91,7 @@ def jpeg2000(picture: np.ndarray, bits: int) -> bytes:
 
 def outcome(content: bytes, **limits: int) -> str:
     """The mode that a file is decoded to, or why it cannot be; one of OUTCOMES, unless something is wrong with us."""
-    with quiet_pillow():
+    with quiet_decoders():
         try:
             return decode(content, **limits).mode
         except ImageError as error:

@@ -15,7 +15,7 @@ from pixel_files import pillow, png, raw_tiff, tiff
 
 from frostline.config.schema import PrepareConfig
 from frostline.data.budget import DECODE_LIMIT, Budget, decoding
-from frostline.data.images import decode, decode_cost, quiet_pillow, read_bytes
+from frostline.data.images import decode, decode_cost, quiet_decoders, read_bytes
 from frostline.data.inspection import inspect_records
 from frostline.data.parallel import map_files
 from frostline.data.sources import Record
@@ -73,7 +73,7 @@ def header_only(width: int, height: int, kind: int, bits: int = 8) -> bytes:
     ids=["palette", "rgb16", "jpeg", "progressive", "float", "float64 rgb"],
 )
 def test_cost_is_known_from_the_header(data: bytes, per_pixel: int, tmp_path: Path) -> None:
-    with quiet_pillow():
+    with quiet_decoders():
         cost = decode_cost(data)
         (tmp_path / "file").write_bytes(data)
         assert decode_cost(tmp_path / "file") == cost
@@ -92,7 +92,10 @@ def test_cost_is_known_from_the_header(data: bytes, per_pixel: int, tmp_path: Pa
     ids=["samples", "pixels", "tile", "wide tile"],
 )
 def test_what_costs_too_much_is_refused_undecoded(data: bytes) -> None:
-    with quiet_pillow(), pytest.raises(ImageError, match=r"would take .* GB of memory, where 1.5 GB|at most 178956970"):
+    with (
+        quiet_decoders(),
+        pytest.raises(ImageError, match=r"would take .* GB of memory, where 1.5 GB|at most 178956970"),
+    ):
         decode(data, **LIMITS)
 
 
@@ -137,7 +140,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 def test_junk_in_a_jpeg_header_is_not_looked_through_byte_by_byte() -> None:
     whole = pillow(np.zeros((20, 20), np.uint8), "JPEG", "L")
     few, many = (whole[:20] + bytes(count) + whole[20:] for count in (1000, 40_000_000))
-    with quiet_pillow():
+    with quiet_decoders():
         assert decode(few, **LIMITS).size == (20, 20)
         with pytest.raises(ImageError, match="unreadable: more than 65536 bytes between the segments"):
             decode(many, **LIMITS)
@@ -148,7 +151,7 @@ def test_junk_in_a_gif_is_not_looked_through_byte_by_byte() -> None:
     whole = pillow(np.zeros((20, 20), np.uint8), "GIF", "P")
     start = whole.index(b"\x2c")
     comments = b"\x21\xfe" + b"\1x" * 3_000_000 + b"\0"
-    with quiet_pillow():
+    with quiet_decoders():
         assert decode(whole[:start] + bytes(100) + whole[start:], **LIMITS).size == (20, 20)
         for junk in (b"x" * 5_000_000, bytes(5_000_000), comments):
             data = whole[:start] + junk + whole[start:]
@@ -161,7 +164,7 @@ def test_junk_in_a_gif_is_not_looked_through_byte_by_byte() -> None:
 def test_of_a_large_file_only_the_head_is_read_for_its_cost(form: str, tmp_path: Path) -> None:
     file, data = tmp_path / "large", pillow(np.zeros((200, 200), np.uint8), form)
     file.write_bytes(data)
-    with quiet_pillow():
+    with quiet_decoders():
         assert decode_cost(file) == decode_cost(data) < 10_000_000
         with file.open("ab") as stream:
             stream.truncate(1_000_000_000)

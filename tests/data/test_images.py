@@ -1,4 +1,5 @@
 import io
+import logging
 import struct
 import warnings
 import zlib
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from pixel_files import OUTCOMES, outcome
 
-from frostline.data.images import decode, load_square, quiet_pillow, to_square
+from frostline.data.images import decode, load_square, quiet_decoders, to_square
 from frostline.errors import ImageError
 
 LIMITS = {"min_side": 16, "max_pixels": 1_000_000}
@@ -131,7 +132,7 @@ def test_exif_orientation_is_applied_once(orientation: int, file_format: str) ->
 
 def test_damaged_exif_does_not_spoil_the_pixels() -> None:
     data = encoded(Image.fromarray(ramp()), "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\xff")
-    with quiet_pillow():
+    with quiet_decoders():
         assert np.array_equal(pixels(data), ramp())
 
 
@@ -161,7 +162,7 @@ def bomb(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("side", [1001, 12_000, 60_000])
 def test_pixel_limit_is_checked_before_decoding(side: int) -> None:
-    with quiet_pillow():
+    with quiet_decoders():
         assert reason(bomb(side, side)) == "too_many_pixels"  # decoded, it would be truncated
 
 
@@ -197,11 +198,13 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     assert reason(tmp_path) == "unreadable"
 
 
-def test_quiet_pillow_is_local() -> None:
-    before = list(warnings.filters)
-    with quiet_pillow():
+def test_quiet_decoders_is_local() -> None:
+    before, levels = list(warnings.filters), [logging.getLogger(name).level for name in ("PIL", "tifffile")]
+    with quiet_decoders():
         assert warnings.filters != before
+        assert not logging.getLogger("PIL.TiffImagePlugin").isEnabledFor(logging.ERROR)
     assert warnings.filters == before
+    assert [logging.getLogger(name).level for name in ("PIL", "tifffile")] == levels
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 32), (32, 64), (300, 7), (50, 50)])

@@ -11,7 +11,7 @@ from frostline.config.schema import FolderConfig, PrepareConfig
 from frostline.data.images import load_square
 from frostline.data.levels import OWN_LEVELS, Levels, Range
 from frostline.data.manifest import build
-from frostline.data.packed import read_packed, write_packed
+from frostline.data.packed import Form, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.errors import DataError, WriteError
 
@@ -32,7 +32,7 @@ def manifest(root: Path, prepare_config: PrepareConfig) -> pd.DataFrame:
 
 
 def test_round_trip(root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig) -> None:
-    write_packed(tmp_path / "packed", manifest, root, 32, "crop", prepare_config)
+    write_packed(tmp_path / "packed", manifest, root, Form(32, "crop"), prepare_config)
     packed = read_packed(tmp_path / "packed")
     assert isinstance(packed.images, np.memmap)
     assert (packed.images.shape, packed.images.dtype) == ((20, 32, 32, 3), np.uint8)
@@ -59,7 +59,7 @@ def test_fingerprint_follows_content_size_and_labels(
             (manifest[:-1], 16, "pad"),
         ]
     ):
-        write_packed(tmp_path / str(number), table, root, size, resize, prepare_config)
+        write_packed(tmp_path / str(number), table, root, Form(size, resize), prepare_config)
         found.append(read_packed(tmp_path / str(number)).fingerprint)
     assert found[0] == found[1]
     assert len(set(found)) == 5
@@ -72,7 +72,7 @@ def test_files_changed_since_prepare(
     file = root / manifest["image"][3]
     file.unlink() if how == "gone" else Image.new("RGB", (50, 50)).save(file)
     with pytest.raises(DataError, match=f"{manifest['image'][3]} is not as it was when prepared"):
-        write_packed(tmp_path / "packed", manifest, root, 16, "pad", prepare_config)
+        write_packed(tmp_path / "packed", manifest, root, Form(16, "pad"), prepare_config)
     assert not (tmp_path / "packed").exists()
 
 
@@ -91,7 +91,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(
         pytest.skip("mounting a small file system needs root")
     try:
         with pytest.raises(WriteError, match=r"packed cannot be written: No space left on device"):
-            write_packed(disk / "packed", manifest, root, 200, "crop", prepare_config)
+            write_packed(disk / "packed", manifest, root, Form(200, "crop"), prepare_config)
         assert not list(disk.iterdir())
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
@@ -102,7 +102,7 @@ def test_levels_are_kept_and_part_of_the_fingerprint(
 ) -> None:
     packed = []
     for name, levels in (("own", OWN_LEVELS), ("twelve", Levels(Range(0, 4095)))):
-        write_packed(tmp_path / name, manifest, root, 16, "pad", prepare_config, levels)
+        write_packed(tmp_path / name, manifest, root, Form(16, "pad", levels), prepare_config)
         packed.append(read_packed(tmp_path / name))
     assert [each.levels for each in packed] == [OWN_LEVELS, Levels(Range(0, 4095))]
     assert packed[0].fingerprint != packed[1].fingerprint
@@ -112,7 +112,7 @@ def test_levels_are_kept_and_part_of_the_fingerprint(
 def test_arrays_of_an_earlier_version_are_not_read(
     root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig
 ) -> None:
-    write_packed(tmp_path / "packed", manifest, root, 16, "pad", prepare_config)
+    write_packed(tmp_path / "packed", manifest, root, Form(16, "pad"), prepare_config)
     facts = json.loads((tmp_path / "packed/packed.json").read_text())
     del facts["levels"]
     (tmp_path / "packed/packed.json").write_text(json.dumps(facts))

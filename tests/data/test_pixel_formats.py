@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pixel_files import OUTCOMES, jpeg12, jpeg2000, netpbm, outcome, packed_tiff, pillow, png16, scaled, tiff
 
-from frostline.data.images import decode, quiet_pillow
+from frostline.data.images import decode, quiet_decoders
 from frostline.data.levels import OWN_LEVELS, Levels, Range
 from frostline.errors import ImageError
 
@@ -183,7 +183,7 @@ ALL = WIDE | LOW | NARROW | LOSSY
 
 
 def seen(data: bytes, levels: Levels = OWN_LEVELS) -> np.ndarray:
-    with quiet_pillow():
+    with quiet_decoders():
         return np.asarray(decode(data, **LIMITS, levels=levels)).astype(int)
 
 

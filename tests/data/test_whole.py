@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from pixel_files import netpbm, tiff
 
-from frostline.data.images import decode, quiet_pillow
+from frostline.data.images import decode, quiet_decoders
 from frostline.data.whole import check_whole
 from frostline.errors import ImageError
 
@@ -67,7 +67,7 @@ def zeroed(data: bytes, share: float) -> bytes:
 
 def reason(data: bytes) -> str | None:
     try:
-        with quiet_pillow():
+        with quiet_decoders():
             decode(data, **LIMITS)
     except ImageError as error:
         return error.reason

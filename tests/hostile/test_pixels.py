@@ -11,7 +11,7 @@ import yaml
 from frostline.config.schema import FolderConfig, PrepareConfig
 from frostline.data.levels import OWN_LEVELS, Levels, Range
 from frostline.data.manifest import build, read_levels, write_prepared
-from frostline.data.packed import PackedImages, read_packed, write_packed
+from frostline.data.packed import Form, PackedImages, read_packed, write_packed
 from frostline.data.sample import sample_folder
 from frostline.data.sources import open_source
 from frostline.records.train_record import TrainRecord
@@ -39,7 +39,7 @@ def packed(pictures: Path) -> PackedImages:
     prepared = build(source, options, config, 1)
     write_prepared(pictures.parent / "prepared", prepared)
     levels = read_levels(pictures.parent / "prepared")
-    write_packed(pictures.parent / "packed", prepared.manifest, source.root, SIDE, "stretch", config, levels)
+    write_packed(pictures.parent / "packed", prepared.manifest, source.root, Form(SIDE, "stretch", levels), config)
     return read_packed(pictures.parent / "packed")
 
 

@@ -28,7 +28,7 @@ from frostline.registry import promotion
 from frostline.registry.history import Author, read
 from frostline.registry.models import LoadedVersion, find_challenger, register_challenger
 from frostline.registry.moves import finish_move
-from frostline.registry.promotion import promote, rollback
+from frostline.registry.promotion import RegisteredModel, promote, rollback
 from frostline.registry.versions import fetch
 from frostline.tracking.runs import Tracker
 
@@ -131,13 +131,17 @@ def nothing(tmp_path_factory) -> Path:
     return folder
 
 
+def model(tracker: Tracker) -> RegisteredModel:
+    return RegisteredModel(tracker, "cells", Path("locks"))
+
+
 @pytest.fixture
 def promote_it(held_out) -> Command:
-    return lambda tracker: promote(tracker, "cells", held_out, CONFIG, Author(who="ada"), Path("locks"), seed=1)
+    return lambda tracker: promote(model(tracker), held_out, CONFIG, Author(who="ada"), seed=1)
 
 
 def roll_back(tracker: Tracker) -> Any:
-    return rollback(tracker, "cells", Author(who="ada"), Path("locks"))
+    return rollback(model(tracker), Author(who="ada"))
 
 
 def there(project: Path, *commands: Command, at: int = 0) -> Fatal:

@@ -11,7 +11,7 @@ from frostline.data.images import load_square
 from frostline.errors import DataError
 from frostline.records.profile import CellProfile, Profile
 from frostline.regimes.activations import Activations, measure
-from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
+from frostline.regimes.cells import MIN_IMAGES, CellImages, make_profile, profile_cell
 from frostline.regimes.comparison import Comparison, Measurement
 from frostline.regimes.guide import classify_similarity
 from frostline.regimes.probe import cut_block, peak_block, probe_answers
@@ -42,7 +42,7 @@ LABELS = np.repeat([0, 1], 20)
 def profiled(backbone: Backbone, activations: Activations, **changes: object) -> CellProfile:
     given = {"reference": None, "labels": LABELS, "groups": GROUPS, "counts": [20, 20]} | changes
     comparison = Comparison(backbone, backbone, given.pop("reference"))
-    return profile_cell(comparison, Measurement(activations, activations), config=CONFIG, seed=1, **given)
+    return profile_cell(comparison, Measurement(activations, activations), CellImages(**given), CONFIG, seed=1)
 
 
 def own_reference(activations: Activations) -> Reference:

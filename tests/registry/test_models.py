@@ -72,6 +72,11 @@ def test_a_model_is_registered_once(register, limits):
     assert aliases(tracker, "once") == {"challenger": "1"}
 
 
+def test_mlflow_says_nothing_of_how_it_checks_a_model(register, capfd):
+    register("quiet", 1)
+    assert " INFO mlflow" not in capfd.readouterr().err
+
+
 def test_a_version_says_what_it_is_and_hangs_on_its_study(register):
     tracker, record, _, version = register("said", 1)
     stored = tracker.client.get_model_version(version.name, version.version)

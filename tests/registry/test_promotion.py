@@ -17,7 +17,7 @@ from frostline.errors import RegistryError
 from frostline.records.train_record import write_training_images
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
-from frostline.registry.promotion import promote, rollback
+from frostline.registry.promotion import RegisteredModel, promote, rollback
 from frostline.tracking.runs import Tracker
 
 SIDE = 32
@@ -72,10 +72,10 @@ def registry(stores, tmp_path, limits, make_record, held_out, monkeypatch):
             return register_challenger(tracker, record, folder, limits), study.id
 
         def promote(self, images: HeldOut = held_out, **options):
-            return promote(tracker, self.dataset, images, CONFIG, ME, self.locks, seed=1, **options)
+            return promote(RegisteredModel(tracker, self.dataset, self.locks), images, CONFIG, ME, seed=1, **options)
 
         def rollback(self):
-            return rollback(tracker, self.dataset, ME, self.locks)
+            return rollback(RegisteredModel(tracker, self.dataset, self.locks), ME)
 
         def aliases(self) -> dict[str, str]:
             found = tracker.client.get_registered_model(f"frostline-{self.dataset}").aliases

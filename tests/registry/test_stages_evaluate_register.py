@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from frostline.data.packed import read_packed, write_packed
+from frostline.data.packed import Form, read_packed, write_packed
 from frostline.errors import DataError, RegistryError, SearchError
 from frostline.stages import evaluate, register
 
@@ -41,7 +41,7 @@ def project(tmp_path, monkeypatch, stores, cells, limits) -> Path:
     ]
     for backbone in ("vgg16", "resnet50"):
         folder = tmp_path / "data" / "packed" / f"solar_cells-{backbone}"
-        write_packed(folder, pd.DataFrame(rows), cells[0].parent, 32, "stretch", limits)
+        write_packed(folder, pd.DataFrame(rows), cells[0].parent, Form(32, "stretch"), limits)
     return tmp_path
 
 

@@ -1,3 +1,5 @@
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -59,9 +61,30 @@ def test_paths_start_from_the_project_and_the_environment_wins(tmp_path, monkeyp
     assert tracking_address(stores()).url == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     assert cache_folder(stores()) == tmp_path / "cache"
     assert lock_folder(stores()) == tmp_path / "mlruns"
-    assert lock_folder(stores("https://mlflow.org")) == tmp_path / "cache"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////srv/other.db")
     assert tracking_address(stores()).file == Path("/srv/other.db")
+
+
+def test_locks_lie_beside_the_database_or_with_the_project_but_never_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert lock_folder(stores("sqlite:////srv/mlflow.db")) == Path("/srv")
+    for cache in ("cache", "/srv/shared/cache"):
+        served = stores("https://mlflow.org").model_copy(update={"cache": Path(cache)})
+        assert lock_folder(served) == lock_folder(stores()) == tmp_path / "mlruns"
+
+
+def test_an_experiments_copy_meets_its_project_at_the_same_locks(tmp_path, monkeypatch):
+    copy = tmp_path / ".dvc" / "tmp" / "exps" / "one"
+    for repository in (tmp_path, copy):
+        (repository / ".git").mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    assert lock_folder(stores("https://mlflow.org")) == tmp_path / "mlruns"
+
+
+def test_git_takes_no_notice_of_locks(tmp_path):
+    shutil.copy(Path(__file__).parents[2] / ".gitignore", tmp_path)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "check-ignore", "--quiet", "mlruns/frostline-cells.lock"], cwd=tmp_path, check=True)
 
 
 def test_options_of_an_sqlite_address_are_kept(tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from frostline.data.sample import Sample, sample_folder
 from frostline.files.atomic import atomic_file
 from frostline.plots.profile import profile_figure
 from frostline.records.profile import CellProfile, Profile
-from frostline.regimes.cells import MIN_IMAGES, make_profile, profile_cell
+from frostline.regimes.cells import MIN_IMAGES, CellImages, make_profile, profile_cell
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.guide import recommend
 from frostline.runtime.precision import resolve_precision
@@ -39,7 +39,8 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
     comparison = prepare_comparison(backbone, config, network, [sample.side])
     measured = comparison.measure(sample.images)
-    cell = profile_cell(comparison, measured, sample.labels, sample.groups, sample.counts, thresholds, _SEED)
+    seen = CellImages(sample.labels, sample.groups, sample.counts)
+    cell = profile_cell(comparison, measured, seen, thresholds, _SEED)
     name = folder.resolve().name
     profile = make_profile(name, backbone, comparison, {_CELL: cell}, thresholds)
     screen = console(120)

@@ -12,7 +12,7 @@ from frostline.registry import history as records
 from frostline.registry.gate import Verdict
 from frostline.registry.history import Author
 from frostline.registry.models import registered
-from frostline.registry.promotion import promote, rollback
+from frostline.registry.promotion import RegisteredModel, promote, rollback
 from frostline.runtime.progress import say
 from frostline.runtime.terminal import console, plain
 from frostline.stores.addresses import lock_folder
@@ -33,16 +33,8 @@ def run(dataset: str, why: str, *, dry_run: bool) -> bool:
     """
     config = load_config()
     held_out = read_held_out(Path("data/prepared") / dataset, open_source(config.dataset(dataset)))
-    outcome = promote(
-        Tracker.open(config.stores, dataset),
-        dataset,
-        held_out,
-        config.promotion,
-        _author(why),
-        lock_folder(config.stores),
-        seed=config.seed,
-        dry_run=dry_run,
-    )
+    model = RegisteredModel(Tracker.open(config.stores, dataset), dataset, lock_folder(config.stores))
+    outcome = promote(model, held_out, config.promotion, _author(why), seed=config.seed, dry_run=dry_run)
     version = f"{outcome.name} version {outcome.challenger}"
     if outcome.verdict is None:
         say(f"{version} is champion already.")
@@ -67,7 +59,8 @@ def roll_back(dataset: str, why: str) -> None:
     """Make the champion before this one the champion again. Raises RegistryError if there is none."""
     config = load_config()
     config.dataset(dataset)
-    record = rollback(Tracker.open(config.stores, dataset), dataset, _author(why), lock_folder(config.stores))
+    model = RegisteredModel(Tracker.open(config.stores, dataset), dataset, lock_folder(config.stores))
+    record = rollback(model, _author(why))
     say(f"Version {record.version} is champion of {dataset} again, in place of version {record.before}.")
 
 

@@ -37,12 +37,15 @@ _RULES = {
 
 
 class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+
     def repr_str(self, x: str, level: int) -> str:
         return super().repr_str(redacted(x), level)  # of an address cut short nobody could tell the password
 
 
 _SHORT = _Short()
-_SHORT.maxstring = _SHORT.maxother = 80
 
 
 def load_config(path: Path = Path("params.yaml")) -> Config:

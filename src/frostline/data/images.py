@@ -27,6 +27,7 @@ from frostline.data.readers import FORMATS, decode_cost, open_reader, whole_cost
 from frostline.data.samples import Samples
 from frostline.data.whole import check_whole
 from frostline.errors import ImageError
+from frostline.runtime.logs import quieted
 
 __all__ = [
     "DECODER_VERSION",
@@ -35,7 +36,7 @@ __all__ = [
     "decode_cost",
     "load_square",
     "open_picture",
-    "quiet_pillow",
+    "quiet_decoders",
     "read_bytes",
     "to_square",
 ]
@@ -192,12 +193,13 @@ def load_square(
 
 
 @contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Silence Pillow's warnings about odd files, which `decode` judges itself, inside the block.
+def quiet_decoders() -> Iterator[None]:
+    """Silence what Pillow and tifffile warn of and log about odd files, which `decode` judges itself, inside the block.
 
-    Python's warning filters belong to the whole process: enter this once around a pool of threads, not in each thread.
+    Warning filters and loggers belong to the whole process: enter this once around a pool of threads, not in each
+    thread.
     """
-    with warnings.catch_warnings():
+    with quieted("PIL", "tifffile"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
         yield

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,23 @@ from frostline.files.outputs import output_of
 from frostline.files.spreadsheet import csv_text
 from frostline.provenance import fingerprint
 
-__all__ = ["PackedImages", "read_packed", "write_packed"]
+__all__ = ["Form", "PackedImages", "read_packed", "write_packed"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What pictures are packed to: squares of `image_size` pixels a side, made by `resize`.
+
+    `levels`, the data set's, say what is black and white in pictures of more than 8 bits.
+    """
+
+    image_size: int
+    resize: Resize
+    levels: Levels = OWN_LEVELS
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form as plain values."""
+        return {"image_size": self.image_size, "resize": self.resize, "levels": self.levels.as_dict()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +68,10 @@ class PackedImages:
         return training[["width", "height"]].min(axis=1).to_numpy()
 
 
-def write_packed(
-    folder: Path,
-    manifest: pd.DataFrame,
-    root: Path,
-    size: int,
-    resize: Resize,
-    prepare: PrepareConfig,
-    levels: Levels = OWN_LEVELS,
-) -> None:
-    """Decode the images of `manifest`, whose paths start from `root`, to `size` pixels a side, into `folder`.
+def write_packed(folder: Path, manifest: pd.DataFrame, root: Path, form: Form, prepare: PrepareConfig) -> None:
+    """Decode the images of `manifest`, whose paths start from `root`, to `form`, into `folder`.
 
-    `levels` are the data set's. Writes `images.npy`, `labels.npy`, `index.csv` and `packed.json`, all or none; memory
-    does not grow with N.
+    Writes `images.npy`, `labels.npy`, `index.csv` and `packed.json`, all or none; memory does not grow with N.
 
     Raises:
         DataError: a file is not the one that the manifest was made from.
@@ -72,38 +80,22 @@ def write_packed(
     classes = sorted(set(manifest["label"]))
     files = list(zip(manifest["image"].tolist(), manifest["sha256"].tolist(), strict=True))
     with atomic_folder(folder) as temporary:
-        _write_images(temporary / "images.npy", files, root, size, resize, prepare, levels)
+        _write_images(temporary / "images.npy", files, root, form, prepare)
         np.save(temporary / "labels.npy", np.searchsorted(classes, manifest["label"].tolist()).astype(np.int64))
         (temporary / "index.csv").write_bytes(csv_text(manifest).encode())
         identity = {
             "sha256": manifest["sha256"].tolist(),
             "labels": manifest["label"].tolist(),
-            "image_size": size,
-            "resize": resize,
-            "levels": levels.as_dict(),
             "decoder": DECODER_VERSION,
+            **form.as_dict(),
         }
-        facts = {
-            "classes": classes,
-            "image_size": size,
-            "resize": resize,
-            "levels": levels.as_dict(),
-            "fingerprint": fingerprint(identity),
-        }
+        facts = {"classes": classes, **form.as_dict(), "fingerprint": fingerprint(identity)}
         (temporary / "packed.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _write_images(
-    path: Path,
-    files: Sequence[tuple[str, str]],
-    root: Path,
-    size: int,
-    resize: Resize,
-    prepare: PrepareConfig,
-    levels: Levels,
-) -> None:
+def _write_images(path: Path, files: Sequence[tuple[str, str]], root: Path, form: Form, prepare: PrepareConfig) -> None:
     """Write `images.npy` row by row. Not through a map: on a full disk that would end the process, not raise."""
-    shape = (len(files), size, size, 3)
+    shape = (len(files), form.image_size, form.image_size, 3)
     turn = Lock()
     with path.open("wb") as file:
         write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -116,7 +108,7 @@ def _write_images(
                 if hashlib.sha256(data).hexdigest() != sha256:
                     raise ImageError("changed", "its content is another one now")
                 limits = {"min_side": prepare.min_side, "max_pixels": prepare.max_pixels}
-                square = load_square(data, size, resize, levels=levels, **limits)
+                square = load_square(data, form.image_size, form.resize, levels=form.levels, **limits)
             except ImageError as error:
                 raise DataError(f"{image} is not as it was when prepared ({error}). Run: dvc repro.") from None
             with turn:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from frostline.data.budget import decoding
-from frostline.data.images import quiet_pillow
+from frostline.data.images import quiet_decoders
 from frostline.runtime.progress import track
 
 __all__ = ["map_files"]
@@ -27,7 +27,7 @@ def map_files(
         with decoding.take(cost(item)):
             return function(item)
 
-    with quiet_pillow(), ThreadPoolExecutor(_cores()) as pool:
+    with quiet_decoders(), ThreadPoolExecutor(_cores()) as pool:
         yield from track(pool.map(call, items), what, len(items))
 
 

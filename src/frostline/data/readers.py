@@ -1,6 +1,5 @@
 """Which reader takes a file, and what reading it would cost: known from its header, before anything is decoded."""
 
-import logging
 import stat
 from io import SEEK_END, BytesIO
 from pathlib import Path
@@ -25,8 +24,6 @@ __all__ = ["FORMATS", "Reader", "decode_cost", "open_reader", "whole_cost"]
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Raster formats that Pillow decodes itself; JPEG includes MPO. Of the others, some run programs (EPS), and some take
 nearly any bytes for an image (TGA)."""
-
-logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 # Bytes a pixel that codecs work with, beside the picture: measured, rounded up.

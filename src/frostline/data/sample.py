@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from frostline.config.schema import PrepareConfig
-from frostline.data.images import decode_cost, load_square, quiet_pillow
+from frostline.data.images import decode_cost, load_square, quiet_decoders
 from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row
 from frostline.data.levels import Levels
 from frostline.data.parallel import map_files
@@ -167,7 +167,7 @@ def _is_no_picture(file: Path) -> bool:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode) or not status.st_size:
             return False
-        with quiet_pillow(), file.open("rb") as stream:
+        with quiet_decoders(), file.open("rb") as stream:
             open_reader(stream)
             return False
     except UnidentifiedImageError:

@@ -8,6 +8,7 @@ that stopped exactly between two rows, nobody can tell.
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -29,6 +30,36 @@ _WEBP_SHARE = 0.08
 # Of raw pixels, zeros count from this share of the picture on; what is up to `_DARK` of 255 may be black beside them.
 _RAW_SHARE = 0.02
 _DARK = 8
+
+
+@dataclass(frozen=True)
+class _Raster:
+    """Uncompressed pixels, each of `pixel` bytes, in `rows` rows of `row` bytes from `start` on.
+
+    Rows end in `padding` bytes that are no pixels.
+    """
+
+    start: int
+    row: int
+    rows: int
+    pixel: int
+    padding: int = 0
+
+    def is_cut(self, data: bytes, end: int) -> bool:
+        """Whether the zeros of `data` from `end` on begin inside a row.
+
+        The pixels in the rest of that row are then black; of those above them most must not be.
+        """
+        row, padding = self.row, self.padding
+        if row < 1:
+            return False
+        rest = (-(end - self.start) % row - padding) // self.pixel
+        lost = self.start + row * self.rows - end
+        if end - self.start < row or lost < _RAW_SHARE * row * self.rows or rest < 1:
+            return False
+        next_row = end + -(end - self.start) % row
+        above = np.frombuffer(data, np.uint8, rest * self.pixel, next_row - row - padding - rest * self.pixel)
+        return bool((above.reshape(-1, self.pixel).max(axis=1) > _DARK).mean() > 0.5)
 
 
 def check_whole(data: bytes) -> None:
@@ -111,7 +142,7 @@ def _bmp(data: bytes, end: int) -> bool:
     if packing in (1, 2):  # run lengths end in 0, 1
         return not data[:end].endswith(b"\0\1")
     row = (width * bits + 31) // 32 * 4
-    return _raw(data, end, start, row, abs(height), max(1, bits // 8), row - (width * bits + 7) // 8)
+    return _Raster(start, row, abs(height), max(1, bits // 8), row - (width * bits + 7) // 8).is_cut(data, end)
 
 
 def _netpbm(data: bytes, end: int) -> bool:
@@ -123,7 +154,7 @@ def _netpbm(data: bytes, end: int) -> bool:
         return False
     width, height = int(header[1]), int(header[2])
     pixel = {b"P5": 1, b"P6": 3, b"Pf": 4}.get(data[:2], 1) * (2 if not bitmap and float(header[3]) > 255 else 1)
-    return _raw(data, end, header.end(), (width + 7) // 8 if bitmap else width * pixel, height, pixel)
+    return _Raster(header.end(), (width + 7) // 8 if bitmap else width * pixel, height, pixel).is_cut(data, end)
 
 
 def _tiff(data: bytes, end: int) -> bool:
@@ -142,25 +173,9 @@ def _tiff(data: bytes, end: int) -> bool:
     for start, stop in strips:
         if start <= end < stop:
             above = (start - top) // row * row
-            return _raw(data, end, start - above, row, (max(stop for _, stop in strips) - start + above) // row, pixel)
+            rows = (max(stop for _, stop in strips) - start + above) // row
+            return _Raster(start - above, row, rows, pixel).is_cut(data, end)
     return False
-
-
-def _raw(data: bytes, end: int, start: int, row: int, rows: int, pixel: int, padding: int = 0) -> bool:
-    """Whether the zeros from `end` on begin inside one of the rows, of `row` bytes each, which begin at `start`.
-
-    The pixels, of `pixel` bytes, in the rest of the row are then black; of those above them most must not be. Rows end
-    in `padding` bytes that are no pixels.
-    """
-    if row < 1:
-        return False
-    rest = (-(end - start) % row - padding) // pixel
-    lost = start + row * rows - end
-    if end - start < row or lost < _RAW_SHARE * row * rows or rest < 1:
-        return False
-    next_row = end + -(end - start) % row
-    above = np.frombuffer(data, np.uint8, rest * pixel, next_row - row - padding - rest * pixel)
-    return bool((above.reshape(-1, pixel).max(axis=1) > _DARK).mean() > 0.5)
 
 
 _GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"

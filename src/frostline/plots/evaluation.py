@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from frostline.data.arrays import Labels, Probabilities
 from frostline.evaluation.calibration import calibration_error, reliability
 from frostline.plots.lettering import lettered
-from frostline.plots.style import DPI, INK, PALETTE, chart, legend, style
+from frostline.plots.style import INK, PALETTE, Picture, chart, legend, plainly, style
 
 __all__ = ["confusion_figure", "reliability_figure", "threshold_figure"]
 
@@ -18,6 +18,7 @@ _LIMIT_OF_NUMBERS = 20
 _COLOURS = [PALETTE[name] for name in ("blue", "vermilion", "green", "orange", "purple", "sky", "black")]
 
 
+@plainly()
 def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
     """Counts [C, C] with actual classes in rows and predicted ones in columns; shading is the share of the row."""
     counts = np.asarray(matrix)
@@ -46,6 +47,7 @@ def confusion_figure(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
     return figure
 
 
+@plainly()
 def threshold_figure(labels: Labels, probabilities: Probabilities, classes: Sequence[str]) -> Figure:
     """ROC (left) and precision-recall (right), each class against the rest, with the areas; at most seven classes.
 
@@ -55,7 +57,7 @@ def threshold_figure(labels: Labels, probabilities: Probabilities, classes: Sequ
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
     names = lettered(classes)
-    figure = Figure(figsize=(10.5, 4.6), dpi=DPI, layout="constrained")
+    figure = Picture(10.5, 4.6)
     left, right = figure.subplots(1, 2)
     style(left, "ROC")
     style(right, "Precision and recall")
@@ -79,6 +81,7 @@ def threshold_figure(labels: Labels, probabilities: Probabilities, classes: Sequ
     return figure
 
 
+@plainly()
 def reliability_figure(labels: Labels, before: Probabilities, after: Probabilities) -> Figure:
     """Accuracy over confidence in bins, of probabilities [N, K] before and after temperature scaling.
 

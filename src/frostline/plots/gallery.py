@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from frostline.data.arrays import Images, Labels, Probabilities
 from frostline.plots.lettering import lettered
-from frostline.plots.style import DPI, INK, PALETTE
+from frostline.plots.style import INK, PALETTE, Picture, plainly
 
 __all__ = ["captions", "gallery_figure", "heat_figure"]
 
@@ -29,6 +29,7 @@ def captions(
     return lines
 
 
+@plainly()
 def gallery_figure(images: Images, captions: Sequence[str], title: str) -> Figure:
     """`images` [n, S, S, 3] with a caption each, four in a row."""
     rows = max(1, -(-len(images) // _COLUMNS))
@@ -41,6 +42,7 @@ def gallery_figure(images: Images, captions: Sequence[str], title: str) -> Figur
     return figure
 
 
+@plainly()
 def heat_figure(
     images: Images, heat: NDArray[np.float32], captions: Sequence[str], right: NDArray[np.bool_], title: str
 ) -> Figure:
@@ -61,7 +63,7 @@ def heat_figure(
 
 
 def _grid(rows: int, columns: int, title: str) -> tuple[Figure, NDArray[Any]]:
-    figure = Figure(figsize=(2.3 * columns, 2.5 * rows + 0.5), dpi=DPI, layout="constrained")
+    figure = Picture(2.3 * columns, 2.5 * rows + 0.5)
     figure.suptitle(title, color=INK, fontweight="bold", x=0.01, ha="left")
     grid: NDArray[Any] = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from frostline.plots.lettering import lettered
-from frostline.plots.style import DPI, INK, PALETTE, legend, style
+from frostline.plots.style import INK, PALETTE, Picture, legend, plainly, style
 from frostline.records.profile import CellProfile, Profile
 
 __all__ = ["profile_figure"]
@@ -16,10 +16,11 @@ _SIMILAR, _DIFFERENT = PALETTE["green"], PALETTE["vermilion"]
 _NAMED_BLOCKS = 8
 
 
+@plainly()
 def profile_figure(profile: Profile) -> Figure:
     """One colour a cell. Above: each layer's shift, over its block. Below: the probe's balanced accuracy per block."""
     sizes, (dataset,) = lettered(list(profile.cells)), lettered([profile.dataset], most=40)
-    figure = Figure(figsize=(9.5, 7.0), dpi=DPI, layout="constrained")
+    figure = Picture(9.5, 7.0)
     above, below = figure.subplots(2, 1, sharex=True)
     title = f"{dataset} as {profile.application} sees it at {profile.image_size} pixels"
     style(above, title)
@@ -30,7 +31,8 @@ def profile_figure(profile: Profile) -> Figure:
         _shift(above, cell, size, look)
         _probe(below, cell, size, look, offset)
     _bands(above, profile)
-    _empty(below, any(cell.blocks for cell in profile.cells.values()), "too few labelled images for a probe")
+    if not any(cell.blocks for cell in profile.cells.values()):
+        _say_instead(below, "too few labelled images for a probe")
     depth = len(profile.block_names)
     below.set_xlim(0.4, depth + 0.6)
     if depth <= _NAMED_BLOCKS:
@@ -57,7 +59,7 @@ def _bands(axes: Axes, profile: Profile) -> None:
     """Colour the sides of the threshold; the axis is logarithmic from 0.01 on, for shifts differ by magnitudes."""
     axes.set_ylabel("shift: symmetric KL divergence")
     if profile.reference is None:
-        _empty(axes, False, "no reference statistics for these weights")
+        _say_instead(axes, "no reference statistics for these weights")
         return
     threshold = profile.thresholds.similar_up_to
     axes.set_yscale("symlog", linthresh=0.01)
@@ -96,6 +98,6 @@ def _positions(blocks: list[int]) -> list[float]:
     return x
 
 
-def _empty(axes: Axes, has_something: bool, why: str) -> None:
-    if not has_something:
-        axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=INK)
+def _say_instead(axes: Axes, why: str) -> None:
+    """Write into an empty plot why it is empty."""
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=INK)

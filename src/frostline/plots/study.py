@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from frostline.plots.style import INK, PALETTE, chart, legend
+from frostline.plots.style import INK, PALETTE, chart, legend, plainly
 
 __all__ = [
     "history_figure",
@@ -42,6 +42,7 @@ def study_figures(
     }
 
 
+@plainly()
 def importance_figure(importances: Mapping[str, float]) -> Figure:
     """Share of the score's variance that each searched parameter explains, in [0, 1]; empty where that is unknown."""
     figure, axes = chart(7.5, 4.0, "What the score depends on (fANOVA)")
@@ -56,6 +57,7 @@ def importance_figure(importances: Mapping[str, float]) -> Figure:
     return figure
 
 
+@plainly()
 def learning_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     """Losses (left axis) and score (right axis) of one trial by epoch, from `train_loss`, `validation_loss`, score."""
     figure, axes = chart(7.5, 4.2, "How the winner learned")
@@ -79,6 +81,7 @@ def learning_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
+@plainly()
 def trials_figure(trials: pd.DataFrame) -> Figure:
     """Score against freeze depth, one mark a trial, coloured by strategy; pruned trials are hollow.
 
@@ -109,6 +112,7 @@ def trials_figure(trials: pd.DataFrame) -> Figure:
     return figure
 
 
+@plainly()
 def history_figure(trials: pd.DataFrame) -> Figure:
     """Score of each trial in order, with the best so far as a line; failed trials are crosses at the bottom.
 

@@ -1,15 +1,21 @@
-"""How every figure of frostline looks. Figures are matplotlib Figure objects that belong to no window or global state.
+"""How every figure of frostline looks. Figures are matplotlib's, but belong to no window and change no setting of its.
 
 Colours are Okabe and Ito's (2008), which people with any colour vision can tell apart; markers differ as well.
 """
 
-from matplotlib import rcParams
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-__all__ = ["DPI", "FONT", "INK", "PALETTE", "chart", "legend", "style"]
+from frostline.plots.fonts import FONT, families_for, finding_quietly
 
-FONT = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic, symbols
+__all__ = ["DPI", "INK", "PALETTE", "Picture", "chart", "legend", "plainly", "style"]
+
 INK = "#333333"
 DPI = 120
 PALETTE = {
@@ -23,13 +29,36 @@ PALETTE = {
     "grey": "#999999",
 }
 
-# No text of ours is mathematics or, whatever a user's matplotlibrc says, TeX: `$` in the name of a class is a dollar.
-rcParams.update({"font.family": [FONT], "text.parse_math": False, "text.usetex": False})
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Write texts as they are, inside the block; it also decorates functions, and does all that make pictures.
+
+    None of ours is mathematics or, whatever a user's matplotlibrc says, TeX: `$` in the name of a class is a dollar.
+    """
+    with finding_quietly(), rc_context({"font.family": [FONT], "text.parse_math": False, "text.usetex": False}):
+        yield
 
 
-def chart(width: float, height: float, title: str) -> tuple[Figure, Axes]:
-    """A figure of `width` x `height` inches with one styled plot."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+class Picture(Figure):
+    """A figure of `width` x `height` inches that is drawn `plainly`, each text in fonts that have its characters."""
+
+    def __init__(self, width: float, height: float) -> None:
+        super().__init__(figsize=(width, height), dpi=DPI, layout="constrained")
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw it, as matplotlib asks whenever it is written to a file."""
+        with plainly():
+            for text in self.findobj(Text):
+                families = families_for(text.get_text().replace("\n", ""))
+                text.set(fontfamily=families, parse_math=False, usetex=False)
+            super().draw(renderer)
+
+
+@plainly()
+def chart(width: float, height: float, title: str) -> tuple[Picture, Axes]:
+    """A picture of `width` x `height` inches with one styled plot."""
+    figure = Picture(width, height)
     axes = figure.subplots()
     style(axes, title)
     return figure, axes

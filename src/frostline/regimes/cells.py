@@ -1,6 +1,7 @@
 """Profile cells: from one forward pass to regimes and recommendations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,22 @@ from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_a
 from frostline.regimes.shift import measure_shift
 from frostline.statistics.standard_error import standard_error
 
-__all__ = ["MIN_IMAGES", "make_profile", "profile_cell", "profile_cells"]
+__all__ = ["MIN_IMAGES", "CellImages", "make_profile", "profile_cell", "profile_cells"]
 
 MIN_IMAGES = 20
 """Fewer say nothing certain about similarity: at 10, grey photographs reach the threshold by chance."""
+
+
+@dataclass(frozen=True, eq=False)
+class CellImages:
+    """The images of a cell that are looked at: their `labels` [N] and `groups` [N].
+
+    Without labels all have one number. `counts` are all the cell's images by class.
+    """
+
+    labels: NDArray[np.int64]
+    groups: Sequence[str]
+    counts: Sequence[int]
 
 
 def profile_cells(
@@ -45,9 +58,11 @@ def profile_cells(
         size: profile_cell(
             comparison,
             measured.of(places[size]),
-            packed.labels[sampled[size]],
-            packed.index["group"].iloc[sampled[size]].tolist(),
-            np.bincount(packed.labels[rows[size]], minlength=len(packed.classes)).tolist(),
+            CellImages(
+                labels=packed.labels[sampled[size]],
+                groups=packed.index["group"].iloc[sampled[size]].tolist(),
+                counts=np.bincount(packed.labels[rows[size]], minlength=len(packed.classes)).tolist(),
+            ),
             config,
             seed,
         )
@@ -77,25 +92,15 @@ def make_profile(
 
 
 def profile_cell(
-    comparison: Comparison,
-    measured: Measurement,
-    labels: NDArray[np.int64],
-    groups: Sequence[str],
-    counts: Sequence[int],
-    config: ProfileConfig,
-    seed: int,
+    comparison: Comparison, measured: Measurement, images: CellImages, config: ProfileConfig, seed: int
 ) -> CellProfile:
-    """Profile a cell from what was `measured` of some of its images.
-
-    `labels` [N] (all one number where there are no labels) and `groups` [N] belong to those images; `counts` are all
-    the cell's images by class.
-    """
-    reference = comparison.reference
+    """Profile a cell from what was `measured` of some of its `images`."""
+    reference, labels, counts = comparison.reference, images.labels, images.counts
     # One thread: these matrices are small, and linear algebra's threads wait far longer than they work where the
     # backend's threads, or another process, hold the cores.
     with threadpool_limits(1):
-        shift = measure_shift(measured.compared, reference, seed, groups) if reference else None
-        blocks, errors = _depth_profile(comparison.seen, measured.seen, labels, groups, config.folds, seed)
+        shift = measure_shift(measured.compared, reference, seed, images.groups) if reference else None
+        blocks, errors = _depth_profile(comparison.seen, measured.seen, images, config.folds, seed)
     layers = tuple(
         LayerShift(name=layer.name, block=layer.block, shift=value)
         for layer, value in zip(measured_layers(comparison.compared), shift.layers if shift else (), strict=False)
@@ -123,14 +128,10 @@ def profile_cell(
 
 
 def _depth_profile(
-    backbone: Backbone,
-    activations: Activations,
-    labels: NDArray[np.int64],
-    groups: Sequence[str],
-    folds: int,
-    seed: int,
+    backbone: Backbone, activations: Activations, images: CellImages, folds: int, seed: int
 ) -> tuple[tuple[BlockProbe, ...], list[float]]:
     """The blocks, and the standard error of each one's score."""
+    labels, groups = images.labels, images.groups
     folds = usable_folds(labels, groups, folds)
     if folds < 2:
         return (), []

@@ -86,7 +86,7 @@ def find_challenger(
     client, name = tracker.client, name_of(record.dataset)
     challenger = _aliases(client).get(name, {}).get("challenger")
     found = find_version(client, name, identity(record, folder, limits)) if challenger else None
-    return RegisteredVersion(name, challenger, False) if found and str(found.version) == challenger else None
+    return RegisteredVersion(name, challenger, created=False) if found and str(found.version) == challenger else None
 
 
 def register_challenger(

@@ -19,10 +19,9 @@ from frostline.config.schema import PrepareConfig
 from frostline.data.images import DECODER_VERSION
 from frostline.provenance import fingerprint
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, read_training_images
+from frostline.runtime.logs import quieted
 
 __all__ = ["identity", "open_unregistered", "write_served_model"]
-
-logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
 
 _PACKAGE = Path(frostline.__file__).parent
 _REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow", "tifffile", "imagecodecs")
@@ -42,6 +41,7 @@ def identity(record: TrainRecord, trained: Path, limits: PrepareConfig) -> str:
     )
 
 
+@quieted("mlflow.pyfunc", level=logging.WARNING)  # how it checks a model is no news
 def write_served_model(path: Path, model: Model, record: TrainRecord, trained: Path, limits: PrepareConfig) -> None:
     """Write the network of the folder `trained`, the code that serves it and what it needs into the empty `path`.
 

@@ -17,7 +17,16 @@ from frostline.runtime.progress import say
 from frostline.stores.alone import alone
 from frostline.text.words import markdown
 
-__all__ = ["Outcome", "promote", "rollback"]
+__all__ = ["Outcome", "RegisteredModel", "promote", "rollback"]
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """The registered model of `dataset` in the store of `tracker`; who changes it holds its lock in `locks`."""
+
+    tracker: Tracking
+    dataset: str
+    locks: Path
 
 
 @dataclass(frozen=True)
@@ -36,17 +45,15 @@ class Outcome:
 
 
 def promote(
-    tracker: Tracking,
-    dataset: str,
+    model: RegisteredModel,
     held_out: HeldOut,
     config: PromotionConfig,
     author: Author,
-    locks: Path,
     *,
     seed: int,
     dry_run: bool = False,
 ) -> Outcome:
-    """Make the challenger of `dataset` its champion, and the champion until now `previous`, if it passes the gate.
+    """Make the challenger of `model` its champion, and the champion until now `previous`, if it passes the gate.
 
     Both versions answer to the same files, now: test images that neither was trained on, nor on near copies of them.
     Nothing moves if a check fails or `dry_run` is set. A champion whose files are gone or changed can serve no longer,
@@ -55,8 +62,9 @@ def promote(
     Raises RegistryError if there is no challenger, its files are gone or changed (VersionError), there is no image to
     compare by, or another promotion is under way.
     """
+    tracker, dataset = model.tracker, model.dataset
     name, _ = registered(tracker.client, dataset)
-    with alone(locks, name):
+    with alone(model.locks, name):
         if not dry_run:
             _finish(tracker, name)
         _, aliases = registered(tracker.client, dataset)
@@ -65,7 +73,7 @@ def promote(
             raise RegistryError(f"{name} has no challenger to promote: run `frostline register {dataset}` first.")
         if challenger == champion:
             fetch(tracker.client, tracker.client.get_model_version(name, champion))
-            return Outcome(name, challenger, champion, None, moved=False)
+            return Outcome(name, challenger, champion, verdict=None, moved=False)
         versions, lost = [load_version(tracker, name, challenger)], ""
         try:
             versions += [load_version(tracker, name, champion)] if champion else []
@@ -91,16 +99,16 @@ def promote(
     return Outcome(name, challenger, champion if compared else None, verdict, moved, lost)
 
 
-def rollback(tracker: Tracking, dataset: str, author: Author, locks: Path) -> Promotion:
+def rollback(model: RegisteredModel, author: Author) -> Promotion:
     """Make the version that was champion before the champion again, and give its record; to go on goes further back.
 
     Versions whose files are gone or changed are passed over. A rollback that was interrupted is finished instead.
     Raises RegistryError if there is none to go back to.
     """
-    client = tracker.client
+    client, dataset = model.tracker.client, model.dataset
     name, _ = registered(client, dataset)
-    with alone(locks, name):
-        finished = _finish(tracker, name)
+    with alone(model.locks, name):
+        finished = _finish(model.tracker, name)
         if finished and finished.action == "rolled back":
             return finished
         _, aliases = registered(client, dataset)

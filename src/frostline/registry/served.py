@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from frostline.data.images import load_square, quiet_pillow
+from frostline.data.images import load_square, quiet_decoders
 from frostline.data.levels import Levels
 from frostline.errors import ImageError
 from frostline.registry.encoded import picture_bytes
@@ -79,7 +79,7 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
 
     def _square(self, image: Any) -> np.ndarray[Any, Any]:
         config, content = self._config, picture_bytes(image)
-        with self._turn, quiet_pillow():
+        with self._turn, quiet_decoders():
             return load_square(
                 content,
                 config["image_size"],

@@ -1,1 +1,1 @@
-"""The process: its environment, terminal, devices, precision, and how it ends."""
+"""The process: its environment, terminal, logs, devices, precision, and how it ends."""

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from frostline.data.images import quiet_pillow
+from frostline.data.images import quiet_decoders
 from frostline.errors import FrostlineError
 from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
@@ -47,7 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(app: FastAPI, limits: ServingLimits, listener: socket.socket) -> None:
     """Answer at `listener` until an interrupt (see `ending`), which ends the process within about `limits.grace` s."""
     try:
-        with quiet_pillow():
+        with quiet_decoders():
             uvicorn.Server(server_config(app, limits)).run(sockets=[listener])
     except Interrupted as interrupted:
         say("Stopped serving.")

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.data.images import load_square
+from frostline.data.images import load_square, quiet_decoders
 from frostline.data.levels import Levels
 from frostline.errors import ImageError, RegistryError
 from frostline.files.atomic import atomic_file
@@ -69,6 +69,7 @@ def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[
     return Comparison(difference, compared)
 
 
+@quiet_decoders()
 def _pixels(version: LoadedVersion, files: Sequence[Path]) -> NDArray[np.float32]:
     """`files`, but for those that cannot be read, as the network takes them: [n, S, S, 3] in 0..255."""
     config = version.model_config

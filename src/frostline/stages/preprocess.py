@@ -5,7 +5,7 @@ from pathlib import Path
 from frostline.backbones.catalogue import resolve_image_size
 from frostline.config.load import load_config
 from frostline.data.manifest import read_levels, read_manifest
-from frostline.data.packed import read_packed, write_packed
+from frostline.data.packed import Form, read_packed, write_packed
 from frostline.data.sources import open_source
 from frostline.runtime.progress import say
 from frostline.tracking.lineage import lineage_tags
@@ -21,8 +21,8 @@ def run(dataset: str, backbone: str) -> None:
     root = open_source(config.dataset(dataset)).root
     size = resolve_image_size(backbone, config.backbone(backbone))
     folder = Path("data/packed") / f"{dataset}-{backbone}"
-    levels = read_levels(Path("data/prepared") / dataset)
-    write_packed(folder, manifest, root, size, config.preprocess.resize, config.prepare, levels)
+    form = Form(size, config.preprocess.resize, read_levels(Path("data/prepared") / dataset))
+    write_packed(folder, manifest, root, form, config.prepare)
     packed = read_packed(folder)
     tags = lineage_tags() | {"backbone": backbone}
     with Tracker.open(config.stores, dataset).stage_run(f"preprocess {dataset}-{backbone}", tags) as log:

@@ -70,6 +70,9 @@ def cache_folder(stores: StoresConfig) -> Path:
 
 
 def lock_folder(stores: StoresConfig) -> Path:
-    """Where locks of registered models are: beside the database, so that all who use it meet; else with the cache."""
+    """Where locks of registered models are: beside MLflow's database, so that all who use it meet.
+
+    Where a server keeps that, those who use the project meet in its `mlruns`.
+    """
     file = tracking_address(stores).file
-    return file.parent if file else cache_folder(stores)
+    return file.parent if file else project_folder() / "mlruns"

@@ -12,6 +12,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from frostline.config.schema import StoresConfig
 from frostline.errors import ConfigError, StoreError
+from frostline.runtime.logs import quieted
 from frostline.runtime.progress import say
 from frostline.stores.addresses import Address, tracking_address
 from frostline.stores.sqlite import check, wait_aloud
@@ -23,9 +24,6 @@ __all__ = ["Store", "or_none"]
 T = TypeVar("T")
 _SECONDS_OF_SILENCE = 5  # MLflow asks a server that does not answer eight times, for minutes
 
-for _noisy in ("mlflow.store.db.utils", "alembic.runtime.migration"):
-    logging.getLogger(_noisy).setLevel(logging.WARNING)
-
 
 @dataclass(frozen=True)
 class Store:
@@ -36,6 +34,7 @@ class Store:
     artifacts: str | None
 
     @classmethod
+    @quieted("mlflow.store.db.utils", level=logging.WARNING)  # that tables are made is no news
     def open(cls, stores: StoresConfig) -> "Store":
         """The store at MLFLOW_TRACKING_URI if that is set, else at `stores.tracking`; an SQLite file is created.
 

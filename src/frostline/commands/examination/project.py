@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from frostline.commands.examination.machine import existing
 from frostline.commands.examination.row import Remark, Row, examine
@@ -12,6 +13,8 @@ from frostline.text.phrases import counted
 from frostline.text.redaction import redacted
 
 __all__ = ["project_rows"]
+
+_HASTE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
 def project_rows(config: Config) -> Iterator[Row]:
@@ -39,13 +42,27 @@ def _data(config: Config, name: str) -> str:
 def _runs(config: Config) -> str:
     from frostline.tracking.store import Store
 
-    # An address that nobody answers at is asked once, for seconds; MLflow's own patience is for trainings.
-    os.environ |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
     address = tracking_address(config.stores)
     if "://" in address.url and not address.url.startswith("http") and not _tables(address):
         return Remark(f"{address.shown} will be made by the first run")
-    Store.open(config.stores)
+    with _haste():
+        Store.open(config.stores)
     return f"{address.shown} answers"
+
+
+@contextmanager
+def _haste() -> Iterator[None]:
+    """Let MLflow ask an address that nobody answers at once, for seconds: its own patience is for trainings."""
+    former = {name: os.environ.get(name) for name in _HASTE}
+    os.environ |= _HASTE
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _studies(config: Config) -> str:

@@ -1,6 +1,5 @@
 """TIFF of more than 8 bits, and in layouts that Pillow does not know, by tifffile."""
 
-import logging
 import math
 import struct
 from typing import Any, BinaryIO
@@ -15,8 +14,6 @@ from frostline.data.samples import Samples
 from frostline.errors import ImageError
 
 __all__ = ["TiffReader", "is_tiff", "open_tiff"]
-
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CHANNELS = {PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.RGB: 3, PHOTOMETRIC.SEPARATED: 4}

@@ -41,7 +41,7 @@ class Layout:
         [top] = self._unwrapped([self.root])
         splits = self._splits(top)
         if not splits:
-            return self._divided(self._classes(top, None))
+            return self._divided(self._classes(top, split=None))
         inner = self._unwrapped([self._repeated(folder, parse(folder.name)) for folder in splits])
         found = [self._classes(folder, split) for folder, split in zip(inner, splits.values(), strict=True)]
         trained = {folder.label for classes in found for folder in classes if folder.split == "train"}

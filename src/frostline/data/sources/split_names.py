@@ -10,14 +10,7 @@ __all__ = ["EVALUATION", "UNLABELLED", "SplitName", "parse", "settle"]
 EVALUATION = "evaluation"  # is the test split, unless there is one besides
 UNLABELLED = "unlabelled"
 
-_SPLIT_OF = {
-    **dict.fromkeys(("train", "training", "trn", "trainval"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "devel", "development"), "val"),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), "test"),
-    **dict.fromkeys(("eval", "evaluation", "evaluate"), EVALUATION),
-    **dict.fromkeys(("unlabelled", "unlabeled", "pred", "predict", "prediction", "predictions"), UNLABELLED),
-}
-# The words of other languages for the same: German, French, Spanish, Portuguese, Italian, Russian, Chinese, Japanese.
+# The words for the three in German, French, Spanish, Portuguese, Italian, Russian, Chinese and Japanese.
 _TRAIN = (
     *("trainings", "trainingsdaten", "entrainement", "entraînement", "apprentissage", "entrenamiento", "treinamento"),
     *("treino", "addestramento", "обучение", "训练", "训练集", "訓練", "學習", "学習", "学習用"),
@@ -30,7 +23,16 @@ _TEST = (
     *("tests", "testdaten", "prueba", "pruebas", "teste", "testes", "тест", "测试", "测试集", "測試"),
     *("テスト", "テスト用"),
 )
-_SPLIT_OF |= dict.fromkeys(_TRAIN, "train") | dict.fromkeys(_VAL, "val") | dict.fromkeys(_TEST, "test")
+_SPLIT_OF = {
+    **dict.fromkeys(("train", "training", "trn", "trainval"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "devel", "development"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), "test"),
+    **dict.fromkeys(("eval", "evaluation", "evaluate"), EVALUATION),
+    **dict.fromkeys(("unlabelled", "unlabeled", "pred", "predict", "prediction", "predictions"), UNLABELLED),
+    **dict.fromkeys(_TRAIN, "train"),
+    **dict.fromkeys(_VAL, "val"),
+    **dict.fromkeys(_TEST, "test"),
+}
 _PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "pics", "photo", "photos")
 _FORMATS = ("jpg", "jpeg", "png")
 _FILLING = frozenset(
