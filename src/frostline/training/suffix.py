@@ -169,7 +169,7 @@ class _Dropout(keras.layers.Layer):  # type: ignore[misc]
         self.rate = self.add_weight(name="rate", shape=(), initializer="zeros", trainable=False)
         self._seed = keras.random.SeedGenerator(0)
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002  # as Keras calls it
         """In training, `inputs` with a share of `rate` of them set to zero and the others scaled up."""
         if not training:
             return inputs
