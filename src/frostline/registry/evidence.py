@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from frostline.data.held_out import HeldOut
+from frostline.data.test_set import TestSet
 from frostline.errors import RegistryError
 from frostline.registry.gate import Evidence
 from frostline.registry.latency import seconds_per_picture
@@ -18,7 +18,7 @@ __all__ = ["gather"]
 _PREFIX = "probability_"
 
 
-def gather(versions: Sequence[LoadedVersion], images: HeldOut) -> tuple[HeldOut, list[Evidence]]:
+def gather(versions: Sequence[LoadedVersion], images: TestSet) -> tuple[TestSet, list[Evidence]]:
     """The images that each of `versions` can answer to, and what each answers, over the classes that any of them knows.
 
     Raises RegistryError if a file is gone, or none can be answered to by all.
@@ -46,7 +46,7 @@ def gather(versions: Sequence[LoadedVersion], images: HeldOut) -> tuple[HeldOut,
     ]
 
 
-def _answers(version: LoadedVersion, images: HeldOut) -> pd.DataFrame:
+def _answers(version: LoadedVersion, images: TestSet) -> pd.DataFrame:
     parts = batches(images.paths)
     tracked = track(parts, f"Version {version.number} answers, by batches", len(parts))
     return pd.concat([predict(version.model, part) for part in tracked])
