@@ -220,7 +220,7 @@ def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> N
 
 
 def test_a_storage_that_cannot_be_opened_is_one_clear_error() -> None:
-    with pytest.raises(SearchError, match=r"stores.studies in params.yaml\) cannot be opened"):
+    with pytest.raises(StoreError, match=r"stores.studies in params.yaml\) cannot be opened"):
         list_studies("nonsense://nowhere")
 
 
