@@ -64,11 +64,11 @@ class BackboneError(FrostlineError):
 
 
 class CacheError(FrostlineError):
-    """Cached activations cannot be used: damaged while in use, or the limit is below what a study needs at least."""
+    """Cached activations cannot be used: damaged or gone while in use, or the limit is below what a study needs."""
 
 
 class PackageError(FrostlineError):
-    """A package that is needed is not installed, or cannot be imported."""
+    """A package that is needed is not installed, is too old, or cannot be imported."""
 
 
 class WeightsError(FrostlineError):

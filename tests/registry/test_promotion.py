@@ -13,7 +13,7 @@ from PIL import Image
 from frostline.config.schema import PromotionConfig
 from frostline.data.images import load_square
 from frostline.data.test_set import TestSet
-from frostline.errors import RegistryError
+from frostline.errors import DataError, RegistryError
 from frostline.records.train_record import write_training_images
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
@@ -226,7 +226,7 @@ def test_a_test_picture_that_is_gone_is_named(registry, test_set, tmp_path):
     registry.add(right=True)
     paths = (tmp_path / "gone.png", *test_set.paths[1:])
     broken = TestSet(paths, test_set.labels, test_set.groups, test_set.sha256, test_set.classes)
-    with pytest.raises(RegistryError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
+    with pytest.raises(DataError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
         registry.promote(broken)
 
 

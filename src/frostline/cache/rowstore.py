@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from frostline.data.arrays import Rows
 from frostline.errors import CacheError, WriteError
+from frostline.files.reading import reading
 
 __all__ = ["RowStore", "row_bytes"]
 
@@ -46,7 +47,7 @@ class RowStore:
             os.close(file)
 
     def __getitem__(self, rows: Rows) -> NDArray[Any]:
-        """The values [len(rows), ...] of filled rows. Raises CacheError if one is not what was written."""
+        """The values [len(rows), ...] of filled rows. Raises CacheError if one cannot be read as it was written."""
         values, right = self._read(rows)
         if not right.all():
             raise CacheError(
@@ -84,11 +85,12 @@ class RowStore:
         values = np.empty((len(rows), *self._row), dtype=self._dtype)
         right = np.zeros(len(rows), dtype=bool)
         if len(rows):
-            file, _ = self._open(create=False)
-            target = values.reshape(len(rows), -1).view(np.uint8)
-            for number, row in enumerate(rows.tolist()):
-                read = os.preadv(file, [target[number]], row * self.row_bytes)
-                right[number] = read == self.row_bytes and zlib.crc32(target[number]) == self._checks[row]
+            with reading(self.path, CacheError):
+                file, _ = self._open(create=False)
+                target = values.reshape(len(rows), -1).view(np.uint8)
+                for number, row in enumerate(rows.tolist()):
+                    read = os.preadv(file, [target[number]], row * self.row_bytes)
+                    right[number] = read == self.row_bytes and zlib.crc32(target[number]) == self._checks[row]
         return values, right
 
     def _open(self, *, create: bool) -> tuple[int, int]:
@@ -107,8 +109,9 @@ class RowStore:
         return all(path.exists() and path.stat().st_size == size for path, size in expected.items())
 
     def _read_checks(self) -> Rows:
-        if self._is_whole():
-            return np.fromfile(self._checks_path, dtype=np.int64)
+        with reading(self._checks_path, CacheError):
+            if self._is_whole():
+                return np.fromfile(self._checks_path, dtype=np.int64)
         return np.full(self._count, _MISSING, dtype=np.int64)
 
 

@@ -16,7 +16,7 @@ __all__ = ["run"]
 def run(dataset: str | None, form: Format, output: Path | None) -> None:
     """Write the champion to `output`, or `<data set>.<format>`, and compare the two on all test images.
 
-    Raises RegistryError if there is no champion, or the export answers otherwise.
+    Raises RegistryError if there is no champion, ExportError if the export answers otherwise.
     """
     config = load_config()
     name = config.dataset_name(dataset)

@@ -22,11 +22,11 @@ def output_of(stage: str, path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise _absent(Path(error.filename or path)) from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno:  # HDF5's, of damaged files, have no number
-            mend = "Mend that, and run again"
-            raise ArtifactError(f"{error.filename or path} cannot be read: {error.strerror}. {mend}.") from error
         if not path.exists():  # Keras raises ValueError
             raise _absent(path) from error
+        if isinstance(error, OSError) and error.errno:  # HDF5's, of a damaged file, have no number
+            file = error.filename or path
+            raise ArtifactError(f"{file} cannot be read: {error.strerror}. Mend that, and run again.") from error
         raise ArtifactError(
             f"{path} is damaged, or not of this version. Make it again: dvc repro --force {stage}."
         ) from error

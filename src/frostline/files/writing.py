@@ -9,7 +9,7 @@ from filelock import Timeout
 
 from frostline.errors import WriteError
 
-__all__ = ["writing"]
+__all__ = ["check_writable", "writing"]
 
 _MENDS = dict.fromkeys((errno.EMFILE, errno.ENFILE), "Raise the limit of open files (ulimit -n), and run again")
 _MEND = "Name a place that is writable and has room, or make it so, and run again"
@@ -30,6 +30,13 @@ def writing(path: Path) -> Iterator[None]:
             raise
         mend = _MENDS.get(error.errno or 0, _MEND)
         raise WriteError(f"{path} cannot be written: {error.strerror or error}. {mend}.") from error
+
+
+def check_writable(file: Path) -> None:
+    """Make `file`, and its folder, if it is absent. Raises WriteError where the system refuses that."""
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
 
 
 def _is_about(error: OSError, folder: Path) -> bool:

@@ -53,7 +53,7 @@ def promote(
     so that floors alone decide, and the record says so.
 
     Raises RegistryError if there is no challenger, its files are gone or changed (VersionError), there is no image to
-    compare by, or another promotion is under way.
+    compare by, or another promotion is under way; DataError if a test image is gone.
     """
     name, _ = registered(tracker.client, dataset)
     with alone(locks, name):

@@ -119,7 +119,11 @@ def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return "Error: memory ran out: end other programs, or lower train.batch_size or image_size.", _MENDABLE
     what = redacted(f"{type(error).__name__}: {error}".partition("\n")[0]).rstrip(".: ")
-    mend = "Report it with the traceback above" if is_debugging() else "Run it again with --debug, and report both"
+    mend = (
+        "Report it with the traceback above"
+        if is_debugging()
+        else "Run again with --debug for its traceback, and report that"
+    )
     return f"Error: frostline has a defect: {what}{_place(error)}. {mend}; what was finished is kept.", _DEFECT
 
 
