@@ -1,3 +1,4 @@
+import zlib
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,31 @@ def test_the_report_reads_no_damaged_numbers(tmp_path, monkeypatch, record_field
     (tmp_path / "data/prepared/cells/manifest.csv").write_text(header)
     with pytest.raises(ArtifactError, match=r"card\.json is damaged, .*--force prepare"):
         read_health("cells")
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (OSError(13, "Permission denied", "x/images.npy"), r"^x/images\.npy cannot be read: Permission denied\. Mend"),
+        (OSError(24, "Too many open files"), r"train\.json cannot be read: Too many open files\. Mend that"),
+        (OSError("Unable to open file (truncated file)"), r"train\.json is damaged, .*--force train"),
+        (zlib.error("incorrect header check"), r"train\.json is damaged, .*--force train"),
+        (FileNotFoundError(2, "No such file", "x/labels.npy"), r"^x/labels\.npy does not exist\. Make it"),
+    ],
+)
+def test_what_the_system_refuses_of_an_output_is_told_from_damage(tmp_path, raised, words):
+    (tmp_path / "train.json").touch()
+    with pytest.raises(ArtifactError, match=words) as caught, output_of("train", tmp_path / "train.json"):
+        raise raised
+    assert caught.value.__cause__ is raised
+
+
+def test_a_network_that_is_gone_is_not_called_damaged(tmp_path):
+    import keras
+
+    path = tmp_path / "model.keras"
+    with pytest.raises(ArtifactError, match=r"model\.keras does not exist\."), output_of("train", path):
+        keras.saving.load_model(path)
 
 
 def test_an_output_that_is_gone_is_told(tmp_path):

@@ -9,7 +9,8 @@ is then an error that can be told, where a map would end the process, and memory
 import math
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from numpy.typing import NDArray
 
 from frostline.data.arrays import Rows
 from frostline.errors import CacheError, WriteError
-from frostline.files.reading import reading
 
 __all__ = ["RowStore", "row_bytes"]
 
@@ -85,7 +85,7 @@ class RowStore:
         values = np.empty((len(rows), *self._row), dtype=self._dtype)
         right = np.zeros(len(rows), dtype=bool)
         if len(rows):
-            with reading(self.path, CacheError):
+            with _readable(self.path):
                 file, _ = self._open(create=False)
                 target = values.reshape(len(rows), -1).view(np.uint8)
                 for number, row in enumerate(rows.tolist()):
@@ -109,7 +109,7 @@ class RowStore:
         return all(path.exists() and path.stat().st_size == size for path, size in expected.items())
 
     def _read_checks(self) -> Rows:
-        with reading(self._checks_path, CacheError):
+        with _readable(self._checks_path):
             if self._is_whole():
                 return np.fromfile(self._checks_path, dtype=np.int64)
         return np.full(self._count, _MISSING, dtype=np.int64)
@@ -122,6 +122,17 @@ def row_bytes(row: Sequence[int], dtype: str) -> int:
 
 def _dtype(name: str) -> np.dtype[Any]:
     return np.dtype(getattr(ml_dtypes, name, name))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"{path} cannot be read: {error.strerror or error}. Run the same command again: what is not there is then "
+            "computed anew."
+        ) from error
 
 
 def _write_whole(file: int, data: bytes, position: int) -> None:
