@@ -17,7 +17,7 @@ from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
 from frostline.data.sources import open_source
 from frostline.errors import ArtifactError, DataError
-from frostline.evaluation.assessment import against_guide, as_trained, assess
+from frostline.evaluation.assessment import against_guide, assess, uncalibrated
 from frostline.evaluation.examples import most_confident, predictions
 from frostline.evaluation.gradcam import gradcam
 from frostline.evaluation.metrics import METRICS
@@ -153,7 +153,7 @@ def _figures(
 ) -> dict[str, Figure]:
     """The pictures of an evaluation by file name."""
     labels, classes = packed.labels[rows], packed.classes
-    before = as_trained(probabilities, record.best.temperature)
+    before = uncalibrated(probabilities, record.best.temperature)
     wrong, right = most_confident(labels, probabilities, right=False), most_confident(labels, probabilities, right=True)
     looked = np.concatenate([wrong[:_LOOKED_AT], right[:_LOOKED_AT]])
     named = probabilities.argmax(axis=1)
