@@ -19,11 +19,11 @@ _MEND = "Name a place that is writable and has room, or make it so, and run agai
 def writing(path: Path) -> Iterator[None]:
     """Write, lock or delete `path` in the block. Raises WriteError where the system refuses that.
 
-    What it refuses of a file elsewhere, and a lock that another process holds, is raised as it was.
+    What it refuses of a file elsewhere or a pipe, and a lock that another process holds, is raised as it was.
     """
     try:
         yield
-    except Timeout:
+    except (Timeout, BrokenPipeError):
         raise
     except OSError as error:
         if not _is_about(error, path.parent.absolute()):

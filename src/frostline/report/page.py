@@ -64,5 +64,5 @@ def _shortened(values: Iterable[str]) -> dict[str, str]:
 
 def _picture(path: Path) -> str:
     """An image file as a data URI, so that the page needs no other file. Raises ArtifactError if it is gone."""
-    with output_of("report", path):
+    with output_of("report", path):  # the stage is named for what is damaged, and bytes are not
         return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
