@@ -24,9 +24,9 @@ from frostline.backbones.weights import digest
 from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import Config
-from frostline.data.held_out import HeldOut, read_held_out
 from frostline.data.packed import read_packed
 from frostline.data.sources import open_source
+from frostline.data.test_set import TestSet, read_test_set
 from frostline.records.train_record import TrainRecord, write_training_images
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
@@ -52,20 +52,20 @@ def main() -> None:
     dataset = small.record.dataset
     tracker = Tracker.open(stores, dataset)
     model = RegisteredModel(tracker, dataset, WORK)
-    held_out = read_held_out(Path("data/prepared") / dataset, open_source(config.dataset(dataset)))
+    test_set = read_test_set(Path("data/prepared") / dataset, open_source(config.dataset(dataset)))
 
     def challenge(what: str, record: TrainRecord, folder: Path) -> Outcome:
         run = tracker.study_run(what, what, 1, {})
         register_challenger(tracker, record.model_copy(update={"run_id": run.id}), folder, config.prepare)
         author = Author(who=user(), why=what, lineage=lineage_tags())
-        outcome = promote(model, held_out, config.promotion, author, seed=config.seed)
+        outcome = promote(model, test_set, config.promotion, author, seed=config.seed)
         print(f"\n{what}: {'promoted' if outcome.moved else 'refused'}, on {outcome.verdict.images} test images")
         for check in outcome.verdict.checks:
             print(f"  {'passed ' if check.passed else 'refused'}  {check.name}: {check.reason}")
         return outcome
 
     challenge(f"{small.record.name}, the first", small.record, small.model)
-    before = served(tracker, dataset, held_out)
+    before = served(tracker, dataset, test_set)
     with tempfile.TemporaryDirectory() as folder:
         shuffled = train_on_shuffled_labels(config, large, Path(folder))
         if challenge(f"{large.record.name} on shuffled labels", shuffled, Path(folder)).moved:
@@ -73,7 +73,7 @@ def main() -> None:
     if challenge(f"{large.record.name}", large.record, large.model).moved:
         record = rollback(model, Author(who=user()))
         print(f"\nRolled back to version {record.version}.")
-    if served(tracker, dataset, held_out) != before:
+    if served(tracker, dataset, test_set) != before:
         raise SystemExit("What is served is not what was served before.")
     print("What is served is to the byte what was served before.")
     history = read(tracker.client, f"frostline-{dataset}")
@@ -99,14 +99,14 @@ def train_on_shuffled_labels(config: Config, like: CellResult, folder: Path) -> 
     return record.model_copy(update={"fingerprints": record.fingerprints.model_copy(update={"model": digest(network)})})
 
 
-def served(tracker: Tracker, dataset: str, held_out: HeldOut) -> tuple[str, list[float]]:
+def served(tracker: Tracker, dataset: str, test_set: TestSet) -> tuple[str, list[float]]:
     """A digest of every file of the champion, and what it answers to a few pictures."""
     champion = load_champion(tracker, dataset)
     whole = hashlib.sha256()
     for file in sorted(champion.folder.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:
             whole.update(str(file.relative_to(champion.folder)).encode() + file.read_bytes())
-    return whole.hexdigest(), predict(champion.model, held_out.paths[:SERVED])["probability"].tolist()
+    return whole.hexdigest(), predict(champion.model, test_set.paths[:SERVED])["probability"].tolist()
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ import psutil
 import requests
 
 from frostline.config.load import load_config
-from frostline.data.held_out import read_held_out
 from frostline.data.images import load_square
 from frostline.data.sources import open_source
+from frostline.data.test_set import read_test_set
 from frostline.registry.models import load_champion
 from frostline.tracking.runs import Tracker
 from machine import describe, interleaved, machine, markdown_table
@@ -45,8 +45,8 @@ def main() -> None:
     config = load_config()
     dataset = config.dataset_name(None)
     version = load_champion(Tracker.open(config.stores, dataset), dataset)
-    held_out = read_held_out(Path("data/prepared") / dataset, open_source(config.dataset(dataset)))
-    contents = [path.read_bytes() for path in held_out.paths[: options.pictures]]
+    test_set = read_test_set(Path("data/prepared") / dataset, open_source(config.dataset(dataset)))
+    contents = [path.read_bytes() for path in test_set.paths[: options.pictures]]
     server, address = start()
     try:
         rows = measure(version, contents, address, options)

@@ -85,7 +85,7 @@ def main() -> None:
 def recipe(config: Config, options: argparse.Namespace) -> Config:
     """The committed parameters, but for these."""
     train = {"epochs": HEAD_EPOCHS, "patience": HEAD_EPOCHS, "head_epochs": 20, "warmup": 0.15}
-    train |= {"class_weights": False, "holdout_fraction": 0.15, "folds_up_to": 0, "resident_gigabytes": 0.5}
+    train |= {"class_weights": False, "validation_fraction": 0.15, "folds_up_to": 0, "resident_gigabytes": 0.5}
     return config.model_copy(
         update={
             "train": config.train.model_copy(update=train),

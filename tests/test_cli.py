@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from frostline.cli import main
 
+FROSTLINE = (sys.executable, "-m", "frostline")
 HEAVY = ("keras", "tensorflow", "mlflow", "optuna", "pandas", "matplotlib", "sklearn")
 
 
@@ -32,17 +34,46 @@ def test_a_missing_params_file_is_one_clear_error(tmp_path) -> None:
     assert "Traceback" not in answer.stderr
 
 
-def test_what_the_system_refuses_is_one_clear_error(monkeypatch, capsys) -> None:
-    def full() -> None:
-        raise OSError(28, "No space left on device", "optuna.db")
+def test_what_standard_output_refuses_is_one_clear_error() -> None:
+    with Path("/dev/full").open("w") as full:
+        answer = subprocess.run([*FROSTLINE, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (answer.returncode, answer.stderr) == (
+        1,
+        "Error: Standard output cannot be written: No space left on device. Make room where it leads.\n",
+    )
 
-    monkeypatch.setattr("frostline.cli.app", full)
+
+def test_who_stops_reading_ends_a_command_as_sigpipe_does() -> None:
+    process = subprocess.Popen([*FROSTLINE, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == ("", 141)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--debug", "summary"), ("summary", "--debug"), ("cache", "show", "--debug"), ("cache", "--debug", "show")],
+)
+def test_debug_shows_the_traceback_wherever_it_stands(
+    arguments: tuple[str, ...], tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FROSTLINE_DEBUG", "0")
+    monkeypatch.setattr("sys.argv", ["frostline", *arguments])
     with pytest.raises(SystemExit, match="1"):
         main()
-    assert capsys.readouterr().err == (
-        "Error: the system refused: [Errno 28] No space left on device: 'optuna.db'. "
-        "Mend that and run again; what was finished is kept.\n"
-    )
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last):\n")
+    assert said.splitlines()[-1].startswith("Error: params.yaml does not exist in ")
+    assert os.environ["FROSTLINE_DEBUG"] == "1"  # for the processes that it starts
+
+
+def test_a_working_folder_that_is_gone_is_one_clear_error(tmp_path) -> None:
+    script = "import os, sys\nfrom frostline.cli import main\nos.rmdir(os.getcwd())\nsys.argv = ['', 'summary']\nmain()"
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    answer = subprocess.run([sys.executable, "-c", script], cwd=gone, capture_output=True, text=True, check=False)
+    assert (answer.returncode, len(answer.stderr.splitlines())) == (1, 1)
+    assert answer.stderr.startswith("Error: params.yaml does not exist in this folder, which is gone.")
 
 
 @pytest.mark.parametrize("command", [("serve", "--megabytes"), ("cache", "prune", "--to")])

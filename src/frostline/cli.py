@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from frostline import __version__
+from frostline.commands.debug_option import Commands, Debug
 from frostline.files.atomic import tidy
 from frostline.runtime import terminal
 from frostline.runtime.ending import ended, when_interrupted
@@ -14,6 +15,7 @@ from frostline.runtime.environment import prepare_keras, set_defaults
 __all__ = ["app", "main"]
 
 app = typer.Typer(
+    cls=Commands,
     help="Measure how deep to freeze a pretrained network for your images.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -41,6 +43,7 @@ BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in param
 def _begin(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Debug = False,  # noqa: ARG001  # its callback has done what it asks for
 ) -> None:
     if version:
         typer.echo(f"frostline {__version__}")
@@ -200,9 +203,7 @@ def advise(
     folder: Annotated[Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled.")],
     backbone: Annotated[str, typer.Option(help="A Keras application.")] = "vgg16",
     weights: Annotated[str, typer.Option(help="imagenet, or a path to a weights file.")] = "imagenet",
-    image_size: Annotated[
-        int, typer.Option(min=1, max=4096, help="Pixels a side at which the network sees them.")
-    ] = 128,
+    image_size: Annotated[int, typer.Option(min=1, max=4096, help="Pixels a side that the network sees.")] = 128,
     images: Annotated[int, typer.Option(min=20, help="Look at so many images at most.")] = 400,
     picture: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("advice.png"),
 ) -> None:
@@ -242,7 +243,7 @@ def cache_prune(
 
 
 def main() -> None:
-    """Entry point: what a user can mend, and an interrupt, is one line and an exit code."""
+    """Entry point: what a user can mend, a defect, and an interrupt, is one line and an exit code."""
     terminal.set_up()
     set_defaults()
     with ended():

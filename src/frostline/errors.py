@@ -1,19 +1,25 @@
-"""The errors a user can cause. Each says what happened, what was expected, what was received and how to mend it.
+"""The errors that are no defects. Each says what happened, what was expected, what was received and how to mend it.
 
-The command line prints them without a traceback and exits with 1; anything else that reaches a user is a defect.
+They are raised at the border where it happens: where a file is read or written, a store asked, a package imported. The
+command line prints them without a traceback and exits with 1; anything else that reaches it is a defect, which exits
+with 70 (see `runtime.ending`).
 """
 
 from frostline.text.words import visible
 
 __all__ = [
+    "ArtifactError",
     "BackboneError",
     "CacheError",
     "ConfigError",
     "DataError",
+    "ExportError",
     "FrostlineError",
     "ImageError",
+    "PackageError",
     "RegistryError",
     "SearchError",
+    "ServingError",
     "StoreError",
     "VersionError",
     "WeightsError",
@@ -28,12 +34,20 @@ class FrostlineError(Exception):
         return visible(super().__str__(), keep="\n")
 
 
+class ArtifactError(FrostlineError):
+    """A file that frostline made is missing or damaged, or is of another version, or of other data."""
+
+
 class ConfigError(FrostlineError):
-    """`params.yaml`, or the process environment, is missing something or holds what is not allowed."""
+    """`params.yaml`, the command line or the environment lacks something, or holds what is not allowed."""
 
 
 class DataError(FrostlineError):
-    """A data source cannot be used as a whole: absent, empty, or a class ends with too few images."""
+    """A data source cannot be used as a whole: absent, empty, changed, or a class ends with too few images."""
+
+
+class ExportError(FrostlineError):
+    """A version cannot be written as a file of another form that answers the same."""
 
 
 class ImageError(FrostlineError):
@@ -50,7 +64,11 @@ class BackboneError(FrostlineError):
 
 
 class CacheError(FrostlineError):
-    """Cached activations cannot be used: damaged while in use, or the limit is below what a study needs at least."""
+    """Cached activations cannot be used: damaged or gone while in use, or the limit is below what a study needs."""
+
+
+class PackageError(FrostlineError):
+    """A package that is needed is not installed, is too old, or cannot be imported."""
 
 
 class WeightsError(FrostlineError):
@@ -61,12 +79,24 @@ class SearchError(FrostlineError):
     """A study cannot run or has no usable trial."""
 
 
+class ServingError(FrostlineError):
+    """The server cannot listen where it was told to."""
+
+
 class StoreError(FrostlineError):
-    """A database of runs or studies is locked, full, read-only or damaged."""
+    """A store of runs or studies refuses: it does not answer, or is locked, full, read-only or damaged.
+
+    `code` is MLflow's error code, where it gave one. `address` is the store's, whose secrets no traceback may show.
+    """
+
+    def __init__(self, message: str, code: str = "", address: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.address = address
 
 
 class RegistryError(FrostlineError):
-    """No such registered model or alias, or nothing to register."""
+    """A registered model, or a version of it, is not there, or cannot be registered, compared or moved as asked."""
 
 
 class VersionError(RegistryError):
@@ -74,4 +104,4 @@ class VersionError(RegistryError):
 
 
 class WriteError(FrostlineError):
-    """An output cannot be written: no such place, no permission, no room."""
+    """A file cannot be written or deleted: no such place, no permission, no room."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from frostline.evaluation.assessment import against_guide, as_trained, assess
+from frostline.evaluation.assessment import against_guide, assess, uncalibrated
 from frostline.plots.evaluation import confusion_figure, reliability_figure, threshold_figure
 from frostline.plots.gallery import gallery_figure, heat_figure
 from frostline.plots.study import study_figures
@@ -49,7 +49,7 @@ def draw(fields: dict[str, Any]) -> str:
         result.model: study_figures(trials, {"freeze_depth": 0.7, "dropout": 0.3}, history),
         result.evaluation: {
             "confusion.png": confusion_figure(assessed.evidence["confusion_matrix"], CLASSES),
-            "reliability.png": reliability_figure(labels, as_trained(found, 1.25), found),
+            "reliability.png": reliability_figure(labels, uncalibrated(found, 1.25), found),
             "thresholds.png": threshold_figure(labels, found, CLASSES),
             "mistakes.png": gallery_figure(images, captions, "Mistakes, the most certain first"),
             "gradcam.png": heat_figure(images, heat, captions, np.arange(8) > 3, "Where it looked"),

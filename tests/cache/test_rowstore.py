@@ -57,6 +57,14 @@ def test_a_row_that_is_damaged_while_in_use_is_an_error(path: Path) -> None:
         store[ROWS]
 
 
+def test_a_file_that_vanishes_while_in_use_is_an_error(path: Path) -> None:
+    _filled(path)
+    store = RowStore(path, (6, 2, 3), "float32")
+    path.unlink()
+    with pytest.raises(CacheError, match=rf"{path} cannot be read: No such file .*is then computed anew"):
+        store[ROWS]
+
+
 def test_a_row_that_was_only_half_written_is_missing(path: Path) -> None:
     _filled(path)
     with path.open("r+b") as file:

@@ -37,6 +37,7 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
         ("profile.similar_up_to", 0, r"profile.similar_up_to: .*greater than 0"),
         ("profile.images", 5, r"profile.images: .*greater than or equal to 20"),
         ("serch", {}, r"serch: unknown key. Did you mean 'search'\?"),
+        ("train.holdout_fraction", 0.2, r"train.holdout_fraction: unknown key. Did you mean 'validation_fraction'\?"),
         ("datasets.solar_cells.treshold", 0.5, r"treshold: unknown key. Did you mean 'threshold'\?"),
         ("backbones.vgg16.size", 96, r"backbones.vgg16.size: unknown key. Did you mean 'image_size'\?|Known: app"),
         ("backbones.vgg16.image_size", 0, r"has 1 fault:\n.*image_size: must be native or a whole .*; received 0"),

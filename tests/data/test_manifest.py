@@ -15,7 +15,7 @@ from PIL import Image
 from frostline.config.schema import CsvConfig, FolderConfig, PrepareConfig
 from frostline.data.manifest import Prepared, build, other_columns, read_manifest, write_prepared
 from frostline.data.sources import Reading, Record, open_source
-from frostline.errors import DataError
+from frostline.errors import ArtifactError, DataError
 
 Make = Callable[..., Path]
 
@@ -79,7 +79,7 @@ def test_manifest_is_read_as_it_was_written(folder: Path, tmp_path: Path, prepar
 
 
 def test_no_manifest(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"manifest.csv does not exist. Make it with: dvc repro"):
+    with pytest.raises(ArtifactError, match=r"manifest.csv does not exist. Make it with: dvc repro"):
         read_manifest(tmp_path / "manifest.csv")
 
 

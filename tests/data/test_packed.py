@@ -13,7 +13,7 @@ from frostline.data.levels import OWN_LEVELS, Levels, Range
 from frostline.data.manifest import build
 from frostline.data.packed import Form, read_packed, write_packed
 from frostline.data.sources import open_source
-from frostline.errors import DataError, WriteError
+from frostline.errors import ArtifactError, DataError, WriteError
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_files_changed_since_prepare(
 
 
 def test_nothing_packed(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"does not exist\. Make it with: dvc repro"):
+    with pytest.raises(ArtifactError, match=r"does not exist\. Make it with: dvc repro"):
         read_packed(tmp_path)
 
 
@@ -116,5 +116,5 @@ def test_arrays_of_an_earlier_version_are_not_read(
     facts = json.loads((tmp_path / "packed/packed.json").read_text())
     del facts["levels"]
     (tmp_path / "packed/packed.json").write_text(json.dumps(facts))
-    with pytest.raises(DataError, match=r"damaged, or not of this version.*dvc repro --force preprocess"):
+    with pytest.raises(ArtifactError, match=r"damaged, or not of this version.*dvc repro --force preprocess"):
         read_packed(tmp_path / "packed")

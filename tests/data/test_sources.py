@@ -9,7 +9,7 @@ from PIL import Image
 
 from frostline.config.schema import CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.data.sources import Record, open_source
-from frostline.errors import DataError
+from frostline.errors import DataError, PackageError
 
 
 def make(root: Path, *names: str) -> None:
@@ -167,7 +167,7 @@ def test_elpv_labels_by_threshold() -> None:
 def test_elpv_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     importlib.invalidate_caches()
-    with pytest.raises(DataError, match=r"pip install 'frostline\[demo\]'"):
+    with pytest.raises(PackageError, match=r"pip install 'frostline\[demo\]'"):
         open_source(ElpvConfig(source="elpv"))
 
 

@@ -118,7 +118,7 @@ def test_a_size_bounds_training_and_validation_images_together(
 def test_a_small_cell_of_a_source_with_many_validation_images_is_small() -> None:
     index = with_val(800, 200)
     rows = cell_rows(index, 50, 1)
-    [(train, held)] = validation_splits(index, rows, seed=1, folds=3, folds_up_to=200, holdout_fraction=0.2)
+    [(train, held)] = validation_splits(index, rows, seed=1, folds=3, folds_up_to=200, validation_fraction=0.2)
     assert (len(rows), len(train), len(held)) == (100, 80, 20)
     assert sorted([*train, *held]) == sorted(rows)
 
@@ -140,7 +140,7 @@ def test_a_cell_that_shows_one_side_alone_says_what_to_raise(splits: list[str], 
     index = table([("a", 1), ("b", 1)] * 10).assign(split=[splits[row // 2 % 2] for row in range(20)])
     rows = cell_rows(index, per_class, 1)
     with pytest.raises(DataError, match=rf"has {lacking}\. Raise the size in params.yaml to 2"):
-        validation_splits(index, rows, seed=1, folds=3, folds_up_to=200, holdout_fraction=0.2)
+        validation_splits(index, rows, seed=1, folds=3, folds_up_to=200, validation_fraction=0.2)
 
 
 @SETTINGS
@@ -155,7 +155,7 @@ def test_cells_ignore_order(index: pd.DataFrame, random) -> None:  # type: ignor
 
 def validate(index: pd.DataFrame, folds_up_to: int) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     rows = cell_rows(index, 100, 3)
-    return rows, validation_splits(index, rows, seed=3, folds=5, folds_up_to=folds_up_to, holdout_fraction=0.2)
+    return rows, validation_splits(index, rows, seed=3, folds=5, folds_up_to=folds_up_to, validation_fraction=0.2)
 
 
 @SETTINGS

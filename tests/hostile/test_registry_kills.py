@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from frostline.config.schema import PrepareConfig, PromotionConfig, StoresConfig
-from frostline.data.held_out import HeldOut
+from frostline.data.test_set import TestSet
 from frostline.errors import RegistryError
 from frostline.records.train_record import TrainRecord, write_training_images
 from frostline.registry import promotion
@@ -72,7 +72,7 @@ class Table:
 
 
 @pytest.fixture(scope="module")
-def held_out(tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
+def test_set(tmp_path_factory: pytest.TempPathFactory) -> TestSet:
     folder = tmp_path_factory.mktemp("images")
     paths = tuple(folder / f"{row}.png" for row in range(IMAGES))
     for row, path in enumerate(paths):
@@ -80,13 +80,13 @@ def held_out(tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
         Image.new("L", (16, 16), 6 * row).save(file, "PNG")
         path.write_bytes(file.getvalue())
     digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
-    return HeldOut(paths, np.arange(IMAGES) % 2, np.arange(IMAGES).astype(str), digests, ("dark", "light"))
+    return TestSet(paths, np.arange(IMAGES) % 2, np.arange(IMAGES).astype(str), digests, ("dark", "light"))
 
 
 @pytest.fixture(autouse=True)
-def _answers_from_tables(held_out, monkeypatch):
+def _answers_from_tables(test_set, monkeypatch):
     """The first version knows half of the images, and each later one knows ten more."""
-    contents = [path.read_bytes() for path in held_out.paths]
+    contents = [path.read_bytes() for path in test_set.paths]
 
     def load(tracker: Tracker, name: str, number: str) -> LoadedVersion:
         folder = fetch(tracker.client, tracker.client.get_model_version(name, number))
@@ -136,8 +136,8 @@ def model(tracker: Tracker) -> RegisteredModel:
 
 
 @pytest.fixture
-def promote_it(held_out) -> Command:
-    return lambda tracker: promote(model(tracker), held_out, CONFIG, Author(who="ada"), seed=1)
+def promote_it(test_set) -> Command:
+    return lambda tracker: promote(model(tracker), test_set, CONFIG, Author(who="ada"), seed=1)
 
 
 def roll_back(tracker: Tracker) -> Any:

@@ -3,7 +3,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from frostline.errors import DataError
+from frostline.errors import ArtifactError
 from frostline.records.train_record import TrainRecord
 
 
@@ -16,14 +16,14 @@ def test_a_record_is_read_as_it_was_written(tmp_path, record_fields):
 
 
 def test_a_missing_record_says_which_stage_writes_it(tmp_path):
-    with pytest.raises(DataError, match=r"train\.json does not exist. Make it with: dvc repro"):
+    with pytest.raises(ArtifactError, match=r"train\.json does not exist. Make it with: dvc repro"):
         TrainRecord.read(tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"colour": "red"}, {"size": None}, {"resize": "squeeze"}])
 def test_a_record_of_another_version_is_refused(tmp_path, change, record_fields):
     (tmp_path / "train.json").write_text(json.dumps(record_fields | change))
-    with pytest.raises(DataError, match=r"train\.json is damaged, or not of this version.*--force train"):
+    with pytest.raises(ArtifactError, match=r"train\.json is damaged, or not of this version.*--force train"):
         TrainRecord.read(tmp_path)
 
 

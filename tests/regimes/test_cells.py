@@ -8,7 +8,7 @@ import pytest
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.config.schema import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.images import load_square
-from frostline.errors import DataError
+from frostline.errors import ArtifactError
 from frostline.records.profile import CellProfile, Profile
 from frostline.regimes.activations import Activations, measure
 from frostline.regimes.cells import MIN_IMAGES, CellImages, make_profile, profile_cell
@@ -105,13 +105,15 @@ def test_a_profile_is_read_as_it_was_written(tmp_path: Path, backbone: Backbone,
     read = Profile.read(tmp_path / "deep" / "profile.json")
     assert read == profile
     assert read.cell("small") == cells["small"]
-    with pytest.raises(DataError, match="The profile of cells has no size 'large': run the stage profile again"):
+    with pytest.raises(ArtifactError, match="The profile of cells has no size 'large': run the stage profile again"):
         read.cell("large")
 
 
 def test_an_absent_profile_and_one_of_another_version_say_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"profile.json does not exist. Make it with: dvc repro"):
+    with pytest.raises(ArtifactError, match=r"profile.json does not exist. Make it with: dvc repro"):
         Profile.read(tmp_path / "profile.json")
     (tmp_path / "profile.json").write_text('{"dataset": "cells"}')
-    with pytest.raises(DataError, match=r"damaged, or not of this version. Make it again: dvc repro --force profile"):
+    with pytest.raises(
+        ArtifactError, match=r"damaged, or not of this version. Make it again: dvc repro --force profile"
+    ):
         Profile.read(tmp_path / "profile.json")

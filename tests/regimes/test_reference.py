@@ -12,7 +12,7 @@ from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.backbones.weights import WeightsRecord, local_weights
 from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import load_square, to_square
-from frostline.errors import DataError
+from frostline.errors import ArtifactError
 from frostline.regimes.activations import Activations, batchnorms, measure
 from frostline.regimes.guide import classify_similarity
 from frostline.regimes.reference import FOLDER, channel_moments, find_reference, write_references
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_reference_is_named(tmp_path: Path, content: bytes | s
         file.write_bytes(content)
     else:
         np.savez(file, weights=np.ones(3))
-    with pytest.raises(DataError, match=r"mine.npz is not a reference file: .*remove the file, or make it again"):
+    with pytest.raises(ArtifactError, match=r"mine.npz is not a reference file: .*remove the file, or make it again"):
         find_reference(backbone_of("vgg16", "w" * 64, 32), tmp_path)
 
 

@@ -11,9 +11,9 @@ from filelock import FileLock
 from PIL import Image
 
 from frostline.config.schema import PromotionConfig
-from frostline.data.held_out import HeldOut
 from frostline.data.images import load_square
-from frostline.errors import RegistryError
+from frostline.data.test_set import TestSet
+from frostline.errors import DataError, RegistryError
 from frostline.records.train_record import write_training_images
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
@@ -32,23 +32,23 @@ def brightness(file: Path) -> float:
 
 
 @pytest.fixture(scope="module")
-def held_out(cells: list[Path]) -> HeldOut:
+def test_set(cells: list[Path]) -> TestSet:
     """40 real pictures, of which the brighter half is `light`."""
     bright = np.array([brightness(file) for file in cells])
     digests = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in cells)
     labels = (bright > np.median(bright)).astype(np.int64)
-    return HeldOut(tuple(cells), labels, np.arange(len(cells)).astype(str), digests, ("dark", "light"))
+    return TestSet(tuple(cells), labels, np.arange(len(cells)).astype(str), digests, ("dark", "light"))
 
 
 @pytest.fixture
-def registry(stores, tmp_path, limits, make_record, held_out, monkeypatch):
+def registry(stores, tmp_path, limits, make_record, test_set, monkeypatch):
     """`add(right)`: register a network that knows dark from light (or takes one for the other) as challenger."""
     import keras
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     tracker = Tracker.open(stores, tmp_path.name)
-    threshold = float(np.median([brightness(file) for file in held_out.paths])) / 255
+    threshold = float(np.median([brightness(file) for file in test_set.paths])) / 255
 
     class Registry:
         dataset = tmp_path.name
@@ -71,7 +71,7 @@ def registry(stores, tmp_path, limits, make_record, held_out, monkeypatch):
             record = make_record(f"{folder}", study.id, dataset=self.dataset, classes=classes)
             return register_challenger(tracker, record, folder, limits), study.id
 
-        def promote(self, images: HeldOut = held_out, **options):
+        def promote(self, images: TestSet = test_set, **options):
             return promote(RegisteredModel(tracker, self.dataset, self.locks), images, CONFIG, ME, seed=1, **options)
 
         def rollback(self):
@@ -100,7 +100,7 @@ def served(registry, paths) -> tuple[str, list[float]]:
     return digest.hexdigest(), answers["probability_light"].tolist()
 
 
-def test_the_way_of_a_champion_and_back(registry, held_out):
+def test_the_way_of_a_champion_and_back(registry, test_set):
     registry.add(right=False)
     first = registry.promote()
     assert not first.moved
@@ -110,7 +110,7 @@ def test_the_way_of_a_champion_and_back(registry, held_out):
     registry.add(right=True, sharpness=1)
     assert registry.promote().moved
     assert registry.aliases() == {"challenger": "2", "champion": "2"}
-    before = served(registry, held_out.paths[:5])
+    before = served(registry, test_set.paths[:5])
 
     registry.add(right=False)
     worse = registry.promote()
@@ -124,32 +124,32 @@ def test_the_way_of_a_champion_and_back(registry, held_out):
 
     (only,) = registry.history()
     assert (only.action, only.version, only.before, only.author) == ("promoted", "2", None, ME)
-    assert served(registry, held_out.paths[:5]) == before
+    assert served(registry, test_set.paths[:5]) == before
     described = registry.tracker.client.get_registered_model(f"frostline-{registry.dataset}").description
     assert "Version 2 is champion: promoted by ada" in described
     assert "- floor of balanced_accuracy: 1.000; at least 0.6" in described
 
 
-def test_a_better_one_takes_over_and_rollback_serves_the_very_bytes_of_before(registry, held_out):
-    confused = HeldOut(held_out.paths, 1 - held_out.labels, held_out.groups, held_out.sha256, held_out.classes)
+def test_a_better_one_takes_over_and_rollback_serves_the_very_bytes_of_before(registry, test_set):
+    confused = TestSet(test_set.paths, 1 - test_set.labels, test_set.groups, test_set.sha256, test_set.classes)
     registry.add(right=False)
     assert registry.promote(confused).moved  # by its own lights
-    before = served(registry, held_out.paths[:5])
+    before = served(registry, test_set.paths[:5])
 
     registry.add(right=True)
     outcome = registry.promote()
     assert outcome.moved
     assert registry.aliases() == {"challenger": "2", "champion": "2", "previous": "1"}
-    assert served(registry, held_out.paths[:5]) != before
+    assert served(registry, test_set.paths[:5]) != before
     last = registry.history()[-1]
     assert (last.version, last.before, last.author.why) == ("2", "1", "it was time")
-    assert last.numbers["gained"] == len(held_out.paths)
+    assert last.numbers["gained"] == len(test_set.paths)
     assert last.checks["accuracy (randomisation)"].startswith("1.000 against 0.000")
 
     record = registry.rollback()
     assert (record.action, record.version, record.before) == ("rolled back", "1", "2")
     assert registry.aliases() == {"challenger": "2", "champion": "1"}
-    assert served(registry, held_out.paths[:5]) == before
+    assert served(registry, test_set.paths[:5]) == before
     assert [each.action for each in registry.history()] == ["promoted", "promoted", "rolled back"]
     with pytest.raises(RegistryError, match="has no champion before this one to go back to"):
         registry.rollback()
@@ -173,21 +173,21 @@ def test_a_dry_run_moves_nothing_and_a_champion_is_not_promoted_again(registry):
     assert len(registry.history()) == 1
 
 
-def test_nobody_is_judged_by_pictures_that_either_was_trained_on(registry, held_out):
-    registry.add(right=True, trained_on=held_out.sha256[:10])
+def test_nobody_is_judged_by_pictures_that_either_was_trained_on(registry, test_set):
+    registry.add(right=True, trained_on=test_set.sha256[:10])
     assert registry.promote().verdict.images == 30
-    registry.add(right=False, trained_on=held_out.sha256[5:15])
+    registry.add(right=False, trained_on=test_set.sha256[5:15])
     assert registry.promote().verdict.images == 25
-    registry.add(right=True, trained_on=held_out.sha256[10:])
+    registry.add(right=True, trained_on=test_set.sha256[10:])
     with pytest.raises(RegistryError, match="every test image, or a near copy of it, was used to train version 3 or 1"):
         registry.promote()
 
 
-def test_a_class_that_the_champion_does_not_know_counts_against_it(registry, held_out):
+def test_a_class_that_the_champion_does_not_know_counts_against_it(registry, test_set):
     registry.add(right=True, classes=("dark", "light"))
     registry.promote()
     registry.add(right=True, classes=("dark", "light", "odd"))
-    more = HeldOut(held_out.paths, held_out.labels, held_out.groups, held_out.sha256, ("dark", "light", "odd"))
+    more = TestSet(test_set.paths, test_set.labels, test_set.groups, test_set.sha256, ("dark", "light", "odd"))
     verdict = registry.promote(more).verdict
     assert verdict.numbers["champion_accuracy"] == verdict.numbers["challenger_accuracy"] == 1
 
@@ -205,28 +205,28 @@ def test_of_two_promotions_at_once_one_says_so(registry):
     assert registry.promote().moved
 
 
-def test_aliases_that_somebody_moves_meanwhile_stay_where_they_put_them(registry, held_out):
+def test_aliases_that_somebody_moves_meanwhile_stay_where_they_put_them(registry, test_set):
     registry.add(right=True)
     registry.add(right=True)
     client, name = registry.tracker.client, f"frostline-{registry.dataset}"
 
-    class Meanwhile(HeldOut):
+    class Meanwhile(TestSet):
         def without(self, sha256):
             client.set_registered_model_alias(name, "champion", "1")
             return super().without(sha256)
 
-    fields = (held_out.paths, held_out.labels, held_out.groups, held_out.sha256, held_out.classes)
+    fields = (test_set.paths, test_set.labels, test_set.groups, test_set.sha256, test_set.classes)
     with pytest.raises(RegistryError, match=r"was changed by somebody else meanwhile \(champion is now version 1"):
         registry.promote(Meanwhile(*fields))
     assert registry.aliases() == {"challenger": "2", "champion": "1"}
     assert registry.history() == []
 
 
-def test_a_test_picture_that_is_gone_is_named(registry, held_out, tmp_path):
+def test_a_test_picture_that_is_gone_is_named(registry, test_set, tmp_path):
     registry.add(right=True)
-    paths = (tmp_path / "gone.png", *held_out.paths[1:])
-    broken = HeldOut(paths, held_out.labels, held_out.groups, held_out.sha256, held_out.classes)
-    with pytest.raises(RegistryError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
+    paths = (tmp_path / "gone.png", *test_set.paths[1:])
+    broken = TestSet(paths, test_set.labels, test_set.groups, test_set.sha256, test_set.classes)
+    with pytest.raises(DataError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
         registry.promote(broken)
 
 
@@ -270,11 +270,11 @@ def test_versions_that_share_no_image_cannot_be_compared(registry, limits):
         registry.promote()
 
 
-def test_what_one_of_two_cannot_read_is_counted_and_no_metric_sees_it(registry, held_out, tmp_path, limits):
+def test_what_one_of_two_cannot_read_is_counted_and_no_metric_sees_it(registry, test_set, tmp_path, limits):
     tiny = tmp_path / "tiny.png"
     Image.new("L", (20, 20), 200).save(tiny)
-    rows = {"paths": (tiny, *held_out.paths[1:]), "sha256": ("0" * 64, *held_out.sha256[1:])}
-    images = replace(held_out, **rows)
+    rows = {"paths": (tiny, *test_set.paths[1:]), "sha256": ("0" * 64, *test_set.sha256[1:])}
+    images = replace(test_set, **rows)
     strict = limits.model_copy(update={"min_side": 30})
 
     registry.add(right=True, limits=strict)
@@ -296,10 +296,10 @@ def test_what_one_of_two_cannot_read_is_counted_and_no_metric_sees_it(registry, 
     assert np.isfinite(list(numbers.values())).all()
 
 
-def test_near_copies_of_what_either_was_trained_on_are_left_out(registry, held_out):
+def test_near_copies_of_what_either_was_trained_on_are_left_out(registry, test_set):
     pairs = np.repeat(np.arange(20), 2).astype(str)
-    copies = replace(held_out, groups=pairs, elsewhere={"e" * 64: "19"})
-    registry.add(right=True, trained_on=[held_out.sha256[0], "e" * 64, "not in this data set"])
+    copies = replace(test_set, groups=pairs, elsewhere={"e" * 64: "19"})
+    registry.add(right=True, trained_on=[test_set.sha256[0], "e" * 64, "not in this data set"])
     assert registry.promote(copies).verdict.images == 36
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from frostline.data.packed import Form, read_packed, write_packed
-from frostline.errors import DataError, RegistryError, SearchError
+from frostline.errors import ArtifactError, DataError, RegistryError
 from frostline.stages import evaluate, register
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -140,7 +140,7 @@ def test_evaluate_refuses_a_network_of_other_data(project, trained):
     record = trained("small", "vgg16", 0.8, 3)
     other = record.model_copy(update={"fingerprints": record.fingerprints.model_copy(update={"data": "other"})})
     other.write(project / "models" / record.name)
-    with pytest.raises(SearchError, match="models/solar_cells-small-vgg16 was trained on other data"):
+    with pytest.raises(ArtifactError, match="models/solar_cells-small-vgg16 was trained on other data"):
         evaluate.run("solar_cells", "small", "vgg16")
 
 
@@ -209,10 +209,10 @@ def test_a_network_that_is_not_its_records_is_not_registered(project, trained, m
     right = model.read_bytes()
     make_network(project / "other", 72)
     model.write_bytes((project / "other" / "model.keras").read_bytes())
-    with pytest.raises(RegistryError, match=r"model\.keras is not the network that .*train\.json describes"):
+    with pytest.raises(ArtifactError, match=r"model\.keras is not the network that .*train\.json describes"):
         register.run("solar_cells")
     model.write_bytes(right[:1000])
-    with pytest.raises(DataError, match=r"model\.keras is damaged.*dvc repro --force train"):
+    with pytest.raises(ArtifactError, match=r"model\.keras is damaged.*dvc repro --force train"):
         register.run("solar_cells")
     assert not registered.exists()
     model.write_bytes(right)
@@ -224,6 +224,6 @@ def test_a_model_without_its_training_images_is_not_registered(project, trained)
     record = trained("small", "vgg16", 0.8, 73)
     evaluate.run("solar_cells", "small", "vgg16")
     (project / "models" / record.name / "training_images.txt").unlink()
-    with pytest.raises(DataError, match=r"training_images\.txt does not exist"):
+    with pytest.raises(ArtifactError, match=r"training_images\.txt does not exist"):
         register.run("solar_cells")
     assert not (project / "results/registered").exists()

@@ -1,5 +1,6 @@
 """Interrupts, errors and the end of DVC: one line, and an exit code."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from frostline.errors import StoreError
+from frostline.errors import DataError, StoreError
 from frostline.runtime.ending import ended
 
 WAITING = """
@@ -106,20 +107,63 @@ def test_an_error_that_a_library_wrapped_is_still_told(capsys) -> None:
     assert capsys.readouterr().err == "Error: The disk is full.\n"
 
 
-def test_a_store_that_is_no_file_is_told_too(capsys) -> None:
-    from sqlalchemy.exc import OperationalError
-
-    with pytest.raises(SystemExit, match="1"), ended():
-        raise OperationalError("SELECT 1", None, ConnectionError("server closed the connection"))
-    assert capsys.readouterr().err == (
-        "Error: a store of runs or studies refused: (builtins.ConnectionError) server closed the connection. "
-        "Mend that and run again; what was finished is kept.\n"
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ZeroDivisionError(), "ZeroDivisionError"),
+        (OSError(28, "No space left on device", "x"), r"OSError: \[Errno 28\] No space left on device: 'x'"),
+        (ImportError("no fit", name="frostline.training"), "ImportError: no fit"),
+        (RuntimeError("two\nlines: postgresql://ada:s3cret@db.org"), "RuntimeError: two"),
+    ],
+)
+def test_a_defect_is_one_line_and_an_exit_code_of_its_own(error: Exception, words: str, capsys) -> None:
+    with pytest.raises(SystemExit, match="70"), ended():
+        raise error
+    place = r"\(runtime/ending\.py, line \d+\)"
+    assert re.fullmatch(
+        rf"Error: frostline has a defect: {words} {place}\. Run again with --debug for its traceback, and report that; "
+        "what was finished is kept\\.\n",
+        capsys.readouterr().err,
     )
 
 
-def test_a_defect_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError), ended():
+def test_a_defect_that_an_error_was_met_before_is_not_hidden(capsys) -> None:
+    def fail() -> None:
+        try:
+            raise DataError("There are no images.")
+        except DataError:
+            len(None)
+
+    with pytest.raises(SystemExit, match="70"), ended():
+        fail()
+    assert "a defect: TypeError: object of type 'NoneType' has no len() " in capsys.readouterr().err
+
+
+def test_memory_that_runs_out_is_no_defect(capsys) -> None:
+    with pytest.raises(SystemExit, match="1"), ended():
+        raise MemoryError
+    assert capsys.readouterr().err.startswith("Error: memory ran out: ")
+
+
+def test_debug_mode_shows_the_chain_without_its_secrets(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("FROSTLINE_DEBUG", "1")
+    address = "postgresql://ada:s3/c@ret@db.org/x"
+
+    def refused() -> None:
+        try:
+            raise ConnectionError(f"cannot reach {address}")
+        except ConnectionError as error:
+            raise StoreError("The store refused.", address=address) from error
+
+    with pytest.raises(SystemExit, match="1"), ended():
+        refused()
+    said = capsys.readouterr().err
+    assert "ConnectionError: cannot reach postgresql://***@db.org/x\n" in said
+    assert "was the direct cause" in said
+    assert said.splitlines()[-2:] == ["frostline.errors.StoreError: The store refused.", "Error: The store refused."]
+    with pytest.raises(SystemExit, match="70"), ended():
         raise ZeroDivisionError
+    assert capsys.readouterr().err.endswith("Report it with the traceback above; what was finished is kept.\n")
 
 
 def _start(command: list[str]) -> subprocess.Popen[str]:

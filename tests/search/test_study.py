@@ -11,11 +11,12 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from frostline.config.load import load_config
 from frostline.config.schema import SearchConfig
 from frostline.config.types import GUIDE
-from frostline.errors import SearchError
+from frostline.errors import SearchError, StoreError, WriteError
 from frostline.runtime.ending import Interrupted, ended
 from frostline.search.space import guide_settings, suggest
 from frostline.search.study import (
@@ -220,8 +221,26 @@ def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> N
 
 
 def test_a_storage_that_cannot_be_opened_is_one_clear_error() -> None:
-    with pytest.raises(SearchError, match=r"stores.studies in params.yaml\) cannot be opened"):
+    with pytest.raises(StoreError, match=r"stores.studies in params.yaml\) cannot be opened"):
         list_studies("nonsense://nowhere")
+
+
+def test_a_storage_that_refuses_in_the_middle_is_one_clear_error(storage: str) -> None:
+    lost = OperationalError("SELECT 1", None, ConnectionError("server closed the connection"))
+    with (
+        pytest.raises(StoreError, match=r"The study storage sqlite:///.* refused: .*server closed"),
+        open_study(storage, "study", CONFIG),
+    ):
+        raise lost
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(WriteError, match=r"file/\.study\.lock cannot be written"),
+        open_study(f"sqlite:///{tmp_path}/file/studies.db", "study", CONFIG),
+    ):
+        pytest.fail("there is no such place")
 
 
 def _add(study: optuna.Study, error: float, *trials: tuple[float, int, int]) -> None:

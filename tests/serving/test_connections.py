@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from frostline.cli import app
-from frostline.errors import FrostlineError
+from frostline.errors import ServingError
 from frostline.serving.connections import listen
 
 
@@ -21,7 +21,7 @@ from frostline.serving.connections import listen
     ],
 )
 def test_a_host_that_is_not_this_machine_is_refused(host, why):
-    with pytest.raises(FrostlineError, match=re.escape(f"Cannot listen on {host}:0: {why}")) as error:
+    with pytest.raises(ServingError, match=re.escape(f"Cannot listen on {host}:0: {why}")) as error:
         listen(host, 0)
     assert "--host" in str(error.value)
 
@@ -29,7 +29,7 @@ def test_a_host_that_is_not_this_machine_is_refused(host, why):
 def test_a_port_that_another_program_has_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(FrostlineError, match=f"127.0.0.1:{port}: Address already in use. Choose another --port."):
+        with pytest.raises(ServingError, match=f"127.0.0.1:{port}: Address already in use. Choose another --port."):
             listen("127.0.0.1", port)
 
 

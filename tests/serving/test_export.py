@@ -8,7 +8,7 @@ import pytest
 from frostline.backbones.surgery import add_head, build_backbone
 from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
-from frostline.errors import RegistryError
+from frostline.errors import DataError, ExportError, PackageError
 from frostline.registry.models import load_champion, register_challenger
 from frostline.serving.export import TOLERANCE, export
 from frostline.tracking.runs import Tracker
@@ -52,20 +52,20 @@ def test_an_onnx_export_answers_as_the_network_does(champion, cells, tmp_path):
 
 def test_an_export_that_answers_otherwise_is_not_written(champion, cells, tmp_path, monkeypatch):
     monkeypatch.setattr("frostline.serving.export.TOLERANCE", -1.0)
-    with pytest.raises(RegistryError, match=r"The keras export of .* answers otherwise .* Nothing was written"):
+    with pytest.raises(ExportError, match=r"The keras export of .* answers otherwise .* Nothing was written"):
         export(champion, tmp_path / "out.keras", "keras", cells)
     assert not list(tmp_path.glob("*out.keras*"))
 
 
 def test_what_onnx_needs_is_named(champion, cells, tmp_path, monkeypatch):
     monkeypatch.setattr("frostline.serving.export._NEEDED", ("onnx", "no_such_package"))
-    with pytest.raises(RegistryError, match="pip install no_such_package"):
+    with pytest.raises(PackageError, match="pip install no_such_package"):
         export(champion, tmp_path / "out.onnx", "onnx", cells)
 
 
 def test_jax_says_how_onnx_is_reached(champion, cells, tmp_path, monkeypatch):
     monkeypatch.setattr("keras.backend.backend", lambda: "jax")
-    with pytest.raises(RegistryError, match=r"KERAS_BACKEND=tensorflow frostline export\. With --format keras any"):
+    with pytest.raises(ExportError, match=r"KERAS_BACKEND=tensorflow frostline export\. With --format keras any"):
         export(champion, tmp_path / "out.onnx", "onnx", cells)
 
 
@@ -81,7 +81,7 @@ def test_preprocessing_is_exported_with_the_network(champion, cells, tmp_path):
 
 
 def test_a_test_picture_that_is_gone_is_named(champion, cells, tmp_path):
-    with pytest.raises(RegistryError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
+    with pytest.raises(DataError, match=r"gone.png cannot be used now: missing.* Run `dvc repro`"):
         export(champion, tmp_path / "out.keras", "keras", [*cells, tmp_path / "gone.png"])
     assert not (tmp_path / "out.keras").exists()
 
@@ -90,5 +90,5 @@ def test_a_test_picture_that_the_version_cannot_read_is_left_out(champion, cells
     (tmp_path / "text.png").write_text("not a picture")
     unreadable = [tmp_path / "text.png"] * 40
     assert export(champion, tmp_path / "out.keras", "keras", [*unreadable, *cells[:2]]) == (0, 2)
-    with pytest.raises(RegistryError, match="can read none of 40 test images"):
+    with pytest.raises(ExportError, match="can read none of 40 test images"):
         export(champion, tmp_path / "none.keras", "keras", unreadable)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline.statistics.standard_error import (
-    effective_images,
+    effective_sample_size,
     one_standard_error_below,
     settled_epoch,
     standard_error,
@@ -77,17 +77,17 @@ def test_a_class_without_images_has_no_say():
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 5))
 def test_copies_of_images_tell_nothing_and_single_images_are_images(right, copies):
-    once = effective_images(np.array(right), np.arange(len(right)))
+    once = effective_sample_size(np.array(right), np.arange(len(right)))
     assert once == pytest.approx(len(right))
     groups = np.repeat(np.arange(len(right)), copies)
-    assert effective_images(np.repeat(right, copies), groups) == pytest.approx(once)
+    assert effective_sample_size(np.repeat(right, copies), groups) == pytest.approx(once)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=40))
 def test_images_are_worth_no_more_than_themselves_and_no_less_than_their_groups(drawn):
     right, groups = (np.array(each) for each in zip(*drawn, strict=True))
     sizes = np.unique(groups, return_counts=True)[1]
-    worth = effective_images(right, groups)
+    worth = effective_sample_size(right, groups)
     assert len(right) ** 2 / (sizes**2).sum() - 1e-9 <= worth <= len(right) + 1e-9
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frostline.config.load import load_config
-from frostline.errors import ConfigError, SearchError
+from frostline.errors import ConfigError, StoreError
 from frostline.search.study import list_studies
 from frostline.text.redaction import redacted, shown
 
@@ -98,9 +98,9 @@ def test_errors_about_stores_keep_no_password(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:s3cret@127.0.0.1:9/x?token=t0ken")
     stores = StoresConfig(tracking="unused", studies="unused", cache=tmp_path, cache_gigabytes=1)
-    with pytest.raises(ConfigError, match=r"The MLflow store http://127\.0\.0\.1:9/x cannot be opened") as refused:
+    with pytest.raises(StoreError, match=r"The MLflow store http://127\.0\.0\.1:9/x cannot be opened") as refused:
         Tracker.open(stores, "cells")
-    with pytest.raises(SearchError, match=r"The study storage nonsense://db\.org/x .* cannot be opened") as unknown:
+    with pytest.raises(StoreError, match=r"The study storage nonsense://db\.org/x .* cannot be opened") as unknown:
         list_studies("nonsense://ada:s3cret@db.org/x?sslpassword=t0ken")
     (tmp_path / "params.yaml").write_text("stores: postgresql://ada:s3cret@db.org/x?password=t0ken")
     with pytest.raises(ConfigError, match=r"stores: .* received 'postgresql://\*\*\*@db.org") as faulty:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from frostline.config.schema import StoresConfig
-from frostline.errors import ConfigError, StoreError
+from frostline.errors import StoreError
 from frostline.tracking.runs import Run, Tracker
 
 
@@ -72,7 +72,7 @@ def test_a_store_that_cannot_be_opened_is_one_clear_error(tmp_path):
 def test_a_server_that_does_not_answer_is_one_clear_error(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(ConfigError, match=r"The MLflow store http://127\.0\.0\.1:9 cannot be opened: "):
+    with pytest.raises(StoreError, match=r"The MLflow store http://127\.0\.0\.1:9 cannot be opened: "):
         Tracker.open(stores("sqlite:///unused.db"), "cells")
 
 

@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from frostline.config.schema import StoresConfig
-from frostline.errors import ConfigError
+from frostline.errors import StoreError
 from frostline.tracking.store import Store
 
 
@@ -15,7 +15,7 @@ def test_a_server_that_does_not_answer_is_waited_for_aloud(tmp_path, monkeypatch
         place = f"127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ada:s3cret@{place}")
         stores = StoresConfig(tracking="unused", studies="unused", cache=tmp_path, cache_gigabytes=1)
-        with pytest.raises(ConfigError, match="cannot be opened"):
+        with pytest.raises(StoreError, match="cannot be opened"):
             Store.open(stores)
     said = capsys.readouterr()
     assert f"Waiting for the MLflow store http://{place} to answer." in said.out + said.err

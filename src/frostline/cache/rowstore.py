@@ -9,7 +9,8 @@ is then an error that can be told, where a map would end the process, and memory
 import math
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class RowStore:
             os.close(file)
 
     def __getitem__(self, rows: Rows) -> NDArray[Any]:
-        """The values [len(rows), ...] of filled rows. Raises CacheError if one is not what was written."""
+        """The values [len(rows), ...] of filled rows. Raises CacheError if one cannot be read as it was written."""
         values, right = self._read(rows)
         if not right.all():
             raise CacheError(
@@ -84,11 +85,12 @@ class RowStore:
         values = np.empty((len(rows), *self._row), dtype=self._dtype)
         right = np.zeros(len(rows), dtype=bool)
         if len(rows):
-            file, _ = self._open(create=False)
-            target = values.reshape(len(rows), -1).view(np.uint8)
-            for number, row in enumerate(rows.tolist()):
-                read = os.preadv(file, [target[number]], row * self.row_bytes)
-                right[number] = read == self.row_bytes and zlib.crc32(target[number]) == self._checks[row]
+            with _readable(self.path):
+                file, _ = self._open(create=False)
+                target = values.reshape(len(rows), -1).view(np.uint8)
+                for number, row in enumerate(rows.tolist()):
+                    read = os.preadv(file, [target[number]], row * self.row_bytes)
+                    right[number] = read == self.row_bytes and zlib.crc32(target[number]) == self._checks[row]
         return values, right
 
     def _open(self, *, create: bool) -> tuple[int, int]:
@@ -107,8 +109,9 @@ class RowStore:
         return all(path.exists() and path.stat().st_size == size for path, size in expected.items())
 
     def _read_checks(self) -> Rows:
-        if self._is_whole():
-            return np.fromfile(self._checks_path, dtype=np.int64)
+        with _readable(self._checks_path):
+            if self._is_whole():
+                return np.fromfile(self._checks_path, dtype=np.int64)
         return np.full(self._count, _MISSING, dtype=np.int64)
 
 
@@ -119,6 +122,17 @@ def row_bytes(row: Sequence[int], dtype: str) -> int:
 
 def _dtype(name: str) -> np.dtype[Any]:
     return np.dtype(getattr(ml_dtypes, name, name))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"{path} cannot be read: {error.strerror or error}. Run the same command again: what is not there is then "
+            "computed anew."
+        ) from error
 
 
 def _write_whole(file: int, data: bytes, position: int) -> None:

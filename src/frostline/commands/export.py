@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from frostline.config.load import load_config
-from frostline.data.held_out import read_held_out
 from frostline.data.sources import open_source
+from frostline.data.test_set import read_test_set
 from frostline.registry.models import load_champion
 from frostline.runtime.progress import say
 from frostline.serving.export import Format, export
@@ -16,15 +16,15 @@ __all__ = ["run"]
 def run(dataset: str | None, form: Format, output: Path | None) -> None:
     """Write the champion to `output`, or `<data set>.<format>`, and compare the two on all test images.
 
-    Raises RegistryError if there is no champion, or the export answers otherwise.
+    Raises RegistryError if there is no champion, ExportError if the export answers otherwise.
     """
     config = load_config()
     name = config.dataset_name(dataset)
     path = output or Path(f"{name}.{form}")
     version = load_champion(Tracker.open(config.stores, name), name)
-    held_out = read_held_out(Path("data/prepared") / name, open_source(config.dataset(name)))
-    difference, compared = export(version, path, form, held_out.paths)
-    served, unread = version.model_config, len(held_out.paths) - compared
+    test_set = read_test_set(Path("data/prepared") / name, open_source(config.dataset(name)))
+    difference, compared = export(version, path, form, test_set.paths)
+    served, unread = version.model_config, len(test_set.paths) - compared
     size = served["image_size"]
     more = f"; {unread} more cannot be read by it" if unread else ""
     say(

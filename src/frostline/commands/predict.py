@@ -14,6 +14,7 @@ from frostline.config.load import load_config
 from frostline.data.sources.ignored import is_ignored
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
+from frostline.files.reading import reading
 from frostline.files.spreadsheet import csv_text
 from frostline.registry.models import batches, load_champion, predict
 from frostline.runtime.progress import track
@@ -37,7 +38,8 @@ def run(places: Sequence[Path], dataset: str | None, form: Format) -> bool:
     name = config.dataset_name(dataset)
     files: list[Path] = []
     for place in places:
-        found = list(_files(place))
+        with reading(place, DataError):
+            found = list(_files(place))
         if not found:
             raise DataError(f"{place} holds or matches no file. Name image files, folders or patterns.")
         files += found

@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.table import Table
 
 from frostline.config.load import load_config
-from frostline.data.held_out import read_held_out
 from frostline.data.sources import open_source
+from frostline.data.test_set import read_test_set
 from frostline.errors import ConfigError
 from frostline.registry import history as records
 from frostline.registry.gate import Verdict
@@ -32,9 +32,9 @@ def run(dataset: str, why: str, *, dry_run: bool) -> bool:
     True if it passes, or is champion already. Prints every check. Raises RegistryError if there is no challenger.
     """
     config = load_config()
-    held_out = read_held_out(Path("data/prepared") / dataset, open_source(config.dataset(dataset)))
+    test_set = read_test_set(Path("data/prepared") / dataset, open_source(config.dataset(dataset)))
     model = RegisteredModel(Tracker.open(config.stores, dataset), dataset, lock_folder(config.stores))
-    outcome = promote(model, held_out, config.promotion, _author(why), seed=config.seed, dry_run=dry_run)
+    outcome = promote(model, test_set, config.promotion, _author(why), seed=config.seed, dry_run=dry_run)
     version = f"{outcome.name} version {outcome.challenger}"
     if outcome.verdict is None:
         say(f"{version} is champion already.")

@@ -16,7 +16,7 @@ def run(dataset: str | None, host: str, port: int, limits: ServingLimits) -> Non
 
     Raises:
         RegistryError: there is no champion.
-        FrostlineError: nobody can listen at `host` and `port`.
+        ServingError: nobody can listen at `host` and `port`.
     """
     config = load_config()
     name = config.dataset_name(dataset)

@@ -12,7 +12,7 @@ __all__ = ["run"]
 def run() -> None:
     """Print a row per cell and backbone of params.yaml, twice: what the search found, and whether the guide was right.
 
-    Raises DataError if none was trained and evaluated yet.
+    Raises ArtifactError if none was trained and evaluated yet.
     """
     config = load_config()
     guide = Table(title="Was the guide right?", header_style="bold")

@@ -74,7 +74,7 @@ def _read(path: Path) -> Any:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
-            f"{path} does not exist in {Path.cwd()}. frostline runs in the folder that holds params.yaml: change to it."
+            f"{path} does not exist in {_here()}. frostline runs in the folder that holds params.yaml: change to it."
         ) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -115,6 +115,13 @@ def _no_text(key: object) -> str:
     plain = isinstance(key, int) and text.isalnum()
     mend = f'put it in quotes, "{text}"' if plain else "rename it, in letters, digits and underscores"
     return f"a name must be text, but YAML takes this one for {_SHORT.repr(key)} ({type(key).__name__}): {mend}."
+
+
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return "this folder, which is gone"
 
 
 def _known_keys(location: list[Any]) -> list[str]:

@@ -125,7 +125,7 @@ class TrainConfig(_Section):
     class_weights: bool
     train_batchnorm: bool
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
-    holdout_fraction: Fraction
+    validation_fraction: Fraction
     folds: Annotated[int, Field(ge=2)]
     folds_up_to: Annotated[int, Field(ge=0)]
     resident_gigabytes: Annotated[float, Field(ge=0)]

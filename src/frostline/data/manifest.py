@@ -20,6 +20,7 @@ from frostline.data.splits import assign_splits
 from frostline.errors import DataError, ImageError
 from frostline.files.atomic import atomic_folder
 from frostline.files.outputs import output_of
+from frostline.files.reading import reading
 from frostline.files.spreadsheet import csv_text
 from frostline.runtime.progress import say
 from frostline.text.phrases import listed
@@ -51,10 +52,11 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
     Raises:
         DataError: fewer than two classes, a class with too few usable images, or one with none to train or test on.
     """
-    reading = source.read()
-    for line in reading.lines():
+    with reading(source.root, DataError):
+        listing = source.read()
+    for line in listing.lines():
         say(line)
-    records, labels = sorted(reading.records, key=_order), reading.counts()
+    records, labels = sorted(listing.records, key=_order), listing.counts()
     if len(labels) < 2:
         raise DataError(
             f"A classifier needs at least 2 classes, but the source has {len(labels)}: {listed(labels) or 'none'}."
@@ -91,7 +93,7 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
     manifest = pd.concat([images.assign(split=splits)[list(COLUMNS)], others], axis=1)
     check_splits(manifest, records, prepare)
     card = _card(manifest, quarantine, config, prepare, seed)
-    card |= {"folders": reading.folders, "left_out": reading.left_out}
+    card |= {"folders": listing.folders, "left_out": listing.left_out}
     card |= {"levels": levels.as_dict(), "near_black": near_black(found, levels)}
     return Prepared(manifest, quarantine, card)
 
@@ -106,7 +108,7 @@ def write_prepared(folder: Path, prepared: Prepared) -> None:
 
 
 def read_manifest(file: Path, stage: str = "prepare") -> pd.DataFrame:
-    """A manifest as `stage` wrote it: every column str but width and height, int64. Raises DataError if it is none."""
+    """A manifest as `stage` wrote it: every column str but width and height, int64. Raises ArtifactError."""
     with output_of(stage, file):
         columns = pd.read_csv(file, nrows=0, encoding="utf-8").columns
         types: dict[str, type] = {column: int if column in ("width", "height") else str for column in columns}
@@ -124,7 +126,7 @@ def other_columns(manifest: pd.DataFrame) -> dict[str, str]:
 
 
 def read_levels(folder: Path) -> Levels:
-    """The levels that `card.json` in `folder` says. Raises DataError if it says none."""
+    """The levels that `card.json` in `folder` says. Raises ArtifactError if it says none."""
     with output_of("prepare", folder / "card.json"):
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         return Levels.from_dict(card["levels"])

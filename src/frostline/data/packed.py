@@ -120,7 +120,7 @@ def _write_images(path: Path, files: Sequence[tuple[str, str]], root: Path, form
 
 
 def read_packed(folder: Path) -> PackedImages:
-    """The arrays in `folder`; images stay on disk until used. Raises DataError if they are not there."""
+    """The arrays in `folder`; images stay on disk until used. Raises ArtifactError if they are not there."""
     with output_of("preprocess", folder / "packed.json"):
         facts = json.loads((folder / "packed.json").read_text(encoding="utf-8"))
         levels = Levels.from_dict(facts["levels"])

@@ -24,6 +24,7 @@ from frostline.data.sources import Record
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError, ImageError
+from frostline.files.reading import reading
 from frostline.text.phrases import counted
 
 __all__ = ["Sample", "sample_folder"]
@@ -61,7 +62,8 @@ def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareCon
     a cell leaves it. Raises DataError if there is no folder, no file, or no usable image, or if the folders do not say
     what the classes are.
     """
-    records, classes, loose = _records(folder)
+    with reading(folder, DataError):
+        records, classes, loose = _records(folder)
     numbers = {label: number for number, label in enumerate(classes or [""])}
     draw = _Draw(folder, records)
     table, levels, reasons = _usable(draw, limit, prepare)

@@ -62,13 +62,13 @@ def cell_rows(index: pd.DataFrame, per_class: int, seed: int) -> Rows:
 
 
 def validation_splits(
-    index: pd.DataFrame, rows: Rows, *, seed: int, folds: int, folds_up_to: int, holdout_fraction: float
+    index: pd.DataFrame, rows: Rows, *, seed: int, folds: int, folds_up_to: int, validation_fraction: float
 ) -> list[tuple[Rows, Rows]]:
     """Pairs of (training rows, validation rows) of `index` for a cell of `rows`, stratified and by whole groups.
 
     If the source gave validation images, the cell's are its one validation set. Otherwise a cell of at most
     `folds_up_to` images gets `folds` folds (fewer where a class has fewer groups), a larger one a hold-out of
-    `holdout_fraction`.
+    `validation_fraction`.
 
     Raises:
         DataError: a class has too few groups for both sides to show it, or a cell with given validation images has
@@ -93,7 +93,7 @@ def validation_splits(
     if len(rows) <= folds_up_to:
         held_out = _folds(labels, groups, min(folds, int(groups_per_class.min())), seed)
     else:
-        held_out = [_draw(labels, groups, holdout_fraction, f"holdout:{seed}")]
+        held_out = [_draw(labels, groups, validation_fraction, f"holdout:{seed}")]
     return [(rows[~held], rows[held]) for held in held_out]
 
 

@@ -11,7 +11,7 @@ from frostline.evaluation.metrics import METRICS, measure, score
 from frostline.evaluation.slices import slices
 from frostline.statistics.temperature import with_temperature
 
-__all__ = ["Assessment", "against_guide", "as_trained", "assess"]
+__all__ = ["Assessment", "against_guide", "assess", "uncalibrated"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def assess(
     by metric), `calibration` (the `temperature`, and error and log loss without it), and `slices`.
     """
     groups = index["group"].to_numpy(dtype=str)
-    before = as_trained(probabilities, temperature)
+    before = uncalibrated(probabilities, temperature)
     scores = score(labels, probabilities, classes)
     compared = ("images", *METRICS)
     return Assessment(
@@ -57,7 +57,7 @@ def assess(
     )
 
 
-def as_trained(probabilities: Probabilities, temperature: float) -> Probabilities:
+def uncalibrated(probabilities: Probabilities, temperature: float) -> Probabilities:
     """What the network would have said without the temperature in its head."""
     return with_temperature(probabilities, 1 / temperature)
 

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from frostline.data.arrays import Labels, Probabilities
 from frostline.evaluation.metrics import HIGHER_IS_BETTER, METRICS, measure, normalised
 from frostline.statistics.interval import Interval
-from frostline.statistics.standard_error import effective_images, recalls
+from frostline.statistics.standard_error import effective_sample_size, recalls
 
 __all__ = [
     "balanced_accuracy_interval",
@@ -62,7 +62,7 @@ def exact_accuracy(right: NDArray[np.bool_], groups: NDArray[Any]) -> Interval:
     """
     from scipy.stats import beta
 
-    share, images = float(right.mean()), effective_images(right, groups)
+    share, images = float(right.mean()), effective_sample_size(right, groups)
     hits, misses = share * images, (1 - share) * images
     return Interval(
         value=share,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from frostline.errors import WriteError
+from frostline.files.writing import writing
 
 __all__ = ["atomic_file", "atomic_folder", "tidy"]
 
@@ -62,7 +62,7 @@ def tidy(folder: Path) -> None:
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """A folder of ours in that of `path`, with an empty folder for what is new and one for what is old."""
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         tidy(path.parent)
         place, lock = _locked_place(path.parent)
@@ -73,11 +73,6 @@ def _beside(path: Path) -> Iterator[Path]:
         finally:
             _clear(place)
             lock.release()
-    except OSError as error:
-        raise WriteError(
-            f"{path} cannot be written: {error.strerror or error}. Name a place that is writable and has room, or make "
-            "it so, and run again."
-        ) from error
 
 
 def _locked_place(folder: Path) -> tuple[Path, FileLock]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from frostline.config.frozen import Frozen
 from frostline.config.schema import ProfileConfig
 from frostline.config.types import Similarity, SizeClass, StrategyName
-from frostline.errors import DataError
+from frostline.errors import ArtifactError
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
 from frostline.statistics.interval import Interval
@@ -70,14 +70,14 @@ class Profile(Frozen):
 
     @classmethod
     def read(cls, path: Path) -> "Profile":
-        """The profile at `path`. Raises DataError if there is none, or one from another version."""
+        """The profile at `path`. Raises ArtifactError if there is none, or one from another version."""
         with output_of("profile", path):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
 
     def cell(self, size: str) -> CellProfile:
-        """The cell of `size`. Raises DataError if the profile was made before params.yaml named it."""
+        """The cell of `size`. Raises ArtifactError if the profile was made before params.yaml named it."""
         if size not in self.cells:
-            raise DataError(f"The profile of {self.dataset} has no size '{size}': run the stage profile again.")
+            raise ArtifactError(f"The profile of {self.dataset} has no size '{size}': run the stage profile again.")
         return self.cells[size]
 
     def write(self, path: Path) -> None:

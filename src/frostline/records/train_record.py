@@ -123,7 +123,7 @@ class TrainRecord(Frozen):
 
     @classmethod
     def read(cls, folder: Path) -> "TrainRecord":
-        """The record in `folder`. Raises DataError if there is none, or one from another version."""
+        """The record in `folder`. Raises ArtifactError if there is none, or one from another version."""
         path = folder / _FILE
         with output_of("train", path):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
@@ -140,6 +140,9 @@ def write_training_images(folder: Path, sha256: Iterable[str]) -> None:
 
 
 def read_training_images(folder: Path) -> frozenset[str]:
-    """What `write_training_images` wrote into `folder`; none where nothing was written."""
+    """What `write_training_images` wrote into `folder`; none where nothing was written. Raises ArtifactError."""
     file = folder / TRAINING_IMAGES
-    return frozenset(file.read_text(encoding="utf-8").split()) if file.exists() else frozenset()
+    if not file.exists():
+        return frozenset()
+    with output_of("train", file):
+        return frozenset(file.read_text(encoding="utf-8").split())

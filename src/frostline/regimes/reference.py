@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone
-from frostline.errors import DataError
+from frostline.errors import ArtifactError
 from frostline.files.atomic import atomic_file
 from frostline.regimes.activations import Activations, batchnorms
 
@@ -43,7 +43,7 @@ def find_reference(backbone: Backbone, folder: Path = FOLDER) -> Reference | Non
     """The reference of `backbone`'s weights: a file's, at the image size nearest to its own, or else BatchNorm's.
 
     None for random weights, which have no original data, and for weights that no file was made with and whose network
-    has no BatchNorm, or none that was ever trained. Raises DataError for a file that is no reference.
+    has no BatchNorm, or none that was ever trained. Raises ArtifactError for a file that is no reference.
     """
     if backbone.weights.source == "random":
         return None
@@ -54,7 +54,7 @@ def find_reference(backbone: Backbone, folder: Path = FOLDER) -> Reference | Non
                 if provenance["weights"] == backbone.weights.sha256:
                     return _from_file(stored, provenance, backbone.image_size)
         except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error, zipfile.BadZipFile) as error:
-            raise DataError(
+            raise ArtifactError(
                 f"{file} is not a reference file: {type(error).__name__}: {error}. References are made by "
                 "scripts/make_reference.py; remove the file, or make it again."
             ) from None

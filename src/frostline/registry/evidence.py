@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from frostline.data.held_out import HeldOut
-from frostline.errors import RegistryError
+from frostline.data.test_set import TestSet
+from frostline.errors import DataError, RegistryError
 from frostline.registry.gate import Evidence
 from frostline.registry.latency import seconds_per_picture
 from frostline.registry.models import LoadedVersion, batches, predict
@@ -18,14 +18,14 @@ __all__ = ["gather"]
 _PREFIX = "probability_"
 
 
-def gather(versions: Sequence[LoadedVersion], images: HeldOut) -> tuple[HeldOut, list[Evidence]]:
+def gather(versions: Sequence[LoadedVersion], images: TestSet) -> tuple[TestSet, list[Evidence]]:
     """The images that each of `versions` can answer to, and what each answers, over the classes that any of them knows.
 
-    Raises RegistryError if a file is gone, or none can be answered to by all.
+    Raises DataError if a file is gone, RegistryError if none can be answered to by all.
     """
     gone = [path for path in images.paths if not path.is_file()]
     if gone:
-        raise RegistryError(f"The test image {gone[0]} cannot be used now: missing: no such file. Run `dvc repro`.")
+        raise DataError(f"The test image {gone[0]} cannot be used now: missing: no such file. Run `dvc repro`.")
     answers = [_answers(version, images) for version in versions]
     usable = [_usable(answer) for answer in answers]
     by_all = np.logical_and.reduce(usable)
@@ -46,7 +46,7 @@ def gather(versions: Sequence[LoadedVersion], images: HeldOut) -> tuple[HeldOut,
     ]
 
 
-def _answers(version: LoadedVersion, images: HeldOut) -> pd.DataFrame:
+def _answers(version: LoadedVersion, images: TestSet) -> pd.DataFrame:
     parts = batches(images.paths)
     tracked = track(parts, f"Version {version.number} answers, by batches", len(parts))
     return pd.concat([predict(version.model, part) for part in tracked])

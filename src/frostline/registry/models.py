@@ -119,17 +119,17 @@ def load_champion(tracker: Tracking, dataset: str) -> LoadedVersion:
 def load_version(tracker: Tracking, name: str, number: str) -> LoadedVersion:
     """A version of the registered model called `name`.
 
-    Its code runs on loading. Raises VersionError if its files are not those that were registered, RegistryError if they
-    cannot be fetched or do not load here.
+    Its code runs on loading. Raises VersionError if its files are not those that were registered, StoreError if they
+    cannot be fetched, RegistryError if they do not load here.
     """
+    folder = fetch(tracker.client, tracker.client.get_model_version(name, number))
     try:
-        folder = fetch(tracker.client, tracker.client.get_model_version(name, number))
         return LoadedVersion(name, number, _load(folder), folder)
     except (MlflowException, OSError, ValueError, ImportError) as error:  # ValueError: Keras, of another version
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise RegistryError(
-            f"{name} version {number} cannot be loaded: {reason}. Its store must answer, and this environment must "
-            "hold what the version's requirements.txt asks for."
+            f"{name} version {number} cannot be loaded: {reason}. This environment must hold what the version's "
+            "requirements.txt asks for."
         ) from error
 
 

@@ -5,7 +5,7 @@ from math import isfinite
 from pathlib import Path
 
 from frostline.config.schema import PromotionConfig
-from frostline.data.held_out import HeldOut
+from frostline.data.test_set import TestSet
 from frostline.errors import RegistryError, VersionError
 from frostline.registry.evidence import gather
 from frostline.registry.gate import Verdict, judge
@@ -46,7 +46,7 @@ class Outcome:
 
 def promote(
     model: RegisteredModel,
-    held_out: HeldOut,
+    test_set: TestSet,
     config: PromotionConfig,
     author: Author,
     *,
@@ -60,7 +60,7 @@ def promote(
     so that floors alone decide, and the record says so.
 
     Raises RegistryError if there is no challenger, its files are gone or changed (VersionError), there is no image to
-    compare by, or another promotion is under way.
+    compare by, or another promotion is under way; DataError if a test image is gone.
     """
     tracker, dataset = model.tracker, model.dataset
     name, _ = registered(tracker.client, dataset)
@@ -79,7 +79,7 @@ def promote(
             versions += [load_version(tracker, name, champion)] if champion else []
         except VersionError as error:
             lost = str(error)
-        images = _unseen(name, versions, held_out)
+        images = _unseen(name, versions, test_set)
         shared, evidence = gather(versions, images)
         compared = evidence[1] if len(evidence) > 1 else None
         verdict = judge(shared.labels, shared.groups, evidence[0], compared, config, seed)
@@ -137,9 +137,9 @@ def _finish(tracker: Tracking, name: str) -> Promotion | None:
     return record
 
 
-def _unseen(name: str, versions: list[LoadedVersion], held_out: HeldOut) -> HeldOut:
+def _unseen(name: str, versions: list[LoadedVersion], test_set: TestSet) -> TestSet:
     """The test images that none of `versions` was trained on, nor on near copies of them."""
-    images = held_out.without(frozenset().union(*(version.trained_on for version in versions)))
+    images = test_set.without(frozenset().union(*(version.trained_on for version in versions)))
     if not images.paths:
         either = " or ".join(version.number for version in versions)
         raise RegistryError(

@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Protocol
 
 import mlflow.artifacts
@@ -20,8 +20,11 @@ from mlflow.utils.uri import is_local_uri
 
 from frostline.config.schema import PrepareConfig
 from frostline.errors import VersionError
+from frostline.files.writing import writing
 from frostline.records.train_record import TrainRecord
 from frostline.registry.package import write_served_model
+from frostline.stores.addresses import Address
+from frostline.stores.refusals import asking
 
 __all__ = ["Tracking", "announce", "create_version", "damage", "fetch", "find_version"]
 
@@ -81,11 +84,15 @@ def announce(client: Any, version: Any) -> None:
 
 
 def fetch(client: Any, version: Any) -> Path:
-    """A folder with the files of `version`, which are as they were registered. Raises VersionError if they are not."""
+    """A folder with the files of `version`, which are as they were registered.
+
+    Raises VersionError if they are not, StoreError if they cannot be fetched.
+    """
     source = client.get_model_version_download_uri(version.name, version.version)
     folder, reason = _local(source), damage(client, version)
     if folder is None and not reason:
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=client.tracking_uri))
+        with asking(Address(source)):
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=client.tracking_uri))
         reason = _wrong_files(version, folder)
     if folder is None or reason:
         raise VersionError(
@@ -100,10 +107,11 @@ def damage(client: Any, version: Any) -> str:
     source = client.get_model_version_download_uri(version.name, version.version)
     if folder := _local(source):
         return _wrong_files(version, folder)
-    try:
-        listed = mlflow.artifacts.list_artifacts(artifact_uri=source, tracking_uri=client.tracking_uri)
-    except MlflowException as error:
-        return str(error).partition("\n")[0]
+    with asking(Address(source)):
+        try:
+            listed = mlflow.artifacts.list_artifacts(artifact_uri=source, tracking_uri=client.tracking_uri)
+        except MlflowException as error:
+            return str(error).partition("\n")[0]
     return "" if listed else f"there are no files in {source}"
 
 
@@ -113,9 +121,11 @@ def _wrong_files(version: Any, folder: Path) -> str:
         return f"its folder {folder} is gone"
     if _FILES not in version.tags:
         return "it carries no digest of its files, as versions of this frostline do"
-    if version.tags[_FILES] != _digest(folder):
-        return f"the files in {folder} are not those that were registered"
-    return ""
+    try:
+        whole = version.tags[_FILES] == _digest(folder)
+    except OSError as error:
+        return f"the files in {folder} cannot be read: {error.strerror}"
+    return "" if whole else f"the files in {folder} are not those that were registered"
 
 
 def _local(address: str) -> Path | None:
@@ -143,7 +153,7 @@ def _log(tracker: Tracking, tags: dict[str, str], record: TrainRecord, folder: P
     params = {key: str(value) for key, value in record.best.model_dump().items()}
     logged = client.create_logged_model(tracker.experiment_id, record.name, run_id, tags, params)
     try:
-        with TemporaryDirectory() as temporary:
+        with writing(Path(gettempdir(), record.name)), TemporaryDirectory() as temporary:
             model = Model(logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id)
             write_served_model(Path(temporary), model, record, folder, limits)
             client.log_model_artifacts(logged.model_id, temporary)

@@ -30,7 +30,7 @@ class Health:
 
 
 def read_health(name: str) -> Health:
-    """Read the card and the manifest of the data set called `name`. Raises DataError if there are none."""
+    """Read the card and the manifest of the data set called `name`. Raises ArtifactError if there are none."""
     folder = Path("data/prepared") / name
     manifest = read_manifest(folder / "manifest.csv")
     with output_of("prepare", folder / "card.json"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from frostline.files.outputs import output_of
 from frostline.report.health import Health
 from frostline.report.results import CellResult
 from frostline.text.words import visible
@@ -62,5 +63,6 @@ def _shortened(values: Iterable[str]) -> dict[str, str]:
 
 
 def _picture(path: Path) -> str:
-    """An image file as a data URI, so that the page needs no other file."""
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    """An image file as a data URI, so that the page needs no other file. Raises ArtifactError if it is gone."""
+    with output_of("report", path):  # the stage is named for what is damaged, and bytes are not
+        return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"

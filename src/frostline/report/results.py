@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from frostline.config.schema import Config
-from frostline.errors import DataError
+from frostline.errors import ArtifactError
 from frostline.files.outputs import output_of
 from frostline.records.train_record import TrainRecord
 
@@ -54,7 +54,7 @@ class CellResult:
 
 
 def read_results(config: Config) -> list[CellResult]:
-    """The cells of params.yaml that were trained and evaluated. Raises DataError if there is none."""
+    """The cells of params.yaml that were trained and evaluated. Raises ArtifactError if there is none."""
     names = [
         f"{dataset}-{size}-{backbone}"
         for dataset in config.datasets
@@ -67,7 +67,7 @@ def read_results(config: Config) -> list[CellResult]:
         if (_MODELS / name / "train.json").exists() and (_EVALUATIONS / name / "evidence.json").exists()
     ]
     if not found:
-        raise DataError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
+        raise ArtifactError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
     return found
 
 

@@ -6,19 +6,23 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
-from typing import ClassVar
+from typing import ClassVar, TextIO
 
-from frostline.errors import FrostlineError
+from frostline.errors import FrostlineError, StoreError
+from frostline.runtime.debugging import is_debugging, traceback_of
 from frostline.runtime.progress import say
 from frostline.text.redaction import redacted
 
 __all__ = ["Interrupted", "ended", "when_interrupted"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_STORES = ("mlflow", "optuna", "sqlalchemy")
+_MENDABLE, _DEFECT = 1, 70
+_PACKAGE = Path(__file__).parents[1]
 _DVC_STAGE = "DVC_STAGE"
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_OF_ONE_INTERRUPT = 1.0
@@ -52,10 +56,10 @@ def when_interrupted(advice: str) -> Iterator[None]:
 
 @contextmanager
 def ended() -> Iterator[None]:
-    """Run a command: what ends it early is printed without a traceback, and becomes the exit code.
+    """Run a command: what ends it early is printed as one line, after its traceback in debug mode; then the exit code.
 
-    1 is an error that the user can mend; an interrupt gives 128 and its signal's number, as shells do. A command that
-    DVC started is interrupted when DVC is gone.
+    That is 1 of an error that the user can mend, 70 (EX_SOFTWARE of sysexits.h) of a defect, and 128 and the signal's
+    number of an interrupt, as shells have it. A command that DVC started is interrupted when DVC is gone.
     """
     Interrupted.latest = -math.inf
     # nohup, and shells for what runs in the background, ignore a signal on purpose.
@@ -64,17 +68,27 @@ def ended() -> Iterator[None]:
     if _DVC_STAGE in os.environ:
         _end_with_dvc()
     try:
-        yield
+        with _flushed(sys.stdout):
+            yield
     except Interrupted as interrupted:
+        if interrupted.code == 128 + signal.SIGPIPE:  # who has stopped reading wants no more words
+            sys.exit(interrupted.code)
         _end(f"Interrupted; {interrupted.advice}.", interrupted.code)
     except Exception as error:
-        line = _line(error)
-        if line is None:
-            raise
-        _end(f"Error: {line}", 1)
+        line, code = _told(error)
+        _end(f"{traceback_of(error)}\n{line}" if is_debugging() else line, code)
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _flushed(stream: TextIO) -> Iterator[None]:
+    """Flush `stream` at the end, while it can be told that it cannot be written."""
+    try:
+        yield
+    finally:
+        stream.flush()
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -91,22 +105,37 @@ def _end(line: str, code: int) -> None:
     sys.exit(code)
 
 
-def _line(error: Exception) -> str | None:
-    """What to tell the user; None for what is a defect of ours."""
-    cause: BaseException | None = error
-    while cause is not None:  # MLflow and Optuna make errors of their own of what is raised inside them
-        if isinstance(cause, FrostlineError):
-            return str(cause)
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    if isinstance(error, ImportError):  # of a package half installed, or of a version that another does not get on with
-        return f"a package cannot be imported: {error}. frostline doctor compares all of them."
-    if isinstance(error, OSError):  # a full disk under a store, a connection that broke
-        refused = f"the system refused: {redacted(str(error))}"
-    elif type(error).__module__.partition(".")[0] in _STORES:
-        refused = f"a store of runs or studies refused: {redacted(str(error).partition(chr(10))[0])}"
-    else:
-        return None
-    return f"{refused.rstrip('.')}. Mend that and run again; what was finished is kept."
+def _told(error: Exception) -> tuple[str, int]:
+    """What to tell the user of `error`, and the exit code."""
+    known: BaseException | None = error
+    while known is not None and not isinstance(known, FrostlineError if known is error else StoreError):
+        # Optuna makes errors of its own of what stores raise inside it.
+        known = known.__cause__ or (None if known.__suppress_context__ else known.__context__)
+    if known is not None:
+        return f"Error: {known}", _MENDABLE
+    # These two may come from anywhere: there is no border to convert them at.
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "frostline":
+        return f"Error: a package cannot be imported: {error}. frostline doctor compares all of them.", _MENDABLE
+    if isinstance(error, MemoryError):
+        return "Error: memory ran out: end other programs, or lower train.batch_size or image_size.", _MENDABLE
+    what = redacted(f"{type(error).__name__}: {error}".partition("\n")[0]).rstrip(".: ")
+    mend = (
+        "Report it with the traceback above"
+        if is_debugging()
+        else "Run again with --debug for its traceback, and report that"
+    )
+    return f"Error: frostline has a defect: {what}{_place(error)}. {mend}; what was finished is kept.", _DEFECT
+
+
+def _place(error: Exception) -> str:
+    """Where in frostline `error` came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [
+        f" ({Path(frame.filename).relative_to(_PACKAGE)}, line {frame.lineno})"
+        for frame in frames
+        if Path(frame.filename).is_relative_to(_PACKAGE)
+    ]
+    return places[-1] if places else ""
 
 
 def _end_with_dvc() -> None:

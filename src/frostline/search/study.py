@@ -16,13 +16,16 @@ import numpy as np
 import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from frostline.config.schema import SearchConfig
 from frostline.errors import SearchError, StoreError
+from frostline.files.writing import check_writable
 from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
 from frostline.search.space import as_point
 from frostline.stores.addresses import Address, address_of
+from frostline.stores.refusals import refusal
 from frostline.stores.sqlite import wait_aloud
 from frostline.text.redaction import redacted
 from frostline.training.settings import TrialSettings
@@ -61,16 +64,17 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
 
     SQLite is for one worker: the study is locked while it is open, so a trial found running belongs to a dead process
     and is run again at once. On a server, heartbeats tell, and several workers may open the study together.
-    Raises SearchError if another process holds it or the storage cannot be reached, StoreError if SQLite refuses.
+    Raises SearchError if another process holds it, StoreError if the storage cannot be reached or refuses.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of every failed trial, with a traceback
     address = address_of(storage, "stores.studies")
-    if address.file is None:
-        yield _create(_server(address), name, _pruner(config, folds))
-        return
-    folder = address.file.parent
     try:
-        with FileLock(folder / f".{name}.lock", timeout=0):
+        if address.file is None:
+            yield _create(_server(address), name, _pruner(config, folds))
+            return
+        lock = address.file.parent / f".{name}.lock"
+        check_writable(lock)
+        with FileLock(lock, timeout=0):
             opened = _journaled(_connect(address))
             study = _create(opened, name, _pruner(config, folds))
             _free_numbers(study, opened)
@@ -80,22 +84,21 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
             f"Study {name} is being run by another process. SQLite serves one worker: wait for it to end, or set "
             "stores.studies to a PostgreSQL server for several."
         ) from None
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise refusal(f"The study storage {address.shown}", address, error) from error
 
 
 def _connect(address: Address, **options: Any) -> optuna.storages.RDBStorage:
-    from sqlalchemy.exc import SQLAlchemyError
-
     wait_aloud()
     try:
-        if address.file:
-            address.file.parent.mkdir(parents=True, exist_ok=True)
         # Optuna takes braces in the address for a place to put its schema's version into.
         return optuna.storages.RDBStorage(address.url.replace("{", "{{").replace("}", "}}"), **options)
-    except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
-        raise SearchError(
+    except (SQLAlchemyError, ImportError, OSError, RuntimeError, ValueError) as error:
+        raise StoreError(
             f"The study storage {address.shown} (stores.studies in params.yaml) cannot be opened: "
-            f"{redacted(str(error), address.url)}."
-        ) from None  # the cause may hold a password
+            f"{redacted(str(error), address.url)}.",
+            address=address.url,
+        ) from error
 
 
 def _journaled(storage: optuna.storages.RDBStorage) -> optuna.storages.RDBStorage:
@@ -229,5 +232,5 @@ def _numbered(study: optuna.Study, number: int, objective: Objective) -> Objecti
 
 
 def list_studies(storage: str) -> list[str]:
-    """Names of the studies in `storage`. Raises SearchError if it cannot be opened."""
+    """Names of the studies in `storage`. Raises StoreError if it cannot be opened."""
     return optuna.get_all_study_names(_connect(address_of(storage, "stores.studies")))

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from frostline.data.images import quiet_decoders
-from frostline.errors import FrostlineError
+from frostline.errors import ServingError
 from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
 from frostline.serving.limits import ServingLimits
@@ -29,7 +29,7 @@ _MENDS = {
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens at `host` (a name, or an address of IPv4 or IPv6). Raises FrostlineError."""
+    """A socket that listens at `host` (a name, or an address of IPv4 or IPv6). Raises ServingError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
@@ -41,7 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         number = error.errno or 0
         why = f"{os.strerror(number)}. {_MENDS.get(number, 'Choose another --port.')}"
-    raise FrostlineError(f"Cannot listen on {host}:{port}: {why}")
+    raise ServingError(f"Cannot listen on {host}:{port}: {why}")
 
 
 def serve(app: FastAPI, limits: ServingLimits, listener: socket.socket) -> None:

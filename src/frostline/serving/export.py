@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.data.images import load_square, quiet_decoders
 from frostline.data.levels import Levels
-from frostline.errors import ImageError, RegistryError
+from frostline.errors import DataError, ExportError, ImageError, PackageError
 from frostline.files.atomic import atomic_file
 from frostline.registry.models import LoadedVersion
 from frostline.runtime.progress import track
@@ -39,8 +39,8 @@ def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[
 
     The network takes pixels [N, S, S, 3] in 0..255 of pictures resized as the version's model_config says, and gives
     calibrated probabilities [N, K]. Pictures that the version cannot read are left out. Raises
-    RegistryError if a package is missing, a picture is gone, none can be read, or labels differ or probabilities by
-    more than 0.001: then nothing is written.
+    PackageError if a package is missing, DataError if a picture is gone, ExportError if none can be read, or labels
+    differ or probabilities by more than 0.001: then nothing is written.
     """
     import keras
 
@@ -48,7 +48,7 @@ def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[
     batches = [pictures[start : start + _AT_ONCE] for start in range(0, len(pictures), _AT_ONCE)]
     first = next((pixels for batch in batches if len(pixels := _pixels(version, batch))), None)
     if first is None:
-        raise RegistryError(f"{version.name} version {version.number} can read none of {len(pictures)} test images.")
+        raise ExportError(f"{version.name} version {version.number} can read none of {len(pictures)} test images.")
     network.predict_on_batch(first)  # Keras exports only what was called
     difference, compared = 0.0, 0
     with atomic_file(path) as new:
@@ -61,7 +61,7 @@ def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[
             expected, found = np.asarray(network.predict_on_batch(pixels)), exported(pixels)
             difference = max(difference, float(np.abs(expected - found).max()))
             if difference > TOLERANCE or (expected.argmax(axis=1) != found.argmax(axis=1)).any():
-                raise RegistryError(
+                raise ExportError(
                     f"The {form} export of {version.name} version {version.number} answers otherwise than the version: "
                     f"probabilities of test images differ by {difference:.2g}, where {TOLERANCE:g} is allowed. "
                     "Nothing was written."
@@ -82,7 +82,7 @@ def _pixels(version: LoadedVersion, files: Sequence[Path]) -> NDArray[np.float32
         except ImageError as error:
             if error.reason != "missing":
                 continue
-            raise RegistryError(f"The test image {file} cannot be used now: {error}. Run `dvc repro`.") from error
+            raise DataError(f"The test image {file} cannot be used now: {error}. Run `dvc repro`.") from error
     size = config["image_size"]
     return np.array(squares, dtype=np.float32).reshape(len(squares), size, size, 3)
 
@@ -99,13 +99,13 @@ def _onnx(_: LoadedVersion, network: Any, path: Path) -> Predict:
     import keras
 
     if keras.backend.backend() == "jax":
-        raise RegistryError(
+        raise ExportError(
             "From JAX there is no way to ONNX but through TensorFlow: KERAS_BACKEND=tensorflow frostline export. "
             "With --format keras any backend will do."
         )
     missing = [package for package in _NEEDED if find_spec(package) is None]
     if missing:
-        raise RegistryError(f"ONNX needs packages that are not installed: pip install {' '.join(missing)}")
+        raise PackageError(f"ONNX needs packages that are not installed: pip install {' '.join(missing)}")
     import onnxruntime
 
     network.export(str(path), format="onnx", verbose=False)
@@ -113,7 +113,7 @@ def _onnx(_: LoadedVersion, network: Any, path: Path) -> Predict:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
     if len(names) > 1:
-        raise RegistryError(f"The ONNX export asks for {', '.join(names)}, where pixels alone should do: export keras.")
+        raise ExportError(f"The ONNX export asks for {', '.join(names)}, where pixels alone should do: export keras.")
     return lambda pixels: np.asarray(session.run(None, {names[0]: pixels})[0])
 
 

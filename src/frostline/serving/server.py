@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from frostline.registry.models import LoadedVersion
+from frostline.runtime.debugging import is_debugging, traceback_of
 from frostline.runtime.progress import say
 from frostline.serving.admission import Admission
 from frostline.serving.limits import Refused, ServingLimits
@@ -75,6 +76,8 @@ def create_app(version: LoadedVersion, limits: ServingLimits) -> FastAPI:
             return _error(503, "The server is stopping.")
         except Exception as error:
             reason = ascii(f"{type(error).__name__}: {error}".partition("\n")[0][:300])[1:-1]
+            if is_debugging():
+                say(traceback_of(error))
             say(f"A request failed: {reason}")
             return _error(500, f"The model failed on this request ({reason}); others are not affected.")
 

@@ -16,8 +16,8 @@ from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
 from frostline.data.sources import open_source
-from frostline.errors import DataError, SearchError
-from frostline.evaluation.assessment import against_guide, as_trained, assess
+from frostline.errors import ArtifactError, DataError
+from frostline.evaluation.assessment import against_guide, assess, uncalibrated
 from frostline.evaluation.examples import most_confident, predictions
 from frostline.evaluation.gradcam import gradcam
 from frostline.evaluation.metrics import METRICS
@@ -51,14 +51,14 @@ def run(dataset: str, size: str, backbone: str) -> None:
     image (image, actual, predicted, probability_<class>) for `dvc plots`; the rest are pictures. The MLflow run is
     tagged with the run of the study, which gets the test metrics as well.
 
-    Raises DataError if there are no test images, SearchError if the network was trained on other data.
+    Raises DataError if there are no test images, ArtifactError if the network was trained on other data.
     """
     config = load_config()
     name = f"{dataset}-{size}-{backbone}"
     record = TrainRecord.read(Path("models") / name)
     packed = read_packed(Path("data/packed") / f"{dataset}-{backbone}")
     if record.fingerprints.data != packed.fingerprint:
-        raise SearchError(
+        raise ArtifactError(
             f"models/{name} was trained on other data than data/packed/{dataset}-{backbone} holds now: run `dvc repro`."
         )
     rows = np.flatnonzero(packed.index["split"] == "test")
@@ -153,7 +153,7 @@ def _figures(
 ) -> dict[str, Figure]:
     """The pictures of an evaluation by file name."""
     labels, classes = packed.labels[rows], packed.classes
-    before = as_trained(probabilities, record.best.temperature)
+    before = uncalibrated(probabilities, record.best.temperature)
     wrong, right = most_confident(labels, probabilities, right=False), most_confident(labels, probabilities, right=True)
     looked = np.concatenate([wrong[:_LOOKED_AT], right[:_LOOKED_AT]])
     named = probabilities.argmax(axis=1)

@@ -12,7 +12,7 @@ import pandas as pd
 from frostline.backbones.weights import digest
 from frostline.config.load import load_config
 from frostline.config.schema import Config
-from frostline.errors import RegistryError
+from frostline.errors import ArtifactError, RegistryError
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord
@@ -60,7 +60,7 @@ def run(dataset: str) -> None:
 
 
 def _check(record: TrainRecord, folder: Path) -> None:
-    """Raise DataError if a file of the model in `folder` is damaged, RegistryError if its network is not the record's.
+    """Raise ArtifactError if a file of the model in `folder` is damaged, or its network is not the record's.
 
     A version of the wrong network would be found again by its record, and never be replaced by the right one.
     """
@@ -72,7 +72,7 @@ def _check(record: TrainRecord, folder: Path) -> None:
     with output_of("train", path):
         network = keras.saving.load_model(path, compile=False)
     if digest(network) != record.fingerprints.model:
-        raise RegistryError(
+        raise ArtifactError(
             f"{path} is not the network that {folder / 'train.json'} describes: somebody exchanged one of the two. "
             "Restore them with `dvc checkout`, or train again: dvc repro --force train."
         )

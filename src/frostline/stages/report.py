@@ -24,7 +24,7 @@ _LOCAL_UI = "http://127.0.0.1:5000"
 def run() -> None:
     """Write `reports/index.html` and `reports/regimes.csv`, and log both with each data set's runs in MLflow.
 
-    Raises DataError if nothing was trained and evaluated yet.
+    Raises ArtifactError if nothing was trained and evaluated yet.
     """
     config = load_config()
     results = read_results(config)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["effective_images", "one_standard_error_below", "recalls", "settled_epoch", "standard_error"]
+__all__ = ["effective_sample_size", "one_standard_error_below", "recalls", "settled_epoch", "standard_error"]
 
 
-def effective_images(right: NDArray[np.bool_], groups: NDArray[Any]) -> float:
+def effective_sample_size(right: NDArray[np.bool_], groups: NDArray[Any]) -> float:
     """How many images that have nothing to do with one another say as much as N images in `groups` [N] of like ones.
 
     N over the design effect: by how much the variance of the share of `right` [N] answers exceeds the binomial one, as
@@ -40,7 +40,7 @@ def recalls(
     classes = [labels == name for name in np.unique(labels)]
     return (
         np.array([right[of].mean() for of in classes]),
-        np.array([effective_images(right[of], groups[of]) for of in classes]),
+        np.array([effective_sample_size(right[of], groups[of]) for of in classes]),
     )
 
 

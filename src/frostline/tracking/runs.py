@@ -17,13 +17,13 @@ from typing import Any
 import pandas as pd
 import psutil
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 
 from frostline.config.schema import StoresConfig
 from frostline.errors import FrostlineError
+from frostline.stores.refusals import or_none
 from frostline.tracking.keys import PARAM_LENGTH, SCHEMA_LENGTH, TAG_LENGTH, stored
 from frostline.tracking.lineage import user
-from frostline.tracking.store import Store, or_none
+from frostline.tracking.store import Store
 
 __all__ = ["PROCESS", "Run", "Tracker", "this_process"]
 
@@ -117,7 +117,7 @@ class Run:
 
     def fail(self, error: BaseException) -> None:
         """End the run because of `error`, which the caller raises again: KILLED by an interrupt, or else FAILED."""
-        with suppress(MlflowException, FrostlineError):  # the store may be what failed
+        with suppress(FrostlineError):  # the store may be what failed
             self.end("FAILED" if isinstance(error, Exception) else "KILLED")
 
 
@@ -131,7 +131,7 @@ class Tracker:
 
     @classmethod
     def open(cls, stores: StoresConfig, dataset: str) -> "Tracker":
-        """The tracker of `dataset` at MLFLOW_TRACKING_URI, or else `stores.tracking`. Raises ConfigError."""
+        """The tracker of `dataset` at MLFLOW_TRACKING_URI, or else `stores.tracking`. Raises as `Store.open` does."""
         store = Store.open(stores)
         return cls(store.client, store.experiment(f"frostline-{dataset}"), store.address.url)
 

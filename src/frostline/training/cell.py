@@ -53,6 +53,6 @@ def make_cell(packed: PackedImages, per_class: int, train: TrainConfig, seed: in
         seed=seed,
         folds=train.folds,
         folds_up_to=train.folds_up_to,
-        holdout_fraction=train.holdout_fraction,
+        validation_fraction=train.validation_fraction,
     )
     return Cell(packed, rows, tuple(folds))

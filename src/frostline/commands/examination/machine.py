@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from frostline.cache.folder import CacheFolder
 from frostline.commands.examination.row import Remark, Row, examine
 from frostline.config.schema import Config
-from frostline.errors import ConfigError, WriteError
+from frostline.errors import ConfigError, PackageError, WriteError
 from frostline.stores.addresses import cache_folder
 
 __all__ = ["existing", "machine_rows", "room_rows"]
@@ -67,9 +67,9 @@ def _fitting(package: Requirement) -> str:
     try:
         found = version(package.name)
     except PackageNotFoundError:
-        raise ConfigError(f"not installed: pip install '{package}'") from None
+        raise PackageError(f"not installed: pip install '{package}'") from None
     if not package.specifier.contains(found, prereleases=True):
-        raise ConfigError(f"{found} is installed, but {package} is needed: pip install --upgrade '{package}'")
+        raise PackageError(f"{found} is installed, but {package} is needed: pip install --upgrade '{package}'")
     return found
 
 

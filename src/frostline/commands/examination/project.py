@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from frostline.commands.examination.machine import existing
 from frostline.commands.examination.row import Remark, Row, examine
 from frostline.config.schema import Config, KerasConfig
-from frostline.errors import ConfigError, DataError
+from frostline.errors import DataError, StoreError
 from frostline.stores.addresses import Address, address_of, tracking_address
 from frostline.text.phrases import counted
 from frostline.text.redaction import redacted
@@ -82,7 +82,7 @@ def _tables(address: Address) -> list[str]:
     if address.file:
         place = address.file if address.file.exists() else existing(address.file)
         if not os.access(place, os.W_OK):
-            raise ConfigError(f"{address.file} cannot be written: the system refuses it in {place}")
+            raise StoreError(f"{address.file} cannot be written: the system refuses it in {place}")
         if not address.file.exists():
             return []
     try:
@@ -93,4 +93,4 @@ def _tables(address: Address) -> list[str]:
             engine.dispose()
     except (SQLAlchemyError, ImportError) as error:
         reason = redacted(" ".join(str(error).split()), address.url)
-        raise ConfigError(f"{address.shown} cannot be opened: {reason}") from None
+        raise StoreError(f"{address.shown} cannot be opened: {reason}", address=address.url) from error

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from frostline.errors import FrostlineError
+from frostline.runtime.debugging import is_debugging, traceback_of
+from frostline.runtime.progress import say
 
 __all__ = ["Remark", "Row", "examine"]
 
@@ -29,5 +31,7 @@ def examine(name: str, check: Callable[..., str], *arguments: object) -> Row:
     except FrostlineError as error:
         return Row("missing", name, str(error))
     except Exception as error:  # whatever is wrong with a machine, its owner wants the other rows too
+        if is_debugging():
+            say(traceback_of(error))
         return Row("missing", name, " ".join(f"{type(error).__name__}: {error}".split()))
     return Row("note" if isinstance(words, Remark) else "ok", name, words)

@@ -15,7 +15,7 @@ def open_source(config: DatasetConfig) -> Source:
     """The source that `config` describes; its files are looked at only when asked for.
 
     Raises:
-        DataError: the package that holds the pictures is not installed.
+        PackageError: the package that holds the pictures is not installed.
     """
     if isinstance(config, FolderConfig):
         return FolderSource(in_project(config.path))

@@ -5,7 +5,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from frostline.data.sources.record import Reading, Record
-from frostline.errors import DataError
+from frostline.errors import PackageError
 from frostline.provenance import fingerprint
 
 __all__ = ["ElpvSource"]
@@ -21,10 +21,10 @@ class ElpvSource:
 
     @classmethod
     def find(cls, threshold: float) -> "ElpvSource":
-        """The installed package's data. Raises DataError if it is not installed."""
+        """The installed package's data. Raises PackageError if it is not installed."""
         spec = util.find_spec("elpv_dataset")
         if spec is None or not spec.submodule_search_locations:
-            raise DataError(
+            raise PackageError(
                 "The solar-cell pictures come with the package elpv-dataset, which is not installed. "
                 "Install it: pip install 'frostline[demo]'."
             )

@@ -12,11 +12,11 @@ from frostline.data.manifest import read_manifest
 from frostline.data.sources import Source
 from frostline.errors import DataError
 
-__all__ = ["HeldOut", "read_held_out"]
+__all__ = ["TestSet", "read_test_set"]
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class TestSet:
     """N test images: files, label numbers [N] into `classes`, groups [N] of near duplicates, SHA-256 of the files.
 
     `elsewhere` gives the group of every image of the other splits, by its SHA-256.
@@ -29,13 +29,13 @@ class HeldOut:
     classes: tuple[str, ...]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
-    def without(self, sha256: frozenset[str]) -> "HeldOut":
+    def without(self, sha256: frozenset[str]) -> "TestSet":
         """All but the images with these digests, and those that share a group with one."""
         group_of = dict(self.elsewhere) | dict(zip(self.sha256, self.groups.tolist(), strict=True))
         seen = {group_of[digest] for digest in sha256 & group_of.keys()}
         return self.only(np.array([group not in seen for group in self.groups.tolist()], dtype=np.bool_))
 
-    def only(self, chosen: NDArray[np.bool_]) -> "HeldOut":
+    def only(self, chosen: NDArray[np.bool_]) -> "TestSet":
         """The images where `chosen` [N] is true."""
         rows = np.flatnonzero(chosen)
         return replace(
@@ -47,7 +47,7 @@ class HeldOut:
         )
 
 
-def read_held_out(prepared: Path, source: Source) -> HeldOut:
+def read_test_set(prepared: Path, source: Source) -> TestSet:
     """The test split of the manifest in `prepared`, whose images `source` holds. Raises DataError if it is empty."""
     manifest = read_manifest(prepared / "manifest.csv")
     tested = manifest["split"] == "test"
@@ -55,7 +55,7 @@ def read_held_out(prepared: Path, source: Source) -> HeldOut:
     if test.empty:
         raise DataError(f"{prepared / 'manifest.csv'} has no test images: raise prepare.test_fraction.")
     classes = tuple(sorted(manifest["label"].unique()))
-    return HeldOut(
+    return TestSet(
         paths=tuple(source.root / image for image in test["image"]),
         labels=np.asarray(pd.Categorical(test["label"], classes).codes, dtype=np.int64),
         groups=test["group"].to_numpy(dtype=str),
