@@ -139,9 +139,10 @@ def test_a_defect_that_an_error_was_met_before_is_not_hidden(capsys) -> None:
     assert "a defect: TypeError: object of type 'NoneType' has no len() " in capsys.readouterr().err
 
 
-def test_memory_that_runs_out_is_no_defect(capsys) -> None:
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 GB")])
+def test_memory_that_runs_out_is_no_defect(capsys, error) -> None:
     with pytest.raises(SystemExit, match="1"), ended():
-        raise MemoryError
+        raise error
     assert capsys.readouterr().err.startswith("Error: memory ran out: ")
 
 

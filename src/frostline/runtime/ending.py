@@ -15,6 +15,7 @@ from typing import ClassVar, TextIO
 
 from frostline.errors import FrostlineError, StoreError
 from frostline.runtime.debugging import is_debugging, traceback_of
+from frostline.runtime.memory import is_out_of_memory
 from frostline.runtime.progress import say
 from frostline.text.redaction import redacted
 
@@ -116,7 +117,7 @@ def _told(error: Exception) -> tuple[str, int]:
     # These two may come from anywhere: there is no border to convert them at.
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] != "frostline":
         return f"Error: a package cannot be imported: {error}. frostline doctor compares all of them.", _MENDABLE
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return "Error: memory ran out: end other programs, or lower train.batch_size or image_size.", _MENDABLE
     what = redacted(f"{type(error).__name__}: {error}".partition("\n")[0]).rstrip(".: ")
     mend = (

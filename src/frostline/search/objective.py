@@ -7,6 +7,7 @@ import optuna
 from numpy.typing import NDArray
 
 from frostline.config.schema import SearchConfig
+from frostline.runtime.memory import is_out_of_memory
 from frostline.runtime.progress import say
 from frostline.search.space import suggest
 from frostline.search.study import NUMBER, STANDARD_ERROR, TrialFailed, seed_of
@@ -83,7 +84,7 @@ class Objective:
         except TrainingDiverged as error:
             raise TrialFailed(str(error)) from error
         except Exception as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise TrialFailed("memory ran out: lower train.batch_size or backbones.*.image_size") from error
             raise
 
@@ -123,11 +124,3 @@ class _Reporter:
     def _prune(self, reason: str) -> None:
         if self._may_prune and self._trial.should_prune():
             raise optuna.TrialPruned(reason)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Backends name it differently: MemoryError, ResourceExhaustedError (TensorFlow), RuntimeError (JAX, torch)."""
-    text = f"{type(error).__name__} {error}".lower()
-    return isinstance(error, MemoryError) or any(
-        words in text for words in ("resourceexhausted", "resource_exhausted", "out of memory")
-    )
