@@ -21,7 +21,7 @@ def effective_sample_size(right: NDArray[np.bool_], groups: NDArray[Any]) -> flo
     Eight images of which twice two are alike:
 
     >>> right = np.array([True, True, False, False, True, True, False, True])
-    >>> round(effective_images(right, np.array(list("aabbcdef"))), 2)
+    >>> round(effective_sample_size(right, np.array(list("aabbcdef"))), 2)
     5.33
     """
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
