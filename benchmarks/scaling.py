@@ -12,9 +12,9 @@ MLflow on new SQLite files. One of the three is varied, the other two stay at th
   from where one epoch, the fewest, is more than that. Tracing a new graph is a flat part of each trial.
 - bookkeeping, what Optuna and MLflow take, reports after each epoch included: linear in trials, at most 5% of a study.
 
-A quarter of the trials are heads on every block, heads on all but the last, thaw the last block, thaw all. No trial ends
-early, whatever it scores. Reading the images, making the empty databases, importing Keras and the refit of the winner
-are not counted. All else is as `params.yaml` says.
+A quarter of the trials each are heads on every block, heads on all but the last, thaw the last block, thaw all. None
+ends early, whatever it scores. Reading the images, making the empty databases, importing Keras and the refit of the
+winner are not counted. All else is as `params.yaml` says.
 
 Writes a row per study to `scaling.csv`, draws `scaling.png`, and prints a table.
 """

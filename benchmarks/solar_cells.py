@@ -140,16 +140,8 @@ def run(config: Config, packed: PackedImages, split: int, options: argparse.Name
 
 def table(used: pd.DataFrame) -> pd.DataFrame:
     """Per split, the trial that was used, its validation score, and the test."""
-    return pd.DataFrame(
-        {
-            "split": row.split,
-            "used": f"thaw {row.trial_thaw}, {row.trial_views}, {row.trial_backbone_learning_rate:g}",
-            "validation, balanced": f"{row.trial_value:.4f}",
-            "test accuracy": f"{row.test_accuracy:.4f}",
-            "minutes": f"{row.search_and_refit_minutes:.0f} + {row.fill_minutes:.0f}",
-        }
-        for row in used.itertuples()
-    )
+    chosen = [f"trial_{name}" for name in ("thaw", "views", "backbone_learning_rate", "value")]
+    return used[["split", *chosen, "test_accuracy", "search_and_refit_minutes", "fill_minutes"]].round(5)
 
 
 if __name__ == "__main__":

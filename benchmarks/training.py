@@ -55,9 +55,9 @@ def changed(config: Config, section: str, **values: object) -> Config:
 def least(config: Config) -> Config:
     """`config` for what `--smallest` asks: few images of 32 pixels, few trials, few epochs."""
     config = changed(config, "train", epochs=2, patience=2, head_epochs=1, budget=10.0, folds_up_to=0)
-    config = changed(changed(config, "search", trials=4, views=("identity",)), "profile", folds=2)
+    config = changed(changed(config, "search", trials=2, views=("identity",)), "profile", folds=2)
     backbone = config.backbone(BACKBONE).model_copy(update={"image_size": 32})
-    return config.model_copy(update={"backbones": {BACKBONE: backbone}, "sizes": {"small": 4, "large": 8}})
+    return config.model_copy(update={"backbones": {BACKBONE: backbone}, "sizes": {"small": 4}})
 
 
 def stored_in(config: Config, folder: Path) -> Config:

@@ -22,10 +22,7 @@ Adds a row per way and trial to `search_cost.csv` (`…-quick.csv`) and a row pe
 then prints tables; of a list that was run twice the later rows count.
 """
 
-import argparse
 import importlib.util
-import os
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +31,7 @@ from frostline.records.train_record import TrainRecord
 from frostline.runtime.progress import say
 
 from ..measuring import Option, apart, describe, parse
+from .process import run
 from .tables import COLD, WARM, epochs_file, identity, print_tables, read
 
 WAYS = ["frostline", "plain-float32", "plain-bfloat16", "tuner-float32", "tuner-bfloat16"]
@@ -64,21 +62,12 @@ def main() -> None:
         say("KerasTuner or what it imports is missing, so it is left out: pip install keras-tuner tensorboard.")
         ways = [way for way in ways if not way.startswith("tuner")]
     for folder in options.cell:
-        for way in ways:
-            # Importing Keras again would take longer than all that the smallest input asks for.
-            (run if options.smallest else partial(apart, run))(way, folder, options)
+        # Importing Keras anew for each way would take longer than all that the smallest input asks for.
+        for group in [ways] if options.smallest else [[way] for way in ways]:
+            apart(run, group, folder, options)
     lists = pd.DataFrame([identity(TrainRecord.read(folder), options.epochs) for folder in options.cell])
     print_tables(read(options.file).merge(lists), read(epochs_file(options.file)), ways)
     print(describe())
-
-
-def run(way: str, folder: Path, options: argparse.Namespace) -> None:
-    """Run one way in this process."""
-    if way not in (COLD, WARM):
-        os.environ.pop("TF_DETERMINISTIC_OPS", None)  # they run as their users start them
-    from .ways import run_list  # imports Keras, which reads the environment
-
-    run_list(way, folder, options)
 
 
 if __name__ == "__main__":

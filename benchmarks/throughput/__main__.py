@@ -59,6 +59,10 @@ AGAINST = {
 }
 """What each is compared with, and how many times as long it may take."""
 
+SHOWN = [
+    *("backbone", "pixels", "precision", "what", "images_per_second", "lowest", "highest", "ceiling_per_cent"),
+    *("ceiling_gflop_per_second", "against", "times_as_long", "at_most", "largest_difference", "largest_output"),
+]
 Row = dict[str, Any]
 Calls = dict[str, Callable[[], Any]]
 Build = Callable[..., Backbone]
@@ -98,7 +102,7 @@ def main() -> None:
             if options.trials:
                 trials += resident_and_streamed(name, config, packed, Path(folder) / "trials", options.repeats)
         pd.DataFrame(rows).assign(**facts).to_csv(results, index=False)
-    print(markdown_table(pd.DataFrame([shown(row) for row in rows])))
+    print(markdown_table(pd.DataFrame(rows)[[name for name in SHOWN if any(name in row for row in rows)]]))
     if trials:
         pd.DataFrame(trials).assign(**facts).to_csv(results.with_stem(f"{results.stem}-trials"), index=False)
         print(f"\n{markdown_table(pd.DataFrame(trials))}")
@@ -219,23 +223,6 @@ def row(backbone: Backbone, what: str, timings: Mapping[str, Timing], ceiling: P
         "against": against,
         "times_as_long": round(timing.ratio(timings[against]), 3) if against else None,
         "at_most": bound,
-    }
-
-
-def shown(row: Row) -> Row:
-    """A row of the printed table."""
-    rate = f"{row['images_per_second']:.1f} ({row['lowest']:.1f} to {row['highest']:.1f})"
-    bound = f" (at most {row['at_most']})" if row["at_most"] else ""
-    difference = f"{row['largest_difference']:.2g} of {row['largest_output']:.3g}" if "largest_output" in row else None
-    return {
-        "backbone": f"{row['backbone']}, {row['pixels']} px",
-        "precision": row["precision"],
-        "what": row["what"],
-        "images/s (lowest to highest)": rate,
-        "% of ceiling": f"{row['ceiling_per_cent']:.0f}",
-        "ceiling, GFLOP/s": f"{row['ceiling_gflop_per_second']:.0f}",
-        "time": f"{row['times_as_long']:.2f} x {row['against']}{bound}" if row["against"] else None,
-        "largest difference": difference,
     }
 
 
