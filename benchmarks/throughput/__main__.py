@@ -69,6 +69,8 @@ Build = Callable[..., Backbone]
 
 
 def main() -> None:
+    backend = keras.backend.backend()
+    engines = list(ENGINES)
     options = parse(
         __doc__,
         backbones=Option(["vgg16", "resnet50", "inceptionv3"], smallest=["vgg16"]),
@@ -77,10 +79,9 @@ def main() -> None:
         images=Option(128, smallest=32, help="in every round; a multiple of 32, the batch"),
         steps=Option(2, smallest=1, help="of training in every round"),
         repeats=Option(3, smallest=1, help="rounds, after one that does not count"),
-        compare=Option([], smallest=list(ENGINES), kind=str, choices=list(ENGINES), help="with these engines"),
+        compare=Option([], smallest=engines if backend == "tensorflow" else [], kind=str, choices=engines),
         trials=Option(False, smallest=True, help="trials on resident and on streamed activations, too"),
     )
-    backend = keras.backend.backend()
     if options.compare and backend != "tensorflow":
         raise SystemExit("--compare exports networks from Keras's TensorFlow backend: set KERAS_BACKEND=tensorflow")
     results = options.output / f"throughput{'' if backend == 'tensorflow' else '-' + backend}.csv"

@@ -29,18 +29,19 @@ WRITES = {
     "shift": ["shift.csv", "shift.png"],
     "sizes": ["sizes.csv", "sizes.png"],
     "solar_cells": ["solar_cells.csv"],
-    "throughput": ["throughput.csv", "throughput-trials.csv"],
+    "throughput": ["throughput*.csv", "throughput*-trials.csv"],
 }
-"""What each writes into its output folder; a new one has its line here."""
+"""What each writes into its output folder, where a star stands for the backend; a new one has its line here."""
 LINUX = {"larger_than_memory", "memory", "scaling"}  # which read /proc
 
 
-def _run(name: str, output: Path) -> tuple[object, str]:
+def _run(name: str, output: Path) -> tuple[int | str | None, str]:
     """The exit status of `python -m benchmarks.<name> --smallest --output <output>`, and what it printed."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     sys.argv = [name, "--smallest", "--output", str(output)]
-    printed, status = io.StringIO(), 0
+    printed = io.StringIO()
+    status: int | str | None = 0
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():
         try:
             runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
@@ -71,13 +72,15 @@ def test_the_table_names_every_benchmark() -> None:
 def test_a_benchmark_runs_on_its_smallest_input(name: str, process: ProcessPoolExecutor, folder: Path) -> None:
     if name in LINUX and not Path("/proc/self/status").exists():
         pytest.skip(f"{name} reads /proc, which this system has not")
+    pytest.importorskip("elpv_dataset", reason="the smallest input is a few of its solar cells")
     documented = {file: file.read_bytes() for file in (ROOT / "docs/results").iterdir()}
     status, printed = process.submit(_run, name, folder).result()
     assert status == 0, printed
     assert "| --- |" in printed  # a table, with its hardware below it or in the CSV file
-    for file in WRITES[name]:
-        if file.endswith(".csv"):
-            assert len(pd.read_csv(folder / file)) > 0
+    for pattern in WRITES[name]:
+        file = min(folder.glob(pattern))
+        if file.suffix == ".csv":
+            assert len(pd.read_csv(file)) > 0
         else:
-            assert (folder / file).read_bytes().startswith(b"\x89PNG")
+            assert file.read_bytes().startswith(b"\x89PNG")
     assert documented == {file: file.read_bytes() for file in (ROOT / "docs/results").iterdir()}
