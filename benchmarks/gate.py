@@ -1,19 +1,16 @@
 """How often the gate promotes: a challenger that is no better, and ones that are, by simulation.
 
-    python benchmarks/gate.py
+    python -m benchmarks.gate
 
 A champion is right on 85% of images of two classes, a challenger on so many points more; how hard an image is
 moves both, so that they are wrong on many of the same ones (0.6 is the correlation of what decides). Each pair is
 judged by `registry.gate.judge` with the committed level; calibration and latency are left out. A challenger must pass
 both tests, and the randomisation test is asked first: where it refuses, the bootstrap is not computed.
 
-Writes `docs/results/gate.csv`, and prints two tables: the share of pairs that are promoted by the committed metric, and
+Writes `gate.csv`, and prints two tables: the share of pairs that are promoted by the committed metric, and
 by each metric the share of those that are no better, also where one image in twenty is of the rare class; with its
 standard error.
 """
-
-import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,9 +21,9 @@ from frostline.config.schema import PromotionConfig
 from frostline.evaluation.intervals import randomisation_test
 from frostline.registry.gate import Evidence, judge
 from frostline.runtime.progress import track
-from machine import describe, markdown_table
 
-RESULTS = Path("docs/results/gate.csv")
+from .measuring import Option, describe, markdown_table, parse
+
 ACCURACY = 0.85
 CORRELATION = 0.6
 POINTS = (0, 1, 3, 5)
@@ -36,9 +33,7 @@ RARE = (0.5, 0.05)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--pairs", type=int, default=1000, help="that are no better; a fifth of others")
-    options = arguments.parse_args()
+    options = parse(__doc__, pairs=Option(1000, smallest=5, help="that are no better; a fifth of others"))
     config = load_config().promotion
     committed = [(config.metric, 0.5, images, points) for images in IMAGES for points in POINTS]
     others = [(metric, rare, IMAGES[0], 0) for metric in METRICS for rare in RARE]
@@ -47,15 +42,13 @@ def main() -> None:
         pairs = options.pairs if points == 0 else options.pairs // 5
         judged = config.model_copy(update={"metric": metric, "floors": {}, "calibration_error": 1.0, "latency": 1e9})
         what = f"{metric}, {images} images, {points} points better"
-        share = np.mean(
-            [promoted(images, points / 100, rare, seed, judged) for seed in track(range(pairs), what, pairs)]
-        )
+        seeds = track(range(pairs), what, pairs)
+        share = np.mean([promoted(images, points / 100, rare, seed, judged) for seed in seeds])
         error = np.sqrt(share * (1 - share) / pairs)
         case = {"metric": metric, "rare": rare, "images": images, "points": points}
         rows.append(case | {"pairs": pairs, "promoted": share, "error": error})
     table = pd.DataFrame(rows)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    table.round(4).to_csv(RESULTS, index=False)
+    table.round(4).to_csv(options.output / "gate.csv", index=False)
     table["shown"] = table["promoted"].map("{:.3f}".format) + " ± " + table["error"].map("{:.3f}".format)
     powers = table[(table["metric"] == config.metric) & (table["rare"] == 0.5)]
     wide = powers.pivot_table(index="images", columns="points", values="shown", aggfunc="first")

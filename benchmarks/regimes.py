@@ -4,12 +4,11 @@ A seed draws the test split, the cell, the initial weights and the order of trai
 its cell's images, for as many epochs as the budget in `regimes.yaml` allows, with the settings that a study gives it
 before Optuna proposes others: nothing is chosen by a validation score, so nothing here is an optimistic one.
 
-    python benchmarks/regimes.py --dogs-cats FOLDER --seeds 20 21 22
-    python benchmarks/regimes.py --dogs-cats FOLDER --image-size 96 --strategies end_of_convnet start_of_convnet
+    python -m benchmarks.regimes --dogs-cats FOLDER --seeds 20 21 22
+    python -m benchmarks.regimes --dogs-cats FOLDER --image-size 96 --strategies end_of_convnet start_of_convnet
 
-Writes a row per strategy, cell and seed to `docs/results/regimes-<image size>px.csv` as it goes on; rows that are there
-are kept. Then measures each cell's regime with each seed (`…-measured.csv`), draws `….png`, and prints the tables of
-`regimes.md`.
+Writes a row per strategy, cell and seed to `regimes-<image size>px.csv` as it goes on; rows that are there are kept.
+Then measures each cell's regime with each seed (`…-measured.csv`), draws `….png`, prints the tables of `regimes.md`.
 """
 
 import argparse
@@ -18,90 +17,69 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-from frostline.runtime.environment import set_defaults
-
-set_defaults()
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from frostline.backbones.surgery import build_backbone
-from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import Config, FolderConfig
 from frostline.config.types import GUIDE
-from frostline.data.manifest import build
-from frostline.data.packed import Form, PackedImages, read_packed, write_packed
-from frostline.data.sources import open_source
+from frostline.data.packed import PackedImages
 from frostline.evaluation.metrics import score
 from frostline.plots.style import DPI, INK, PALETTE, style
 from frostline.regimes.cells import profile_cells
 from frostline.regimes.comparison import prepare_comparison
 from frostline.runtime.precision import resolve_precision
-from frostline.runtime.progress import say
 from frostline.search.space import guide_settings
-from frostline.training.cell import make_cell
 from frostline.training.settings import TrialSettings
-from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
-HERE = Path(__file__).parent
-FOLDER = Path("docs/results")
-WORK = Path(".cache/regimes")
-BACKBONE = "vgg16"
+from .measuring import Option, finished, markdown_table, parse, record
+from .training import BACKBONE, allowed_epochs, least, make_trainer, pack, stored_in
+
 KEY = ["seed", "dataset", "size", "strategy"]
+CELL = ["dataset", "size"]
+DOGS_CATS = Option(kind=Path, required=True, help="the folder that holds cat/ and dog/")
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seeds", type=int, nargs="+", default=[20, 21, 22])
-    arguments.add_argument("--dogs-cats", type=Path, required=True, help="the folder that holds cat/ and dog/")
-    arguments.add_argument("--params", type=Path, default=HERE / "regimes.yaml")
-    arguments.add_argument("--image-size", type=int, help="pixels; else what the parameter file says")
-    arguments.add_argument("--strategies", nargs="+", choices=GUIDE, default=GUIDE)
-    options = arguments.parse_args()
-    config = with_pets(load_config(options.params), options.dogs_cats)
+    options = parse(
+        __doc__,
+        dogs_cats=DOGS_CATS,
+        seeds=Option([20, 21, 22], smallest=[20]),
+        image_size=Option(kind=int, help="pixels; else what the parameter file says"),
+        strategies=Option(GUIDE, choices=GUIDE),
+    )
+    config = parameters(options)
     backbone = config.backbone(BACKBONE)
     size = options.image_size or int(backbone.image_size)
-    backbones = {BACKBONE: backbone.model_copy(update={"image_size": size})}
-    results = FOLDER / f"regimes-{size}px.csv"
+    config = config.model_copy(update={"backbones": {BACKBONE: backbone.model_copy(update={"image_size": size})}})
+    results = options.output / f"regimes-{size}px.csv"
     measured: list[dict[str, object]] = []
-    for seed in options.seeds:
-        config = config.model_copy(update={"seed": seed, "backbones": backbones})
+    for config_of_seed in (config.model_copy(update={"seed": seed}) for seed in options.seeds):
         for dataset in config.datasets:
-            packed = pack(config, dataset)
+            packed = pack(config_of_seed, dataset, options.work, few=options.smallest)
             for cell in config.sizes:
-                for row in run_cell(config, dataset, cell, packed, options.strategies, results):
-                    append(row, results)
-            measured += measure_cells(config, dataset, packed)
+                for row in run_cell(config_of_seed, dataset, cell, packed, options.strategies, results):
+                    record(row, results)
+            measured += measure_cells(config_of_seed, dataset, packed)
     regimes = pd.DataFrame(measured)
     regimes.to_csv(results.with_stem(f"{results.stem}-measured"), index=False)
     scores = pd.read_csv(results)
     figure(scores, regimes).savefig(results.with_suffix(".png"))
-    print(regime_table(regimes), score_table(scores, regimes), difference_table(scores), sep="\n\n")
+    tables = regime_table(regimes), score_table(scores, regimes), difference_table(scores)
+    print(*map(markdown_table, tables), sep="\n\n")
 
 
-def with_pets(config: Config, folder: Path) -> Config:
-    """`config` with the dogs and cats found in `folder`."""
-    pets = FolderConfig(source="folder", path=folder)
+def parameters(options: argparse.Namespace) -> Config:
+    """Those of `regimes.yaml` with the dogs and cats as given; the smallest are of a few solar cells alone."""
+    config = load_config(Path(__file__).with_name("regimes.yaml"))
+    if options.smallest:
+        config = stored_in(least(config), options.work)
+        return config.model_copy(update={"datasets": {"solar_cells": config.dataset("solar_cells")}})
+    pets = FolderConfig(source="folder", path=options.dogs_cats)
     return config.model_copy(update={"datasets": config.datasets | {"dogs_cats": pets}})
-
-
-def tried(scores: pd.DataFrame) -> list[str]:
-    """The strategies that there are scores of, in the guide's order."""
-    return [name for name in GUIDE if name in set(scores["strategy"])]
-
-
-def pack(config: Config, dataset: str) -> PackedImages:
-    """The data set as `prepare` and `preprocess` make it under this seed."""
-    options, size = config.dataset(dataset), config.backbone(BACKBONE).image_size
-    folder = WORK / f"{dataset}-{size}px-{config.seed}"
-    if not folder.exists():
-        source = open_source(options)
-        manifest = build(source, options, config.prepare, config.seed).manifest
-        write_packed(folder, manifest, source.root, Form(int(size), config.preprocess.resize), config.prepare)
-    return read_packed(folder)
 
 
 def run_cell(
@@ -114,15 +92,8 @@ def run_cell(
     trainer = make_trainer(config, packed, config.size(size))
     for strategy in left:
         settings = guide_settings(strategy, config.search, trainer.backbone.depth)
-        epochs = trainer.epochs(settings.keep, settings.thaw)
         key = {"seed": config.seed, "dataset": dataset, "size": size, "strategy": strategy}
-        yield key | train_and_test(trainer, settings, epochs, config.seed)
-
-
-def make_trainer(config: Config, packed: PackedImages, per_class: int) -> Trainer:
-    cell = make_cell(packed, per_class, config.train, config.seed)
-    cache = PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
-    return Trainer(Setup(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache, config.seed))
+        yield key | train_and_test(trainer, settings, allowed_epochs(trainer, settings), config.seed)
 
 
 def train_and_test(trainer: Trainer, settings: TrialSettings, epochs: int, seed: int) -> dict[str, object]:
@@ -163,55 +134,47 @@ def measure_cells(config: Config, dataset: str, packed: PackedImages) -> list[di
     ]
 
 
-def finished(results: Path, key: list[str]) -> set[tuple[object, ...]]:
-    """The values of `key` of the rows that are there."""
-    return set(pd.read_csv(results)[key].itertuples(index=False, name=None)) if results.exists() else set()
-
-
-def append(row: dict[str, object], results: Path) -> None:
-    say(", ".join(f"{name}={value}" for name, value in row.items()))
-    pd.DataFrame([row]).to_csv(results, mode="a", header=not results.exists(), index=False)
-
-
-def regime_table(regimes: pd.DataFrame) -> str:
-    lines = ["| cell | regime (every seed) | shift, lowest to highest interval bound | probe's best block, by seed |"]
-    lines.append("|---|---|---|---|")
-    for (dataset, size), rows in regimes.groupby(["dataset", "size"], sort=False):
-        names = ", ".join(rows["regime"].unique())
-        peaks = ", ".join(str(peak) for peak in rows["peak"])
-        lines.append(f"| {dataset}-{size} | {names} | {rows['low'].min():.3f} to {rows['high'].max():.3f} | {peaks} |")
-    return "\n".join(lines)
-
-
-def score_table(scores: pd.DataFrame, regimes: pd.DataFrame) -> str:
-    """Mean and standard deviation over seeds; what the guide recommends in bold."""
-    grouped = scores.groupby(["dataset", "size", "strategy"])["balanced_accuracy"]
-    mean, deviation = grouped.mean(), grouped.std()
-    names = tried(scores)
-    lines = ["| cell | regime | " + " | ".join(names) + " |", "|---|---" + "|---" * len(names) + "|"]
-    for (dataset, size), rows in regimes.groupby(["dataset", "size"], sort=False):
-        recommended = rows["recommended"].iloc[0].split(" or ")
-        shown = []
-        for strategy in names:
-            key = (dataset, size, strategy)
-            text = f"{mean[key]:.3f} ± {deviation[key]:.3f}"
-            shown.append(f"**{text}**" if strategy in recommended else text)
-        lines.append(f"| {dataset}-{size} | {rows['regime'].iloc[0]} | " + " | ".join(shown) + " |")
-    return "\n".join(lines)
-
-
-def difference_table(scores: pd.DataFrame) -> str:
-    """Within each seed, every strategy less `end_of_convnet`, in points: mean and range over seeds."""
-    wide = scores.pivot_table(
-        index=["dataset", "size", "seed"], columns="strategy", values="balanced_accuracy", sort=False
+def regime_table(regimes: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "cell": f"{dataset}-{size}",
+            "regime (every seed)": ", ".join(rows["regime"].unique()),
+            "shift, lowest to highest interval bound": f"{rows['low'].min():.3f} to {rows['high'].max():.3f}",
+            "probe's best block, by seed": ", ".join(map(str, rows["peak"])),
+        }
+        for (dataset, size), rows in regimes.groupby(CELL, sort=False)
     )
-    less = 100 * wide.sub(wide["end_of_convnet"], axis=0)
-    others = [name for name in tried(scores) if name != "end_of_convnet"]
-    lines = ["| cell | " + " | ".join(others) + " |", "|---" * (len(others) + 1) + "|"]
-    for (dataset, size), rows in less.groupby(["dataset", "size"], sort=False):
-        shown = [f"{rows[name].mean():+.1f} ({rows[name].min():+.1f} to {rows[name].max():+.1f})" for name in others]
-        lines.append(f"| {dataset}-{size} | " + " | ".join(shown) + " |")
-    return "\n".join(lines)
+
+
+def score_table(scores: pd.DataFrame, regimes: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation over seeds; what the guide recommends in bold."""
+    grouped = scores.groupby([*CELL, "strategy"])["balanced_accuracy"]
+    shown = grouped.mean().map("{:.3f}".format) + " ± " + grouped.std().map("{:.3f}".format)
+    lines = []
+    for (dataset, size), rows in regimes.groupby(CELL, sort=False):
+        bold = dict.fromkeys(rows["recommended"].iloc[0].split(" or "), "**")
+        texts = {name: bold.get(name, "") + shown[dataset, size, name] + bold.get(name, "") for name in tried(scores)}
+        lines.append({"cell": f"{dataset}-{size}", "regime": rows["regime"].iloc[0]} | texts)
+    return pd.DataFrame(lines)
+
+
+def difference_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Within each seed, every strategy less `end_of_convnet`, in points: mean and range over seeds."""
+    wide = scores.pivot_table(index=[*CELL, "seed"], columns="strategy", values="balanced_accuracy", sort=False)
+    less = 100 * wide[tried(scores)].sub(wide["end_of_convnet"], axis=0).drop(columns="end_of_convnet")
+    return pd.DataFrame(
+        {"cell": f"{dataset}-{size}"} | {name: mean_and_range(rows[name]) for name in less}
+        for (dataset, size), rows in less.groupby(CELL, sort=False)
+    )
+
+
+def mean_and_range(points: pd.Series) -> str:
+    return f"{points.mean():+.1f} ({points.min():+.1f} to {points.max():+.1f})"
+
+
+def tried(scores: pd.DataFrame) -> list[str]:
+    """The strategies that there are scores of, in the guide's order."""
+    return [name for name in GUIDE if name in set(scores["strategy"])]
 
 
 def figure(scores: pd.DataFrame, regimes: pd.DataFrame) -> Figure:

@@ -1,10 +1,10 @@
 """How fast `frostline serve` answers, against the same Keras model called directly, in one run.
 
-    frostline promote solar_cells && python benchmarks/serving.py
+    frostline promote solar_cells && python -m benchmarks.serving
 
 Takes the champion of the current project and its test pictures. In turns: the network alone on decoded arrays, decoding
 and network (what the server has to do), and the server, asked by clients at once. Writes
-`docs/results/serving.csv` and prints a table of pictures per second: the median over rounds, lowest and highest.
+`serving.csv` and prints a table of pictures per second: the median over rounds, lowest and highest.
 """
 
 import argparse
@@ -15,10 +15,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-from frostline.runtime.environment import set_defaults
-
-set_defaults()
 
 import numpy as np
 import pandas as pd
@@ -31,17 +27,20 @@ from frostline.data.sources import open_source
 from frostline.data.test_set import read_test_set
 from frostline.registry.models import load_champion
 from frostline.tracking.runs import Tracker
-from machine import describe, interleaved, machine, markdown_table
 
-RESULTS = Path("docs/results/serving.csv")
+from .measuring import Option, describe, interleaved, machine, markdown_table, parse
+from .project import enter_smallest
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--pictures", type=int, default=128, help="per round")
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--clients", type=int, default=8)
-    options = arguments.parse_args()
+    options = parse(
+        __doc__,
+        pictures=Option(128, smallest=8, help="per round"),
+        rounds=Option(5, smallest=1),
+        clients=Option(8),
+    )
+    if options.smallest:
+        enter_smallest(options.output / "project")
     config = load_config()
     dataset = config.dataset_name(None)
     version = load_champion(Tracker.open(config.stores, dataset), dataset)
@@ -55,7 +54,7 @@ def main() -> None:
         server.terminate()
         server.wait()
     table = pd.DataFrame(rows)
-    table.round(2).assign(**machine()).to_csv(RESULTS, index=False)
+    table.round(2).assign(**machine()).to_csv(options.output / "serving.csv", index=False)
     rates = table[["median", "lowest", "highest"]].map("{:.1f}".format)
     table["shown"] = rates["median"] + " (" + rates["lowest"] + " to " + rates["highest"] + ")"
     wide = table.pivot_table(index="pictures at once", columns="way", values="shown", aggfunc="first", sort=False)

@@ -1,15 +1,14 @@
 """How stable the shift is: over data sets, numbers of images, and image sizes.
 
-    python benchmarks/shift.py --dogs-cats FOLDER --imagenet-sample FOLDER
+    python -m benchmarks.shift --dogs-cats FOLDER --imagenet-sample FOLDER
 
 measures VGG16's shift for sets that are similar to ImageNet (dogs and cats; one half of an ImageNet sample against the
 other) and different from it (solar cells, scikit-learn's digits, noise), and for harder ones, with its bootstrap
 interval. As in frostline, pictures much smaller than the image size are compared at their own. Writes
-`docs/results/shift.csv` and `shift.png`, and prints the table of `shift.md`. Sets of photographs whose folder is
-not given are left out, with a word.
+`shift.csv` and `shift.png`, and prints the table of `shift.md`. Sets of photographs whose folder is not given are left
+out, with a word.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +16,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageFilter
-
-from frostline.runtime.environment import set_defaults
-
-set_defaults()
 
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig, ProfileConfig
@@ -35,7 +30,9 @@ from frostline.regimes.shift import measure_shift
 from frostline.runtime.precision import resolve_precision
 from frostline.runtime.progress import say
 
-RESULTS = Path("docs/results")
+from .measuring import Option, markdown_table, parse
+from .training import BACKBONE
+
 SIZES = (96, 128, 160, 224)
 COUNTS = (20, 50, 100, 200, 400, 1000)
 MANY_AT = 96  # pixels: the size at which 1,000 images are looked at; at the others, 400
@@ -44,20 +41,22 @@ Load = Callable[[int, int], np.ndarray]  # (number of images, pixels a side)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="image sizes in pixels")
-    arguments.add_argument("--dogs-cats", type=Path, help="the folder that holds cat/ and dog/")
-    arguments.add_argument("--imagenet-sample", type=Path, help="a folder of ImageNet pictures")
-    options = arguments.parse_args()
+    options = parse(
+        __doc__,
+        sizes=Option(SIZES, smallest=[MANY_AT], help="image sizes in pixels"),
+        most=Option(1000, smallest=20, help="images of a set"),
+        dogs_cats=Option(kind=Path, help="the folder that holds cat/ and dog/"),
+        imagenet_sample=Option(kind=Path, help="a folder of ImageNet pictures"),
+    )
     chosen = sets(options.dogs_cats, options.imagenet_sample)
     rows: list[dict[str, object]] = []
     for size in options.sizes:
         config = BackboneConfig(image_size=size)
-        backbone = build_backbone("vgg16", config, precision=resolve_precision("auto"))
+        backbone = build_backbone(BACKBONE, config, precision=resolve_precision("auto"))
         for (name, expected), (load, side) in chosen.items():
-            images = load(1000 if size == MANY_AT else 400, size)
+            images = load(min(options.most, 1000 if size == MANY_AT else 400), size)
             say(f"{name}: {len(images)} images at {size} pixels")
-            comparison = prepare_comparison("vgg16", config, backbone, [side or size])
+            comparison = prepare_comparison(BACKBONE, config, backbone, [side or size])
             activations = comparison.measure(images).compared
             reference = comparison.reference
             if name == "ImageNet, half against half":
@@ -71,10 +70,9 @@ def main() -> None:
                         | {part: round(value, 4) for part, value in shift.model_dump().items()}
                     )
     table = pd.DataFrame(rows)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    table.to_csv(RESULTS / "shift.csv", index=False)
-    figure(table).savefig(RESULTS / "shift.png")
-    print(markdown(table))
+    table.to_csv(options.output / "shift.csv", index=False)
+    figure(table).savefig(options.output / "shift.png")
+    print(markdown_table(shown(table)))
 
 
 def sets(dogs_cats: Path | None, imagenet_sample: Path | None) -> dict[tuple[str, str], tuple[Load, int | None]]:
@@ -153,17 +151,14 @@ def figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def markdown(table: pd.DataFrame) -> str:
+def shown(table: pd.DataFrame) -> pd.DataFrame:
     """One row per set and image size, one column per number of images."""
     table = table.assign(cell=[f"{row.value:.3g} [{row.low:.3g}, {row.high:.3g}]" for row in table.itertuples()])
-    wide = table.pivot_table(index=["set", "pixels"], columns="images", values="cell", aggfunc="first", sort=False)
-    lines = ["| set | px | " + " | ".join(f"{count} images" for count in wide.columns) + " | verdicts |"]
-    lines.append("|---" * (len(wide.columns) + 3) + "|")
-    for (name, pixels), cells in wide.iterrows():
-        verdicts = table[(table["set"] == name) & (table["pixels"] == pixels)]["verdict"]
-        shown = " | ".join("" if pd.isna(cell) else cell for cell in cells)
-        lines.append(f"| {name} | {pixels} | {shown} | {', '.join(dict.fromkeys(verdicts))} |")
-    return "\n".join(lines)
+    keys = ["set", "pixels"]
+    wide = table.pivot_table(index=keys, columns="images", values="cell", aggfunc="first", sort=False)
+    wide = wide.rename(columns="{} images".format)
+    wide["verdicts"] = table.groupby(keys)["verdict"].agg(lambda verdicts: ", ".join(dict.fromkeys(verdicts)))
+    return wide.reset_index().rename(columns={"pixels": "px"})
 
 
 if __name__ == "__main__":

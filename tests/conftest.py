@@ -15,7 +15,14 @@ from frostline.data.sources.elpv import ElpvSource
 from frostline.records.train_record import TrainRecord, write_training_images
 
 SIDE = 32
-LONGEST = ("test_pipeline.py", "test_backends.py", "test_parity.py", "test_gate.py", "test_advise.py")
+LONGEST = (
+    "test_benchmarks.py",
+    "test_pipeline.py",
+    "test_backends.py",
+    "test_parity.py",
+    "test_gate.py",
+    "test_advise.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

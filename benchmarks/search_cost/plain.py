@@ -1,19 +1,24 @@
 """Trials as users of Keras and Optuna write them: the whole network, fitted on images in memory.
 
-Frozen blocks have `trainable = False` and run forward in every epoch; augmentation is a layer. `search_cost.py` times
-it beside frostline. The backbone and its weights are frostline's, so that both start from the same numbers; the rest is
-what the guides of Keras and Optuna show: where `train.head_epochs` asks for it, the head is trained before blocks are
-thawed.
+Frozen blocks have `trainable = False` and run forward in every epoch; augmentation is a layer. The backbone and its
+weights are frostline's, so that both ways start from the same numbers; the rest is what the guides of Keras and Optuna
+show.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
+import optuna
+from keras import layers
+from keras.optimizers import AdamW, MultiOptimizer, OptimizerMap
+from keras.optimizers.schedules import CosineDecay
 from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.utils.class_weight import compute_class_weight
 
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import Config
@@ -21,10 +26,7 @@ from frostline.search.space import as_point, suggest
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 
-__all__ = ["Bench", "Clock", "Job", "Record", "build", "fit", "scores", "search"]
-
 SCORE = "balanced_accuracy"
-LOSS = "sparse_categorical_crossentropy"
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -33,11 +35,17 @@ class Job:
     """One trial of the list: which (from 1), what it trains, for how many epochs (of those its study allows it)."""
 
     trial: int
-    kind: str
     settings: TrialSettings
     epochs: int
     allowed: int
     seed: int
+
+    @property
+    def kind(self) -> str:
+        thaw = self.settings.thaw
+        if thaw in (0, self.settings.keep):
+            return "all" if thaw else "head"
+        return "last-block" if thaw == 1 else "partial"
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,6 @@ Record = Callable[[Job, Clock, Reached], None]
 
 def search(bench: Bench, jobs: Sequence[Job], precision: str, record: Record) -> None:
     """An Optuna study whose trials are `jobs`, in their order."""
-    import keras
-    import optuna
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
     for job in jobs:
@@ -92,7 +97,7 @@ def search(bench: Bench, jobs: Sequence[Job], precision: str, record: Record) ->
         folds = []
         for fold in bench.folds:
             model = build(bench, settings, precision, job.epochs, job.seed)
-            folds.append(fit(model, bench, settings, fold, job.epochs, clock))
+            folds.append(fit(model, bench, fold, job.epochs, clock))
         reached = list(scores(bench, folds))
         record(job, clock, reached)
         return max(score for _, score in reached)
@@ -102,21 +107,12 @@ def search(bench: Bench, jobs: Sequence[Job], precision: str, record: Record) ->
 
 def build(bench: Bench, settings: TrialSettings, precision: str, epochs: int, seed: int) -> Any:
     """The compiled network from images [N, S, S, 3] in 0..255 to class probabilities, for so many epochs."""
-    import keras
-    from keras import layers
-
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
-    backbone = build_backbone(
-        bench.backbone,
-        bench.config.backbone(bench.backbone),
-        precision=precision,
-        random=settings.init == "random",
-        seed=seed,
-    )
-    backbone.freeze(settings.keep, settings.thaw, train_batchnorm=bench.config.train.train_batchnorm)
-    inputs = keras.Input(backbone.output_shape(0))
-    x = inputs
+    config, random = bench.config.backbone(bench.backbone), settings.init == "random"
+    backbone = build_backbone(bench.backbone, config, precision=precision, random=random, seed=seed)
+    backbone.freeze(settings.keep, settings.freeze_depth, train_batchnorm=bench.config.train.train_batchnorm)
+    x = inputs = keras.Input(backbone.output_shape(0))
     for layer in augmentation(settings.views):
         x = layer(x)
     x = backbone.slice(0, settings.keep)(x)
@@ -129,14 +125,12 @@ def build(bench: Bench, settings: TrialSettings, precision: str, epochs: int, se
     x = layers.Dropout(settings.dropout)(x)
     classes = len(bench.trainer.cell.packed.classes)
     model = keras.Model(inputs, layers.Dense(classes, activation="softmax", dtype="float32", name="head")(x))
-    model.compile(optimizer(bench, settings, epochs), LOSS)
+    model.compile(optimizer(bench, settings, epochs), "sparse_categorical_crossentropy")
     return model
 
 
 def augmentation(views: str) -> list[Any]:
     """Keras's layers that come nearest to a set of views."""
-    from keras import layers
-
     return {
         "identity": [],
         "mirror": [layers.RandomFlip("horizontal")],
@@ -147,9 +141,6 @@ def augmentation(views: str) -> list[Any]:
 
 def optimizer(bench: Bench, settings: TrialSettings, epochs: int) -> Any:
     """AdamW, with a rate of its own for thawed blocks; both warm up if there are any, and fall along a cosine."""
-    from keras.optimizers import AdamW, MultiOptimizer, OptimizerMap
-    from keras.optimizers.schedules import CosineDecay
-
     steps = epochs * -(-len(bench.folds[0][0]) // bench.config.train.batch_size)
     warmup = round(bench.config.train.warmup * steps)
     if not settings.thaw:
@@ -164,22 +155,12 @@ def optimizer(bench: Bench, settings: TrialSettings, epochs: int) -> Any:
 
 
 def fit(
-    model: Any,
-    bench: Bench,
-    settings: TrialSettings,
-    fold: Fold,
-    epochs: int,
-    clock: Clock,
-    callbacks: Sequence[Any] = (),
+    model: Any, bench: Bench, fold: Fold, epochs: int, clock: Clock, callbacks: Sequence[Any] = ()
 ) -> list[tuple[float, NDArray[np.float32]]]:
     """Train on one fold: of each epoch, seconds on `clock` and the predictions for the validation rows.
 
     There is no `validation_data` beside them: it would run the same images through the network a second time.
     """
-    import keras
-    from sklearn.metrics import balanced_accuracy_score
-    from sklearn.utils.class_weight import compute_class_weight
-
     packed, train = bench.trainer.cell.packed, bench.config.train
     (x, y), (unseen, truth) = [(np.asarray(packed.images[rows]), packed.labels[rows]) for rows in fold]
     names = np.unique(y)
@@ -191,38 +172,21 @@ def fit(
         logs[SCORE] = balanced_accuracy_score(truth, predicted.argmax(axis=1))
         predictions.append((clock.seconds, predicted))
 
-    run = partial(
-        model.fit,
+    model.fit(
         x,
         y,
         batch_size=train.batch_size,
+        epochs=epochs,
         class_weight=dict(zip(names.tolist(), weights.tolist(), strict=True)),
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=predict), *callbacks],
         verbose=0,
     )
-    if train.head_epochs and settings.thaw and settings.init == "pretrained":
-        thawed = [layer for layer in _backbone_layers(model) if layer.trainable]
-        for layer in thawed:
-            layer.trainable = False
-        model.compile(optimizer(bench, replace(settings, thaw=0), train.head_epochs), LOSS)
-        run(epochs=train.head_epochs)
-        for layer in thawed:
-            layer.trainable = True
-        model.compile(optimizer(bench, settings, epochs), LOSS)
-    run(epochs=epochs, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=predict), *callbacks])
     return predictions
 
 
 def scores(bench: Bench, folds: Sequence[Sequence[tuple[float, NDArray[np.float32]]]]) -> Iterator[tuple[float, float]]:
     """Of each epoch: when its last fold was predicted, and the balanced accuracy over the rows of all folds."""
-    from sklearn.metrics import balanced_accuracy_score
-
     labels = bench.trainer.cell.packed.labels[bench.trainer.cell.validation_rows]
     for epoch in zip(*folds, strict=True):
         predicted = np.concatenate([values for _, values in epoch]).argmax(axis=1)
         yield epoch[-1][0], balanced_accuracy_score(labels, predicted)
-
-
-def _backbone_layers(model: Any) -> list[Any]:
-    import keras
-
-    return next(layer.layers for layer in model.layers if isinstance(layer, keras.Model))

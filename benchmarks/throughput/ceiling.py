@@ -9,18 +9,21 @@ counts entries that fall on padding too, which engines skip: on maps of a few pi
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from machine import interleaved
+from frostline.runtime.devices import accelerators
 
-__all__ = ["Probe", "highest", "probes"]
+from ..measuring import interleaved
 
-SECONDS = 0.3  # that a call should take: long against the cost of calling
-PRODUCTS = {"cpu": (1024, 2048, 4096), "gpu": (4096, 8192, 16384)}  # rows and columns of square matrices
+SIZES = {  # rows and columns of square matrices, maps in a batch, seconds of a call: long against the cost of calling
+    "cpu": ((1024, 2048, 4096), 32, 0.3),
+    "gpu": ((4096, 8192, 16384), 256, 0.3),
+    "smallest": ((128,), 1, 0.01),
+}
 MAPS = ((56, 128), (28, 256), (14, 512))  # side and channels: VGG16's second to fourth block
-BATCH = {"cpu": 32, "gpu": 256}
 
 
 @dataclass(frozen=True)
@@ -32,27 +35,24 @@ class Probe:
     flops: float
 
 
-def highest(precision: str, repeats: int) -> tuple[Probe, dict[str, float]]:
-    """The probe with the highest median, and FLOP/s of all by name."""
-    found = {probe.name: probe for probe in probes(precision)}
+def highest(precision: str, repeats: int, kind: str | None) -> tuple[Probe, dict[str, float]]:
+    """The probe with the highest median, and FLOP/s of all by name; `kind` of SIZES, or what this machine is of."""
+    found = {probe.name: probe for probe in probes(precision, kind)}
     timings = interleaved({name: probe.call for name, probe in found.items()}, repeats)
     rates = {name: probe.flops / timings[name].median for name, probe in found.items()}
     return found[max(rates, key=rates.__getitem__)], rates
 
 
-def probes(precision: str) -> list[Probe]:
+def probes(precision: str, kind: str | None) -> list[Probe]:
     """Matrix products and 3x3 convolutions of several sizes, under Keras's dtype policy `precision`."""
     import keras
 
-    kind = "cpu" if all(device.startswith("cpu") for device in keras.distribution.list_devices()) else "gpu"
-    made = [
-        _probe(f"matrix product, {side} a side", (side, side), (side, side), keras.ops.matmul, precision)
-        for side in PRODUCTS[kind]
-    ]
+    sides, batch, seconds = SIZES[kind or ("gpu" if accelerators() else "cpu")]
+    probe = partial(_probe, precision, seconds)
+    made = [probe(f"matrix product, {side} a side", (side, side), (side, side), keras.ops.matmul) for side in sides]
     for side, channels in MAPS:
-        shape = (BATCH[kind], side, side, channels)
-        name = f"3x3 convolution, {BATCH[kind]} maps of {side} x {side} x {channels}"
-        made.append(_probe(name, shape, (3, 3, channels, channels), _convolve, precision))
+        name = f"3x3 convolution, {batch} maps of {side} x {side} x {channels}"
+        made.append(probe(name, (batch, side, side, channels), (3, 3, channels, channels), _convolve))
     return made
 
 
@@ -63,7 +63,12 @@ def _convolve(x: Any, kernel: Any) -> Any:
 
 
 def _probe(
-    name: str, shape: tuple[int, ...], kernel: tuple[int, ...], operation: Callable[[Any, Any], Any], precision: str
+    precision: str,
+    seconds: float,
+    name: str,
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    operation: Callable[[Any, Any], Any],
 ) -> Probe:
     import keras
     from keras import ops
@@ -90,5 +95,5 @@ def _probe(
         return network.predict_on_batch(np.full((1, 1), rounds, dtype=np.int32))
 
     once = interleaved({"": lambda: run(1)}, 1)[""].median
-    rounds = math.ceil(SECONDS / once)
+    rounds = math.ceil(seconds / once)
     return Probe(name, lambda: run(rounds), 2.0 * math.prod(kernel) * math.prod(shape[:-1]) * rounds)

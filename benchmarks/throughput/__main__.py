@@ -1,27 +1,26 @@
 """Images per second of whole backbones, forward and training, against the most that the machine can do.
 
-    python benchmarks/throughput.py --compare openvino onnxruntime
+    python -m benchmarks.throughput --compare openvino onnxruntime
+    KERAS_BACKEND=jax python -m benchmarks.throughput --trials
 
 For each backbone and precision, in turn within every round so that other work on the machine hits all alike:
 
 - the ceiling: a large matrix product or 3x3 convolution, whichever is the fastest of several (`ceiling.py`);
-- `predict`: plain `keras.Model.predict` of the whole backbone, in batches of 32; and its first call on a new network,
-  which is also traced then;
-- `pass`: the network that fills frostline's prefix cache (pooled vectors after every block), batch after batch; at
-  most 5% longer than `predict`;
+- `predict`: plain `keras.Model.predict` in batches of 32; and its first call on a new network, which traces it too;
+- `pass`: the network that fills frostline's prefix cache (pooled vectors after every block), batch after batch;
 - `cache`: that pass through `PrefixCache` into an empty folder, writing to disk included, where the network has run
-  before (so it is from the second view on), and on the first call of a new cache; each at most 15% longer than
-  `predict` in the same case;
+  before (so it is from the second view on), and on the first call of a new cache;
 - `train`: steps of AdamW on every weight, in batches of 16 (FLOPs: three times those of the forward pass).
 
 With `--compare`, other engines on the CPU on the same images (`engines.py`), and how far their outputs lie from Keras's
-in float32. Images are solar cells of the package elpv-dataset. Weights are ImageNet's where they are on this machine,
-else random, and statistics of BatchNorm then are the initial ones: speed depends on neither. Runs in frostline's
-environment; TF_DETERMINISTIC_OPS=0 before the command shows what determinism costs on a GPU. Writes
-`docs/results/throughput.csv` and prints it as a table.
+in float32. With `--trials`, what a GPU gains by holding activations (`trials.py`). Images are noise. Weights are
+ImageNet's where they are on this machine, else random: speed depends on neither. TF_DETERMINISTIC_OPS=0 before the
+command shows what determinism costs on a GPU, where TensorFlow compiles with XLA only then (JAX always does). Writes
+`throughput.csv` (`throughput-<backend>.csv` of others than TensorFlow) and `…-trials.csv`, and prints them.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -30,24 +29,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from frostline.runtime.environment import set_defaults
-
-set_defaults()
-
 import keras
 import numpy as np
 import pandas as pd
 
-from ceiling import Probe, highest
-from engines import ENGINES, load_engines
-from frostline.backbones.surgery import Backbone, add_head
+from frostline.backbones.catalogue import find_backbone
+from frostline.backbones.surgery import Backbone, add_head, build_backbone
+from frostline.backbones.weights import local_weights
 from frostline.cache.prefix import PrefixCache, _pass, padded
+from frostline.config.schema import BackboneConfig
 from frostline.data.packed import PackedImages
 from frostline.runtime.progress import say
-from machine import Timing, describe, interleaved, machine, markdown_table
-from subjects import SEED, measured_backbone, solar_cells
 
-WORK = Path(".cache/throughput")  # on the disk that the prefix cache is on by default
+from ..measuring import Option, Timing, describe, interleaved, machine, markdown_table, parse
+from ..training import write_noise
+from .ceiling import Probe, highest
+from .engines import ENGINES, load_engines
+from .trials import resident_and_streamed
+
+SEED = 20
 BATCH, TRAINING_BATCH = 32, 16
 AGAINST = {
     "pass": ("predict", 1.05),
@@ -59,52 +59,77 @@ AGAINST = {
 }
 """What each is compared with, and how many times as long it may take."""
 
+SHOWN = [
+    *("backbone", "pixels", "precision", "what", "images_per_second", "lowest", "highest", "ceiling_per_cent"),
+    *("ceiling_gflop_per_second", "against", "times_as_long", "at_most", "largest_difference", "largest_output"),
+]
 Row = dict[str, Any]
 Calls = dict[str, Callable[[], Any]]
+Build = Callable[..., Backbone]
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--backbones", nargs="+", default=["vgg16", "resnet50", "inceptionv3"])
-    arguments.add_argument("--image-size", type=int, help="pixels; else what each was pretrained at")
-    arguments.add_argument("--precisions", nargs="+", default=["float32", "mixed_bfloat16"], help="or mixed_float16")
-    arguments.add_argument("--images", type=int, default=128, help="in every round; a multiple of 32, the batch")
-    arguments.add_argument("--steps", type=int, default=2, help="of training in every round")
-    arguments.add_argument("--repeats", type=int, default=3, help="rounds, after one that does not count")
-    arguments.add_argument("--compare", nargs="+", choices=ENGINES, default=[])
-    arguments.add_argument("--output", type=Path, default=Path("docs/results/throughput.csv"))
-    options = arguments.parse_args()
-    if options.compare and keras.backend.backend() != "tensorflow":
-        arguments.error("--compare exports networks from Keras's TensorFlow backend: set KERAS_BACKEND=tensorflow")
-    WORK.mkdir(parents=True, exist_ok=True)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
+    backend = keras.backend.backend()
+    engines = list(ENGINES)
+    options = parse(
+        __doc__,
+        backbones=Option(["vgg16", "resnet50", "inceptionv3"], smallest=["vgg16"]),
+        image_size=Option(kind=int, smallest=32, help="pixels; else what each was pretrained at"),
+        precisions=Option(["float32", "mixed_bfloat16"], smallest=["float32"], help="or mixed_float16"),
+        images=Option(128, smallest=32, help="in every round; a multiple of 32, the batch"),
+        steps=Option(2, smallest=1, help="of training in every round"),
+        repeats=Option(3, smallest=1, help="rounds, after one that does not count"),
+        compare=Option([], smallest=engines if backend == "tensorflow" else [], kind=str, choices=engines),
+        trials=Option(False, smallest=True, help="trials on resident and on streamed activations, too"),
+    )
+    if options.compare and backend != "tensorflow":
+        raise SystemExit("--compare exports networks from Keras's TensorFlow backend: set KERAS_BACKEND=tensorflow")
+    results = options.output / f"throughput{'' if backend == 'tensorflow' else '-' + backend}.csv"
+    facts = {"deterministic": os.environ.get("TF_DETERMINISTIC_OPS", "0") != "0"} | machine()
     ceilings = {}
     for precision in options.precisions:
-        ceilings[precision], rates = highest(precision, options.repeats)
+        ceilings[precision], rates = highest(precision, options.repeats, "smallest" if options.smallest else None)
         say(f"{precision}, GFLOP/s: " + ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates.items()))
     rows: list[Row] = []
+    trials: list[Row] = []
     for name in options.backbones:
-        for precision, ceiling in ceilings.items():
-            rows += measure(name, precision, ceiling, options)
-        if options.compare:
-            rows += compare(name, ceilings, options)
-        pd.DataFrame(rows).assign(**machine()).to_csv(options.output, index=False)
-    print(markdown_table(pd.DataFrame([shown(row) for row in rows])), describe(), sep="\n\n")
+        with TemporaryDirectory(dir=options.work) as folder:
+            config = config_of(name, options.image_size)
+            packed = write_noise(Path(folder) / "packed", options.images, build_backbone(name, config).image_size)
+            for precision, ceiling in ceilings.items():
+                rows += measure(partial(build_backbone, name, config, seed=SEED), packed, precision, ceiling, options)
+            if options.compare:
+                rows += compare(partial(build_backbone, name, config, seed=SEED), packed, ceilings, options)
+            if options.trials:
+                trials += resident_and_streamed(name, config, packed, Path(folder) / "trials", options.repeats)
+        pd.DataFrame(rows).assign(**facts).to_csv(results, index=False)
+    print(markdown_table(pd.DataFrame(rows)[[name for name in SHOWN if any(name in row for row in rows)]]))
+    if trials:
+        pd.DataFrame(trials).assign(**facts).to_csv(results.with_stem(f"{results.stem}-trials"), index=False)
+        print(f"\n{markdown_table(pd.DataFrame(trials))}")
+    print(f"\n{describe()}")
 
 
-def measure(name: str, precision: str, ceiling: Probe, options: argparse.Namespace) -> list[Row]:
+def config_of(name: str, image_size: int | None) -> BackboneConfig:
+    """At its native size or another, with ImageNet's weights if they are on this machine, else random ones."""
+    found = local_weights(find_backbone(name, BackboneConfig()))
+    return BackboneConfig(image_size=image_size or "native", weights="imagenet" if found else None)
+
+
+def measure(
+    build: Build, packed: PackedImages, precision: str, ceiling: Probe, options: argparse.Namespace
+) -> list[Row]:
     """Everything about one backbone in one precision, other engines aside."""
-    say(f"{name}, {precision}")
-    backbone = measured_backbone(name, precision, options.image_size)
-    packed = solar_cells(options.images, backbone.image_size)
+    backbone = build(precision=precision)
+    say(f"{backbone.spec.name}, {packed.image_size} px, {precision}")
     network = backbone.network
     filling = _pass(backbone, 0, backbone.depth, {f"pooled-{block}" for block in range(1, backbone.depth + 1)})
-    trained = training(measured_backbone(name, precision, options.image_size), packed, options.steps)
+    trained = training(build(precision=precision), packed, options.steps)
 
     def predict(network: Any) -> object:
         return network.predict(packed.images, batch_size=BATCH, verbose=0)
 
-    with TemporaryDirectory(dir=WORK) as folder:
+    with TemporaryDirectory(dir=options.work) as folder:
         new_cache = partial(PrefixCache, Path(folder), 10**12)
         kept = {kind: new_cache() for kind in ("pooled", "maps")}
         calls: Calls = {
@@ -143,17 +168,18 @@ def training(backbone: Backbone, packed: PackedImages, steps: int) -> Callable[[
     return train
 
 
-def compare(name: str, ceilings: Mapping[str, Probe], options: argparse.Namespace) -> list[Row]:
+def compare(
+    build: Build, packed: PackedImages, ceilings: Mapping[str, Probe], options: argparse.Namespace
+) -> list[Row]:
     """The forward pass in Keras and in other engines, all from the same float32 weights."""
-    say(f"{name}, other engines")
-    exported = measured_backbone(name, "float32", options.image_size)
-    images = solar_cells(options.images, exported.image_size).images
+    exported, images = build(precision="float32"), packed.images
+    say(f"{exported.spec.name}, other engines")
     expected = exported.network.predict(images, batch_size=BATCH, verbose=0)
     rows: list[Row] = []
-    with TemporaryDirectory(dir=WORK) as folder:
+    with TemporaryDirectory(dir=options.work) as folder:
         engines = load_engines(options.compare, exported, BATCH, Path(folder))
         for precision, ceiling in ceilings.items():
-            backbone = measured_backbone(name, precision, options.image_size)
+            backbone = build(precision=precision)
             forwards = {"keras": backbone.network.predict_on_batch} | engines.get(precision, {})
             calls: Calls = {engine: partial(in_batches, forward, images) for engine, forward in forwards.items()}
             timings = interleaved({"ceiling": ceiling.call} | calls, options.repeats)
@@ -198,23 +224,6 @@ def row(backbone: Backbone, what: str, timings: Mapping[str, Timing], ceiling: P
         "against": against,
         "times_as_long": round(timing.ratio(timings[against]), 3) if against else None,
         "at_most": bound,
-    }
-
-
-def shown(row: Row) -> Row:
-    """A row of the printed table."""
-    rate = f"{row['images_per_second']:.1f} ({row['lowest']:.1f} to {row['highest']:.1f})"
-    bound = f" (at most {row['at_most']})" if row["at_most"] else ""
-    difference = f"{row['largest_difference']:.2g} of {row['largest_output']:.3g}" if "largest_output" in row else None
-    return {
-        "backbone": f"{row['backbone']}, {row['pixels']} px",
-        "precision": row["precision"],
-        "what": row["what"],
-        "images/s (lowest to highest)": rate,
-        "% of ceiling": f"{row['ceiling_per_cent']:.0f}",
-        "ceiling, GFLOP/s": f"{row['ceiling_gflop_per_second']:.0f}",
-        "time": f"{row['times_as_long']:.2f} x {row['against']}{bound}" if row["against"] else None,
-        "largest difference": difference,
     }
 
 

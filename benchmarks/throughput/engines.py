@@ -14,8 +14,6 @@ from frostline.backbones.surgery import Backbone
 from frostline.backbones.weights import copy_weights
 from frostline.runtime.progress import say
 
-__all__ = ["ENGINES", "load_engines"]
-
 ENGINES = {"openvino": ("openvino",), "onnxruntime": ("onnxruntime", "tf2onnx")}
 """Each with the packages it needs."""
 

@@ -12,17 +12,13 @@ from typing import Any
 import keras_tuner
 
 from frostline.search.space import as_point, suggest
-from frostline.training.settings import TrialSettings
-from plain import SCORE, Bench, Clock, Job, Reached, Record, build, fit, scores
 
-__all__ = ["search"]
+from .plain import SCORE, Bench, Clock, Job, Reached, Record, build, fit, scores
 
 
 def search(bench: Bench, jobs: Sequence[Job], precision: str, folder: Path, record: Record) -> None:
     """A tuner whose trials are `jobs`; what it saves goes into `folder`."""
-    network = Network(bench, jobs[0], precision)
-    tuner = Tuner(network, jobs, record, folder)
-    tuner.search(verbose=0)
+    Tuner(Network(bench, jobs[0], precision), jobs, record, folder).search(verbose=0)
 
 
 class Network(keras_tuner.HyperModel):
@@ -38,20 +34,16 @@ class Network(keras_tuner.HyperModel):
         self.reached: Reached = []
 
     def build(self, hp: keras_tuner.HyperParameters) -> Any:
-        settings = self._settings(hp)
-        epochs = self._bench.trainer.epochs(settings.keep, settings.thaw)
-        return build(self._bench, settings, self._precision, epochs, self.job.seed)
+        settings = suggest(Space(hp), self._bench.config.search, self._bench.trainer.backbone.depth)
+        return build(self._bench, settings, self._precision, self.job.epochs, self.job.seed)
 
     def fit(self, hp: keras_tuner.HyperParameters, model: Any, *, callbacks: Sequence[Any], **_: Any) -> float:
         folds = []
         for number, fold in enumerate(self._bench.folds):
             network = self.build(hp) if number else model
-            folds.append(fit(network, self._bench, self._settings(hp), fold, self.job.epochs, self.clock, callbacks))
+            folds.append(fit(network, self._bench, fold, self.job.epochs, self.clock, callbacks))
         self.reached = list(scores(self._bench, folds))
         return max(score for _, score in self.reached)
-
-    def _settings(self, hp: keras_tuner.HyperParameters) -> TrialSettings:
-        return suggest(Space(hp), self._bench.config.search, self._bench.trainer.backbone.depth)
 
 
 class Space:

@@ -1,30 +1,26 @@
-"""The CSV files of `search_cost.py`, and the tables it prints of them."""
+"""The CSV files of this benchmark, and the tables it prints of them."""
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
 from frostline.records.train_record import TrainRecord
-from machine import markdown_table
 
-__all__ = ["COLD", "KEY", "MACHINE", "WARM", "epochs_file", "identity", "print_tables", "read"]
+from ..measuring import markdown_table
 
 COLD, WARM = "frostline-cold", "frostline-warm"
-KEY = ["way", "cell", "study", "most_epochs", "two_phase", "trial", "kind"]
-MACHINE = ["cpu", "cores", "gpu"]
+KEY = ["way", "cell", "study", "most_epochs", "trial", "kind"]
 WHOLE = "whole list"
 KINDS = ["head", "last-block", "partial", "all", WHOLE]
 POINT = 0.01
 
 
-def identity(record: TrainRecord, options: argparse.Namespace) -> dict[str, object]:
+def identity(record: TrainRecord, most_epochs: int) -> dict[str, object]:
     """What tells one list of trials, as run here, from another."""
     return {
         "cell": record.name,
         "study": record.fingerprints.study[:8],
-        "most_epochs": options.epochs,
-        "two_phase": options.two_phase,
+        "most_epochs": most_epochs,
     }
 
 
@@ -33,10 +29,8 @@ def epochs_file(output: Path) -> Path:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The rows in `path`; where an interrupted run left a trial (or an epoch of it) twice, the later one."""
-    if not path.exists():
-        return pd.DataFrame(columns=[*KEY, *MACHINE])
-    rows = pd.read_csv(path, dtype={"study": str, "cores": str})
+    """The rows in `path`; where a list was run again, the later ones."""
+    rows = pd.read_csv(path, dtype={"study": str})
     return rows.drop_duplicates([name for name in [*KEY, "epoch"] if name in rows], keep="last")
 
 

@@ -1,0 +1,156 @@
+"""One way in this process: the list of trials, frostline's way of running it, the CSV rows."""
+
+import argparse
+import gc
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from frostline.config.load import load_config
+from frostline.config.schema import Config
+from frostline.config.types import GUIDE
+from frostline.data.packed import read_packed
+from frostline.records.train_record import TrainRecord
+from frostline.runtime.devices import distribute
+from frostline.runtime.progress import say
+from frostline.search.estimate import estimate_study
+from frostline.search.space import guide_settings
+from frostline.search.study import seed_of
+from frostline.training.settings import TrialSettings
+from frostline.training.trial import SCORE, Trainer
+
+from ..measuring import Timed, append, machine
+from ..training import Unwatched, allowed_epochs, at_depth, cache_of, changed, make_trainer
+from .plain import Bench, Clock, Job, Reached
+from .plain import search as plain_search
+from .tables import COLD, WARM, epochs_file, identity
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+NEVER = 10**6
+
+
+def run_list(way: str, folder: Path, options: argparse.Namespace) -> None:
+    """Run one cell's list."""
+    record = TrainRecord.read(folder)
+    packed = read_packed(Path("data/packed") / f"{record.dataset}-{record.backbone}")
+    if packed.fingerprint != record.fingerprints.data:
+        raise SystemExit(f"{folder} was trained on other images than data/packed holds now: dvc repro.")
+    work = options.work / options.file.stem / record.name
+    if way == COLD:
+        shutil.rmtree(work / "cache", ignore_errors=True)
+    allowed = load_config()
+    backbones = {record.backbone: allowed.backbone(record.backbone)}
+    allowed = changed(allowed, "stores", cache=work / "cache").model_copy(update={"backbones": backbones})
+    epochs = min(allowed.train.epochs, options.epochs)
+    config = changed(allowed, "train", patience=NEVER, epochs=epochs, head_epochs=0)
+    keras.utils.set_random_seed(config.seed)
+    distribute()
+    bench = Bench(config, record.backbone, make_trainer(allowed, packed, record.per_class))
+    jobs = [
+        Job(trial, settings, min(most, options.epochs), most, seed_of(config.seed, trial))
+        for trial, settings in (quick(bench) if options.quick else listed(folder))
+        for most in [allowed_epochs(bench.trainer, settings)]
+    ]
+    results = Results(options.file, {"way": way} | identity(record, options.epochs))
+    say(f"{way}, {record.name}: {len(jobs)} trials to run.")
+    if way in (COLD, WARM):
+        clock, cache = Clock(), Timed(cache_of(config))
+        trainer = make_trainer(config, packed, record.per_class, cache)
+        fill(trainer, config, jobs, cache)
+        results.write({"trial": 0, "kind": "setup"}, 0, clock, [], cache.seconds)
+        search(trainer, jobs, cache, results)
+        return
+    kind, precision = way.split("-")
+    if kind == "plain":
+        plain_search(bench, jobs, POLICIES[precision], results.record)
+    else:
+        from .tuner import search as tuner_search
+
+        tuner_search(bench, jobs, POLICIES[precision], work, results.record)
+
+
+def listed(folder: Path) -> Iterator[tuple[int, TrialSettings]]:
+    """The trials of `study.json` that did not fail."""
+    for row in json.loads((folder / "study.json").read_text(encoding="utf-8")):
+        if row["state"] != "failed":
+            yield row["trial"], TrialSettings(**{name: row[name] for name in TrialSettings.model_fields})
+
+
+def quick(bench: Bench) -> Iterator[tuple[int, TrialSettings]]:
+    """A head, the last block thawed and every block trained, with what the guide's strategies are tried with."""
+    depth = bench.trainer.backbone.depth
+    head = guide_settings("end_of_convnet", bench.config.search, depth)
+    yield from enumerate((at_depth(head, depth, thaw) for thaw in (0, 1, depth)), start=1)
+
+
+def fill(trainer: Trainer, config: Config, jobs: Sequence[Job], cache: Timed) -> None:
+    """As the stage `train` fills the cache, which knows the guide's trials alone before it starts."""
+    first = [job.settings for job in jobs[: len(GUIDE)]]
+    estimate = estimate_study(trainer, config.search, first, cache.folder.path, cache.limit_bytes)
+    estimate.report(len(jobs))
+    trainer.setup.fill(config.search.views, estimate.cuts)
+
+
+def search(trainer: Trainer, jobs: Sequence[Job], cache: Timed, results: "Results") -> None:
+    """What a study does with each trial, without a pruner."""
+    for job in jobs:
+        watcher, before = Watcher(), cache.seconds
+        history = trainer.validate(job.settings, job.seed, watcher).history
+        reached = [(seconds, metrics[SCORE]) for seconds, metrics in zip(watcher.seconds, history, strict=True)]
+        results.record(job, watcher.clock, reached, extraction_seconds=cache.seconds - before)
+        gc.collect()
+
+
+class Watcher(Unwatched):
+    """Notes when each epoch's score over all folds was known."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.seconds: list[float] = []
+
+    def epoch(self, _: int, __: dict[str, float]) -> None:
+        self.seconds.append(self.clock.seconds)
+
+    def fold(self, history: list[dict[str, float]], _: int, __: Any) -> None:
+        self.seconds = [self.clock.seconds] * len(history)
+
+
+class Results:
+    """The two CSV files, of trials and of epochs, and what every row of this process has in common."""
+
+    def __init__(self, output: Path, common: dict[str, object]) -> None:
+        self._output, self._common, self._machine = output, common, machine()
+
+    def record(self, job: Job, clock: Clock, reached: Reached, extraction_seconds: float = 0.0) -> None:
+        """Write and say how a trial went that `clock` was started for and that has just ended."""
+        self.write({"trial": job.trial, "kind": job.kind}, job.allowed, clock, reached, extraction_seconds)
+        say(
+            f"{self._common['way']}, trial {job.trial} ({job.kind}): {reached[-1][0]:.1f} s, "
+            f"balanced accuracy {reached[-1][1]:.3f} after {len(reached)} epochs"
+        )
+
+    def write(
+        self, what: dict[str, object], allowed: int, clock: Clock, reached: Reached, extraction_seconds: float
+    ) -> None:
+        scores = [score for _, score in reached]
+        measured = {
+            "epochs": len(reached),
+            "allowed_epochs": allowed,
+            "seconds": round(clock.seconds, 4),
+            "cpu_seconds": round(clock.cpu_seconds, 4),
+            "seconds_per_epoch": round(clock.seconds / len(reached), 4) if reached else None,
+            "extraction_seconds": round(extraction_seconds, 4),
+            "last_score": round(scores[-1], 4) if reached else None,
+            "best_score": round(max(scores), 4) if reached else None,
+        }
+        key = self._common | what
+        epochs = [
+            {"epoch": n, "seconds": round(when, 4), "score": round(each, 4)}
+            for n, (when, each) in enumerate(reached, 1)
+        ]
+        append([key | epoch for epoch in epochs], epochs_file(self._output))
+        append([key | measured | self._machine], self._output)

@@ -1,0 +1,1 @@
+"""How fast networks run: see `__main__`."""
