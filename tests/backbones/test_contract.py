@@ -135,7 +135,7 @@ def test_training_changes_thawed_blocks_only_and_no_batchnorm(backbone, images):
 
 
 def test_nothing_of_a_frozen_backbone_changes(backbone, images):
-    assert not fit_one_step(backbone, backbone.depth, 0, images)
+    assert not fit_one_step(backbone, backbone.depth, backbone.depth, images)
 
 
 def test_batchnorm_of_thawed_blocks_trains_when_asked(backbone, images):
