@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from points import point
 
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig
-from frostline.training.settings import TrialSettings
 from frostline.training.suffix import Shape, Suffix
 
 STOCHASTIC = {"efficientnet_b0": (32, 6), "efficientnet_v2_b0": (32, 6)}
@@ -23,17 +23,7 @@ OTHERS = {
 }
 """The smallest member of a family: its least size, and how many of its blocks are kept. test_parity has the others."""
 
-SETTINGS = TrialSettings(
-    init="pretrained",
-    keep=1,
-    freeze_depth=0,
-    head_learning_rate=0.01,
-    backbone_learning_rate=0.001,
-    weight_decay=1.0,
-    dropout=0.2,
-    pooling="both",
-    views="identity",
-)
+SETTINGS = point(keep=1, freeze_depth=0, head_learning_rate=0.01, backbone_learning_rate=0.001, views="identity")
 
 
 def build(name, size):

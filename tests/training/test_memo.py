@@ -4,27 +4,17 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from points import point
 
 from frostline.cache.folder import CacheFolder
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
 from frostline.training.cell import make_cell
 from frostline.training.memo import Memo
-from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
-THAWED = TrialSettings(
-    init="pretrained",
-    keep=3,
-    freeze_depth=2,
-    head_learning_rate=0.003,
-    backbone_learning_rate=0.0001,
-    weight_decay=1.0,
-    dropout=0.2,
-    pooling="both",
-    views="mirror",
-)
+THAWED = point(keep=3, freeze_depth=2)
 RANDOM = THAWED.model_copy(update={"init": "random", "keep": 1, "freeze_depth": 0})
 HEAD = THAWED.model_copy(update={"freeze_depth": 3})
 SEED = 3

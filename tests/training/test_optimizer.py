@@ -3,21 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from points import point
 
 from frostline.training.optimizer import GroupedAdamW, schedule
-from frostline.training.settings import TrialSettings
 
-SETTINGS = TrialSettings(
-    init="pretrained",
-    keep=5,
-    freeze_depth=4,
-    head_learning_rate=0.01,
-    backbone_learning_rate=0.0001,
-    weight_decay=0.5,
-    dropout=0.0,
-    pooling="both",
-    views="identity",
-)
+SETTINGS = point(head_learning_rate=0.01, weight_decay=0.5, dropout=0.0, views="identity")
 STEPS = 7
 
 

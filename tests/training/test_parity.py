@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from points import point
 
 from frostline.backbones.surgery import add_head, build_backbone, select_pooling
 from frostline.cache.prefix import PrefixCache
@@ -13,7 +14,6 @@ from frostline.data.views import VIEW_SETS, VIEWS
 from frostline.training.cell import make_cell
 from frostline.training.feed import make_feed
 from frostline.training.fit import Inputs, predict, steps_per_epoch, train_epoch
-from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.suffix import _Dropout
 from frostline.training.trial import Trainer
@@ -101,17 +101,7 @@ def make_trainer(name, packed_cells, train_config, folder, folds_up_to=0):
 )
 def test_suffix_on_cached_prefix_equals_the_whole_network(name, keep, thaw, packed_cells, train_config, tmp_path):
     """Two phases and a warm-up included."""
-    settings = TrialSettings(
-        init="pretrained",
-        keep=keep,
-        freeze_depth=keep - thaw,
-        head_learning_rate=0.003,
-        backbone_learning_rate=0.0001,
-        weight_decay=1.0,
-        dropout=0.3,
-        pooling="both",
-        views="identity",
-    )
+    settings = point(keep=keep, freeze_depth=keep - thaw, dropout=0.3, views="identity")
     trainer, config = make_trainer(name, packed_cells, train_config, tmp_path)
     images = trainer.cell.packed.images
 
@@ -128,17 +118,7 @@ def test_suffix_on_cached_prefix_equals_the_whole_network(name, keep, thaw, pack
 @pytest.mark.parametrize("thaw", [0, 1])
 @pytest.mark.parametrize("views", ["mirror", "flips", "dihedral"])
 def test_views_that_are_cached_equal_views_of_the_images(thaw, views, packed_cells, train_config, tmp_path):
-    settings = TrialSettings(
-        init="pretrained",
-        keep=5,
-        freeze_depth=5 - thaw,
-        head_learning_rate=0.003,
-        backbone_learning_rate=0.0001,
-        weight_decay=1.0,
-        dropout=0.3,
-        pooling="both",
-        views=views,
-    )
+    settings = point(freeze_depth=5 - thaw, dropout=0.3, views=views)
     trainer, config = make_trainer("vgg16", packed_cells, train_config, tmp_path)
     ours = trainer.refit(settings, EPOCHS, SEED)
     theirs = whole_network_trained("vgg16", config, settings, trainer.cell, train_config)
@@ -147,17 +127,7 @@ def test_views_that_are_cached_equal_views_of_the_images(thaw, views, packed_cel
 
 @pytest.mark.parametrize("cuts", [(), (2,)])
 def test_frozen_blocks_that_are_not_cached_are_computed_to_the_same_effect(cuts, packed_cells, train_config, tmp_path):
-    settings = TrialSettings(
-        init="pretrained",
-        keep=5,
-        freeze_depth=4,
-        head_learning_rate=0.003,
-        backbone_learning_rate=0.0001,
-        weight_decay=1.0,
-        dropout=0.3,
-        pooling="average",
-        views="mirror",
-    )
+    settings = point(dropout=0.3, pooling="average")
     trainer, config = make_trainer("vgg16", packed_cells, train_config, tmp_path)
     trainer.setup.fill(["mirror"], cuts)
     ours = trainer.refit(settings, EPOCHS, SEED)
@@ -168,17 +138,7 @@ def test_frozen_blocks_that_are_not_cached_are_computed_to_the_same_effect(cuts,
 
 @pytest.mark.parametrize("thaw", [0, 1])
 def test_each_fold_equals_a_network_that_is_trained_on_it_alone(thaw, packed_cells, train_config, tmp_path, watcher):
-    settings = TrialSettings(
-        init="pretrained",
-        keep=5,
-        freeze_depth=5 - thaw,
-        head_learning_rate=0.003,
-        backbone_learning_rate=0.0001,
-        weight_decay=1.0,
-        dropout=0.3,
-        pooling="both",
-        views="mirror",
-    )
+    settings = point(freeze_depth=5 - thaw, dropout=0.3)
     short = train_config.model_copy(update={"epochs": EPOCHS})
     trainer, config = make_trainer("vgg16", packed_cells, short, tmp_path, folds_up_to=200)
     trainer.validate(settings, SEED, watcher)
@@ -194,17 +154,7 @@ def test_each_fold_equals_a_network_that_is_trained_on_it_alone(thaw, packed_cel
 
 def test_in_bfloat16_parity_holds_within_its_rounding(packed_cells, train_config, tmp_path, watcher):
     """Cut and suffix against the whole network, both in bfloat16; float32 is further away than they are apart."""
-    settings = TrialSettings(
-        init="pretrained",
-        keep=5,
-        freeze_depth=4,
-        head_learning_rate=0.003,
-        backbone_learning_rate=0.0001,
-        weight_decay=1.0,
-        dropout=0.0,
-        pooling="both",
-        views="identity",
-    )
+    settings = point(dropout=0.0, views="identity")
     half = train_config.model_copy(update={"precision": "mixed_bfloat16", "epochs": EPOCHS})
     trainer, config = make_trainer("vgg16", packed_cells, half, tmp_path, folds_up_to=200)
     trainer.validate(settings, SEED, watcher)

@@ -2,26 +2,16 @@
 
 import numpy as np
 import pytest
+from points import point
 
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
 from frostline.training.cell import make_cell
-from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.suffix import Shape, _Dropout
 from frostline.training.trial import Trainer
 
-SETTINGS = TrialSettings(
-    init="pretrained",
-    keep=5,
-    freeze_depth=4,
-    head_learning_rate=0.003,
-    backbone_learning_rate=0.0001,
-    weight_decay=1.0,
-    dropout=0.2,
-    pooling="both",
-    views="mirror",
-)
+SETTINGS = point()
 
 
 @pytest.fixture

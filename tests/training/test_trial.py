@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from points import point
 
 from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
@@ -14,21 +15,10 @@ from frostline.config.schema import BackboneConfig
 from frostline.statistics.standard_error import standard_error
 from frostline.training.cell import make_cell
 from frostline.training.fit import TrainingDiverged
-from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import SCORE, STANDARD_ERROR, Trainer, best_epoch, epochs_within_budget
 
-HEAD_ONLY = TrialSettings(
-    init="pretrained",
-    keep=5,
-    freeze_depth=5,
-    head_learning_rate=0.003,
-    backbone_learning_rate=0.0001,
-    weight_decay=1.0,
-    dropout=0.2,
-    pooling="both",
-    views="mirror",
-)
+HEAD_ONLY = point(freeze_depth=5)
 CONFIG = BackboneConfig(image_size=48)
 
 
