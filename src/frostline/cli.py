@@ -7,6 +7,7 @@ import typer
 
 from frostline import __version__
 from frostline.files.atomic import tidy
+from frostline.files.outputs import FOLDERS
 from frostline.runtime import terminal
 from frostline.runtime.ending import ended, when_interrupted
 from frostline.runtime.environment import prepare_keras, set_defaults
@@ -19,10 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_DATA = ("data/raw", "data/sources", "data/prepared", "data/packed")
-_RESULTS = ("models", "results/profile", "results/evaluation", "results/registered", "reports")
-_OUTPUTS = tuple(Path(place) for place in (".", *_DATA, *_RESULTS))
 
 STAGES = "Stages (dvc repro runs them)"
 MODELS = "Models and results"
@@ -47,7 +44,7 @@ def _begin(
         raise typer.Exit
     if context.invoked_subcommand == "doctor":  # it says itself what is wrong, and changes nothing
         return
-    for folder in _OUTPUTS:  # what a killed command left there is put right before anything reads it
+    for folder in FOLDERS:  # what a killed command left there is put right before anything reads it
         tidy(folder)
     prepare_keras()
 
@@ -58,6 +55,14 @@ def scan(dataset: Dataset) -> None:
     from frostline.stages import scan as stage
 
     stage.run(dataset)
+
+
+@app.command(rich_help_panel=STAGES)
+def weigh(backbone: BackboneName) -> None:
+    """Record a backbone's weights and the libraries, so that DVC notices changes."""
+    from frostline.stages import weigh as stage
+
+    stage.run(backbone)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -200,9 +205,7 @@ def advise(
     folder: Annotated[Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled.")],
     backbone: Annotated[str, typer.Option(help="A Keras application.")] = "vgg16",
     weights: Annotated[str, typer.Option(help="imagenet, or a path to a weights file.")] = "imagenet",
-    image_size: Annotated[
-        int, typer.Option(min=1, max=4096, help="Pixels a side at which the network sees them.")
-    ] = 128,
+    image_size: Annotated[int, typer.Option(min=1, max=4096, help="Pixels a side that the network sees.")] = 128,
     images: Annotated[int, typer.Option(min=20, help="Look at so many images at most.")] = 400,
     picture: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("advice.png"),
 ) -> None:
@@ -231,9 +234,7 @@ def cache_show() -> None:
 
 @cache.command("prune")
 def cache_prune(
-    to: Annotated[
-        float | None, typer.Option(min=0, max=1e6, help="Gigabytes to keep; else stores.cache_gigabytes.")
-    ] = None,
+    to: Annotated[float | None, typer.Option(min=0, max=1e6, help="Gigabytes; else stores.cache_gigabytes.")] = None,
 ) -> None:
     """Delete the least recently used activations."""
     from frostline.commands import cache as stage

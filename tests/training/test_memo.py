@@ -136,7 +136,7 @@ def test_whatever_decides_a_training_makes_it_another(make_trainer, trains, watc
 def test_a_change_of_the_code_makes_it_another(make_trainer, trains, watcher, monkeypatch):
     make_trainer(folds_up_to=0)[0].validate(THAWED, SEED, watcher)
     assert not trains(folds_up_to=0)
-    monkeypatch.setattr("frostline.training.memo._code", list)
+    monkeypatch.setattr("frostline.provenance._source", lambda _: "other code")
     assert trains(folds_up_to=0)
 
 

@@ -1,4 +1,4 @@
-"""Note what a source holds now, so that DVC sees when it changes; nothing is opened."""
+"""Note what a source holds now, and what reads it, so that DVC sees when one changes; no picture is opened."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,14 @@ from pathlib import Path
 from frostline.config.load import load_config
 from frostline.data.sources import open_source
 from frostline.files.atomic import atomic_file
+from frostline.provenance import Pictures
 
 __all__ = ["run"]
 
 
 def run(dataset: str) -> None:
-    """Write `data/sources/<dataset>.json`: the kind of source and the fingerprint of its state."""
+    """Write `data/sources/<dataset>.json`: all that pictures of it depend on, beside parameters."""
     config = load_config().dataset(dataset)
-    facts = {"source": config.source, "state": open_source(config).state()}
+    facts = {"kind": config.source} | Pictures(source=open_source(config).state()).facts
     with atomic_file(Path("data/sources") / f"{dataset}.json") as file:
         file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
