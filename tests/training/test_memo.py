@@ -183,6 +183,6 @@ def test_what_was_trained_counts_in_the_cache_and_is_pruned(make_trainer, tmp_pa
     folder = CacheFolder(tmp_path / "cache")
     (entry,) = (entry for entry in folder.entries() if entry.name.startswith("network-"))
     assert entry.bytes > 1e6
-    assert entry.identity["application"] == "VGG16"
+    assert entry.identity["backbone"] == "VGG16"
     folder.prune(0)
     assert not files(tmp_path, "network")
