@@ -98,7 +98,7 @@ class Identity:
 class Pictures(Identity):
     """The stages `prepare` and `preprocess`, beside their parameters; the stage `scan` notes it."""
 
-    source: str
+    state: str
     decoder: int = DECODER_VERSION
     release: str = frostline.__version__
     libraries = ("imagecodecs", "imagehash", "numpy", "pillow", "scipy", "tifffile")

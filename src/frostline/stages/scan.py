@@ -12,8 +12,8 @@ __all__ = ["run"]
 
 
 def run(dataset: str) -> None:
-    """Write `data/sources/<dataset>.json`: all that pictures of it depend on, beside parameters."""
+    """Write `data/sources/<dataset>.json`: its kind, and all that pictures of it depend on, beside parameters."""
     config = load_config().dataset(dataset)
-    facts = {"kind": config.source} | Pictures(source=open_source(config).state()).facts
+    facts = {"source": config.source} | Pictures(state=open_source(config).state()).facts
     with atomic_file(Path("data/sources") / f"{dataset}.json") as file:
         file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
