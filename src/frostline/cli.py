@@ -1,13 +1,15 @@
 """The command line: parses arguments and calls stages. Whatever is heavy is imported by the command that needs it."""
 
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from frostline import __version__
 from frostline.commands.debug_option import Commands, Debug
 from frostline.files.atomic import tidy
+from frostline.files.outputs import FOLDERS
 from frostline.runtime import terminal
 from frostline.runtime.ending import ended, when_interrupted
 from frostline.runtime.environment import prepare_keras, set_defaults
@@ -22,10 +24,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_DATA = ("data/raw", "data/sources", "data/prepared", "data/packed")
-_RESULTS = ("models", "results/profile", "results/evaluation", "results/registered", "reports")
-_OUTPUTS = tuple(Path(place) for place in (".", *_DATA, *_RESULTS))
-
 STAGES = "Stages (dvc repro runs them)"
 MODELS = "Models and results"
 
@@ -39,6 +37,16 @@ Why = Annotated[str, typer.Option(help="A remark for the history.")]
 BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in params.yaml.")]
 
 
+def _stage(name: str) -> Any:
+    """The module of a stage, imported only when it is run: most are heavy."""
+    return import_module(f"frostline.stages.{name}")
+
+
+def _command(name: str) -> Any:
+    """The module of what people call by hand, likewise."""
+    return import_module(f"frostline.commands.{name}")
+
+
 @app.callback(invoke_without_command=True)
 def _begin(
     context: typer.Context,
@@ -50,7 +58,7 @@ def _begin(
         raise typer.Exit
     if context.invoked_subcommand == "doctor":  # it says itself what is wrong, and changes nothing
         return
-    for folder in _OUTPUTS:  # what a killed command left there is put right before anything reads it
+    for folder in FOLDERS:  # what a killed command left there is put right before anything reads it
         tidy(folder)
     prepare_keras()
 
@@ -58,74 +66,62 @@ def _begin(
 @app.command(rich_help_panel=STAGES)
 def scan(dataset: Dataset) -> None:
     """Record what the data source holds now, so that DVC notices changes."""
-    from frostline.stages import scan as stage
+    _stage("scan").run(dataset)
 
-    stage.run(dataset)
+
+@app.command(rich_help_panel=STAGES)
+def weigh(backbone: BackboneName) -> None:
+    """Record a backbone's weights and the libraries, so that DVC notices changes."""
+    _stage("weigh").run(backbone)
 
 
 @app.command(rich_help_panel=STAGES)
 def prepare(dataset: Dataset) -> None:
     """Check every image, set aside what cannot be used, and split."""
-    from frostline.stages import prepare as stage
-
-    stage.run(dataset)
+    _stage("prepare").run(dataset)
 
 
 @app.command(rich_help_panel=STAGES)
 def preprocess(dataset: Dataset, backbone: BackboneName) -> None:
     """Decode and resize the images for a backbone."""
-    from frostline.stages import preprocess as stage
-
-    stage.run(dataset, backbone)
+    _stage("preprocess").run(dataset, backbone)
 
 
 @app.command(rich_help_panel=STAGES)
 def profile(dataset: Dataset, backbone: BackboneName) -> None:
     """Measure size and similarity, and recommend a strategy."""
-    from frostline.stages import profile as stage
-
-    stage.run(dataset, backbone)
+    _stage("profile").run(dataset, backbone)
 
 
 @app.command(rich_help_panel=STAGES)
 def train(dataset: Dataset, size: Size, backbone: BackboneName) -> None:
     """Search freezing depth and learning rates, and refit the winner."""
-    from frostline.stages import train as stage
-
     with when_interrupted("finished trials are kept, and the same command resumes"):
-        stage.run(dataset, size, backbone)
+        _stage("train").run(dataset, size, backbone)
 
 
 @app.command(rich_help_panel=STAGES)
 def evaluate(dataset: Dataset, size: Size, backbone: BackboneName) -> None:
     """Score a trained model on the test split."""
-    from frostline.stages import evaluate as stage
-
-    stage.run(dataset, size, backbone)
+    _stage("evaluate").run(dataset, size, backbone)
 
 
 @app.command(rich_help_panel=STAGES)
 def register(dataset: Dataset) -> None:
     """Register the data set's best model as challenger."""
-    from frostline.stages import register as stage
-
-    stage.run(dataset)
+    _stage("register").run(dataset)
 
 
 @app.command(rich_help_panel=STAGES)
 def report() -> None:
     """Write reports/index.html, one page about everything that was found."""
-    from frostline.stages import report as stage
-
-    stage.run()
+    _stage("report").run()
 
 
 @app.command(rich_help_panel=MODELS)
 def summary() -> None:
     """Print what the last run found, per cell and backbone."""
-    from frostline.commands import summary as stage
-
-    stage.run()
+    _command("summary").run()
 
 
 @app.command(rich_help_panel=MODELS)
@@ -135,26 +131,20 @@ def promote(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; exit with 1 if refused.")] = False,
 ) -> None:
     """Make the challenger the champion if it is better on the same test images."""
-    from frostline.commands import promote as stage
-
-    if not stage.run(dataset, why, dry_run=dry_run):
+    if not _command("promote").run(dataset, why, dry_run=dry_run):
         raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=MODELS)
 def rollback(dataset: Dataset, why: Why = "") -> None:
     """Make the champion before this one the champion again."""
-    from frostline.commands import promote as stage
-
-    stage.roll_back(dataset, why)
+    _command("promote").roll_back(dataset, why)
 
 
 @app.command(rich_help_panel=MODELS)
 def history(dataset: Dataset) -> None:
     """List every change of champion: when, who, by which checks."""
-    from frostline.commands import promote as stage
-
-    stage.history(dataset)
+    _command("promote").history(dataset)
 
 
 @app.command(rich_help_panel=MODELS)
@@ -164,9 +154,7 @@ def predict(
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="What is printed.")] = "table",
 ) -> None:
     """Label images with the champion."""
-    from frostline.commands import predict as stage
-
-    if not stage.run(images, dataset, form):
+    if not _command("predict").run(images, dataset, form):
         raise typer.Exit(1)
 
 
@@ -180,10 +168,9 @@ def serve(
     seconds: Annotated[float, typer.Option(min=0.001, max=86400, help="Longest wait for an answer.")] = 60,
 ) -> None:
     """Serve the champion over HTTP, in MLflow's JSON."""
-    from frostline.commands import serve as stage
     from frostline.serving.limits import ServingLimits
 
-    stage.run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images, seconds=seconds))
+    _command("serve").run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images, seconds=seconds))
 
 
 @app.command(rich_help_panel=MODELS)
@@ -193,9 +180,7 @@ def export(
     output: Annotated[Path | None, typer.Option(help="Where it goes; else DATASET.FORMAT.")] = None,
 ) -> None:
     """Write the champion to a file, and check that it answers the same."""
-    from frostline.commands import export as stage
-
-    stage.run(dataset, form, output)
+    _command("export").run(dataset, form, output)
 
 
 @app.command(rich_help_panel=MODELS)
@@ -208,38 +193,28 @@ def advise(
     picture: Annotated[Path, typer.Option(help="Where the figure goes.")] = Path("advice.png"),
 ) -> None:
     """Say which regime a folder of pictures is in, and what to try first."""
-    from frostline.commands import advise as stage
-
-    stage.run(folder, backbone, weights, image_size, images, picture)
+    _command("advise").run(folder, backbone, weights, image_size, images, picture)
 
 
 @app.command(rich_help_panel=MODELS)
 def doctor() -> None:
     """Check all that a run needs: packages, devices, data, weights, stores, room."""
-    from frostline.commands import doctor as stage
-
-    if not stage.run():
+    if not _command("doctor").run():
         raise typer.Exit(1)
 
 
 @cache.command("show")
 def cache_show() -> None:
     """List what is cached, by network, data and view."""
-    from frostline.commands import cache as stage
-
-    stage.show()
+    _command("cache").show()
 
 
 @cache.command("prune")
 def cache_prune(
-    to: Annotated[
-        float | None, typer.Option(min=0, max=1e6, help="Gigabytes to keep; else stores.cache_gigabytes.")
-    ] = None,
+    to: Annotated[float | None, typer.Option(min=0, max=1e6, help="Gigabytes; else stores.cache_gigabytes.")] = None,
 ) -> None:
     """Delete the least recently used activations."""
-    from frostline.commands import cache as stage
-
-    stage.prune(to)
+    _command("cache").prune(to)
 
 
 def main() -> None:

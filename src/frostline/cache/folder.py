@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from frostline.files.atomic import tidy
 from frostline.files.writing import writing
@@ -20,7 +21,7 @@ class Entry:
     """
 
     path: Path
-    identity: dict[str, str]
+    identity: dict[str, Any]
     name: str
     bytes: int
     used: float

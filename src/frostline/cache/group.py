@@ -20,7 +20,8 @@ from frostline.data.packed import PackedImages
 from frostline.data.views import VIEWS
 from frostline.files.atomic import atomic_file
 from frostline.files.writing import writing
-from frostline.provenance import fingerprint
+from frostline.provenance import Activations
+from frostline.runtime.devices import accelerators
 from frostline.runtime.progress import say
 
 __all__ = ["Group", "Rows", "Rowwise", "ViewedImages", "block_of", "every_pooled", "map_bytes", "pooled_bytes"]
@@ -36,24 +37,22 @@ class Group:
     """The entries of one backbone with one set of weights, one packed data set and one view."""
 
     def __init__(self, cache: Path, backbone: Backbone, packed: PackedImages, view: str) -> None:
-        import keras
-
-        identity = {
-            "application": backbone.spec.application,
-            "weights": backbone.weights.sha256,
-            "image_size": backbone.image_size,
-            "precision": backbone.precision,
-            "images": packed.fingerprint,
-            "view": view,
-            "backend": keras.backend.backend(),
-        }
+        identity = Activations(
+            images=packed.fingerprint,
+            view=view,
+            backbone=backbone.spec.application,
+            image_size=backbone.image_size,
+            weights=backbone.weights.sha256,
+            precision=backbone.precision,
+            devices=accelerators(),
+        )
         self.backbone = backbone
         self.view = view
         self._packed = packed
-        self._folder = cache / fingerprint(identity)[:24]
+        self._folder = cache / identity.fingerprint[:24]
         if not (self._folder / "identity.json").exists():
             with atomic_file(self._folder / "identity.json") as path:
-                path.write_text(json.dumps(identity, indent=2))
+                path.write_text(json.dumps(identity.facts, indent=2))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from frostline.text.phrases import counted
 
 __all__ = ["prune", "show"]
 
-_UNKNOWN = {"application": "unknown", "image_size": "", "precision": "", "view": "", "images": ""}
+_UNKNOWN = {"backbone": "unknown", "image_size": "", "precision": "", "view": "", "images": ""}
 
 
 def show() -> None:
@@ -29,7 +29,7 @@ def show() -> None:
     for held in sorted(groups.values(), key=_last_used):
         about = _UNKNOWN | held[0].identity
         table.add_row(
-            plain(about["application"]),
+            plain(about["backbone"]),
             str(about["image_size"]),
             about["precision"],
             about["view"],

@@ -1,5 +1,7 @@
 """The one way a file becomes an array: `preprocess` and the served model both call it, so they cannot differ.
 
+Whoever lets the same file give different pixels raises `frostline.provenance.DECODER_VERSION`.
+
 `decode_cost` says beforehand what that takes; the bounds are in `frostline.data.budget`.
 """
 
@@ -30,7 +32,6 @@ from frostline.errors import ImageError
 from frostline.runtime.logs import quieted
 
 __all__ = [
-    "DECODER_VERSION",
     "Picture",
     "decode",
     "decode_cost",
@@ -40,10 +41,6 @@ __all__ = [
     "read_bytes",
     "to_square",
 ]
-
-# Part of every packed fingerprint: raise it whenever the same file would give different pixels.
-DECODER_VERSION = 2
-
 
 _BAND_PIXELS = 1 << 18
 # Words of decoders for a file that ends too early.

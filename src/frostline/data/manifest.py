@@ -22,6 +22,7 @@ from frostline.files.atomic import atomic_folder
 from frostline.files.outputs import output_of
 from frostline.files.reading import reading
 from frostline.files.spreadsheet import csv_text
+from frostline.provenance import DECODER_VERSION, Pictures, versions
 from frostline.runtime.progress import say
 from frostline.text.phrases import listed
 from frostline.text.words import encodable
@@ -165,6 +166,8 @@ def _card(
         "source": options,
         "prepare": prepare.model_dump(mode="json"),
         "seed": seed,
+        # `preprocess` reads pictures with the same, and is redone when this folder changes.
+        "decoder": {"version": DECODER_VERSION} | versions(Pictures.libraries),
         "images": len(manifest),
         "classes": {label: _counts(rows["split"]) for label, rows in manifest.groupby("label")},
         "splits": _counts(manifest["split"]),

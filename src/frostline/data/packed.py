@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from frostline.config.schema import PrepareConfig
 from frostline.config.types import Resize
-from frostline.data.images import DECODER_VERSION, decode_cost, load_square, read_bytes
+from frostline.data.images import decode_cost, load_square, read_bytes
 from frostline.data.levels import OWN_LEVELS, Levels
 from frostline.data.manifest import read_manifest
 from frostline.data.parallel import map_files
@@ -50,6 +50,7 @@ class PackedImages:
 
     `images` is uint8 [N, S, S, 3], mapped from disk; `labels` int64 [N] numbers into `classes`, which is sorted;
     `index` holds the manifest's rows. `fingerprint` names all of it but the splits: it covers pixels and labels.
+    Files and decoder are in it by their pixels alone, so that what changes no pixel leaves it as it is.
     `levels` say what was taken for black and white in pictures of more than 8 bits.
     """
 
@@ -80,22 +81,23 @@ def write_packed(folder: Path, manifest: pd.DataFrame, root: Path, form: Form, p
     classes = sorted(set(manifest["label"]))
     files = list(zip(manifest["image"].tolist(), manifest["sha256"].tolist(), strict=True))
     with atomic_folder(folder) as temporary:
-        _write_images(temporary / "images.npy", files, root, form, prepare)
+        pixels = _write_images(temporary / "images.npy", files, root, form, prepare)
         np.save(temporary / "labels.npy", np.searchsorted(classes, manifest["label"].tolist()).astype(np.int64))
         (temporary / "index.csv").write_bytes(csv_text(manifest).encode())
-        identity = {
-            "sha256": manifest["sha256"].tolist(),
-            "labels": manifest["label"].tolist(),
-            "decoder": DECODER_VERSION,
-            **form.as_dict(),
-        }
+        identity = {"pixels": pixels, "labels": manifest["label"].tolist(), **form.as_dict()}
         facts = {"classes": classes, **form.as_dict(), "fingerprint": fingerprint(identity)}
         (temporary / "packed.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _write_images(path: Path, files: Sequence[tuple[str, str]], root: Path, form: Form, prepare: PrepareConfig) -> None:
-    """Write `images.npy` row by row. Not through a map: on a full disk that would end the process, not raise."""
+def _write_images(
+    path: Path, files: Sequence[tuple[str, str]], root: Path, form: Form, prepare: PrepareConfig
+) -> list[str]:
+    """Write `images.npy` row by row, and give each row's SHA-256.
+
+    Not through a map: on a full disk that would end the process, not raise.
+    """
     shape = (len(files), form.image_size, form.image_size, 3)
+    digests = [""] * len(files)
     turn = Lock()
     with path.open("wb") as file:
         write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -111,12 +113,15 @@ def _write_images(path: Path, files: Sequence[tuple[str, str]], root: Path, form
                 square = load_square(data, form.image_size, form.resize, levels=form.levels, **limits)
             except ImageError as error:
                 raise DataError(f"{image} is not as it was when prepared ({error}). Run: dvc repro.") from None
+            pixels = square.tobytes()
+            digests[row] = hashlib.sha256(pixels).hexdigest()
             with turn:
-                file.seek(start + row * square.nbytes)
-                file.write(square.tobytes())
+                file.seek(start + row * len(pixels))
+                file.write(pixels)
 
         for _ in map_files(pack, range(len(files)), "Packing images", lambda row: decode_cost(root / files[row][0])):
             pass
+    return digests
 
 
 def read_packed(folder: Path) -> PackedImages:

@@ -1,4 +1,4 @@
-"""What one stage left for another: a file that is gone or damaged is one clear error."""
+"""What one stage leaves for another, and where; a file that is gone or damaged is one clear error."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,7 +8,12 @@ from zipfile import BadZipFile
 
 from frostline.errors import ArtifactError
 
-__all__ = ["output_of"]
+__all__ = ["FOLDERS", "output_of"]
+
+_DATA = ("data/raw", "data/sources", "data/backbones", "data/prepared", "data/packed")
+_RESULTS = ("models", "results/profile", "results/evaluation", "results/registered", "reports")
+FOLDERS = tuple(Path(place) for place in (".", *_DATA, *_RESULTS))
+"""Where commands write to, from the working folder."""
 
 
 @contextmanager

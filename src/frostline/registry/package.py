@@ -1,7 +1,6 @@
 """Write a trained network as an MLflow model folder that serves pictures and loads without frostline installed."""
 
 import logging
-import os
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -16,8 +15,7 @@ from PIL import Image
 
 import frostline
 from frostline.config.schema import PrepareConfig
-from frostline.data.images import DECODER_VERSION
-from frostline.provenance import fingerprint
+from frostline.provenance import Version, backend
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, read_training_images
 from frostline.runtime.logs import quieted
 
@@ -31,14 +29,11 @@ def identity(record: TrainRecord, trained: Path, limits: PrepareConfig) -> str:
     """SHA-256 of all that decides what the network of the folder `trained` answers when it is served, and of the list
     of its training images, which decides what it may be judged by.
     """
-    return fingerprint(
-        {
-            "network": record.fingerprints.model,
-            "serving": _model_config(record, limits),
-            "decoder": DECODER_VERSION,
-            "training_images": sorted(read_training_images(trained)),
-        }
-    )
+    return Version(
+        network=record.fingerprints.model,
+        serving=_model_config(record, limits),
+        training_images=sorted(read_training_images(trained)),
+    ).fingerprint
 
 
 @quieted("mlflow.pyfunc", level=logging.WARNING)  # how it checks a model is no news
@@ -58,7 +53,7 @@ def write_served_model(path: Path, model: Model, record: TrainRecord, trained: P
         model_config=_model_config(record, limits),
         signature=_signature(record),
         input_example=_example(max(record.image_size, limits.min_side)),
-        pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, _backend())],
+        pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, backend())],
     )
 
 
@@ -102,7 +97,3 @@ def _example(side: int) -> pd.DataFrame:
     file = BytesIO()
     Image.new("RGB", (side, side), "grey").save(file, "PNG")
     return pd.DataFrame({"image": [file.getvalue()]})
-
-
-def _backend() -> str:
-    return os.environ.get("KERAS_BACKEND", "tensorflow")

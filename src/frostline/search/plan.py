@@ -7,7 +7,7 @@ from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import Config
 from frostline.config.types import StrategyName
 from frostline.data.packed import PackedImages
-from frostline.provenance import fingerprint
+from frostline.provenance import Study, fingerprint
 from frostline.records.profile import CellProfile
 from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
@@ -126,18 +126,17 @@ class StudyPlan:
 
 def _identity(config: Config, trainer: Trainer, first: tuple[TrialSettings, ...]) -> str:
     cell, backbone = trainer.cell, trainer.backbone
-    return fingerprint(
-        {
-            "images": cell.packed.fingerprint,
-            "folds": [[part.tolist() for part in fold] for fold in cell.folds],
-            "application": backbone.spec.application,
-            "weights": backbone.weights.sha256,
-            "train": config.train.model_dump(mode="json", exclude={"resident_gigabytes"}),
-            "precision": trainer.setup.precision,
-            "search": config.search.model_dump(mode="json", exclude={"trials"}),
-            "first": [settings.model_dump() for settings in first],
-            # Trials of earlier versions lack these, and cannot be taken over.
-            "measured": ["temperature", "standard error by class and group"],
-            "seed": config.seed,
-        }
-    )
+    groups = cell.packed.index["group"].to_numpy(dtype=str)[cell.all_rows]
+    search = config.search.model_dump(mode="json", exclude={"trials"})
+    return Study(
+        images=cell.packed.fingerprint,
+        folds=cell.folds_fingerprint,
+        groups=fingerprint(groups.tolist()),
+        backbone=backbone.spec.application,
+        image_size=cell.packed.image_size,
+        weights=backbone.weights.sha256,
+        precision=trainer.setup.precision,
+        training=config.train.model_dump(mode="json", exclude={"precision", "resident_gigabytes"}),
+        search=search | {"first": [settings.model_dump() for settings in first]},
+        seed=config.seed,
+    ).fingerprint

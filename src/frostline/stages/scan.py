@@ -1,4 +1,4 @@
-"""Note what a source holds now, so that DVC sees when it changes; nothing is opened."""
+"""Note what a source holds now, and what reads it, so that DVC sees when one changes; no picture is opened."""
 
 import json
 from pathlib import Path
@@ -8,15 +8,16 @@ from frostline.data.sources import open_source
 from frostline.errors import DataError
 from frostline.files.atomic import atomic_file
 from frostline.files.reading import reading
+from frostline.provenance import Pictures
 
 __all__ = ["run"]
 
 
 def run(dataset: str) -> None:
-    """Write `data/sources/<dataset>.json`: the kind of source and the fingerprint of its state."""
+    """Write `data/sources/<dataset>.json`: its kind, and all that pictures of it depend on, beside parameters."""
     config = load_config().dataset(dataset)
     source = open_source(config)
     with reading(source.root, DataError):
-        facts = {"source": config.source, "state": source.state()}
+        facts = {"source": config.source} | Pictures(state=source.state()).facts
     with atomic_file(Path("data/sources") / f"{dataset}.json") as file:
         file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

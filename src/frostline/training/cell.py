@@ -8,6 +8,7 @@ from frostline.config.schema import TrainConfig
 from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cell_rows, validation_splits
+from frostline.provenance import fingerprint
 
 __all__ = ["Cell", "make_cell"]
 
@@ -37,6 +38,11 @@ class Cell:
     def training_images(self) -> int:
         """Images that one epoch trains on, summed over folds."""
         return sum(len(training) for training, _ in self.folds)
+
+    @property
+    def folds_fingerprint(self) -> str:
+        """What the folds' rows are found again by."""
+        return fingerprint([[part.tolist() for part in fold] for fold in self.folds])
 
     @property
     def scheme(self) -> str:

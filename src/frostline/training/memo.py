@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from hashlib import sha256
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import frostline
 from frostline.cache.folder import CacheFolder
 from frostline.files.atomic import atomic_file
-from frostline.provenance import fingerprint
+from frostline.provenance import Trainings, fingerprint
 from frostline.runtime.devices import accelerators
 from frostline.runtime.progress import say
 from frostline.text.phrases import counted
@@ -40,25 +38,20 @@ class Memo:
     """Arrays that trainings of one `setup` gave, held with the cached activations to `limit_bytes`."""
 
     def __init__(self, setup: Setup, folder: CacheFolder, limit_bytes: int) -> None:
-        import keras
-
         cell, backbone = setup.cell, setup.backbone
-        self._identity = {
-            "application": backbone.spec.application,
-            "weights": backbone.weights.sha256,
-            "image_size": backbone.image_size,
-            "precision": setup.precision,
-            "images": cell.packed.fingerprint,
-            "view": "training",
-            "folds": fingerprint([[part.tolist() for part in fold] for fold in cell.folds]),
-            "train": setup.train.model_dump(mode="json", include=set(_DECIDING)),
-            "devices": accelerators(),
-            "software": [keras.version(), keras.backend.backend(), import_module(keras.backend.backend()).__version__],
-            "code": fingerprint([path.read_text(encoding="utf-8") for path in _code()]),
-        }
+        self._identity = Trainings(
+            images=cell.packed.fingerprint,
+            folds=cell.folds_fingerprint,
+            backbone=backbone.spec.application,
+            image_size=backbone.image_size,
+            weights=backbone.weights.sha256,
+            precision=setup.precision,
+            training=setup.train.model_dump(mode="json", include=set(_DECIDING)),
+            devices=accelerators(),
+        )
         self._folder = folder
         self._limit_bytes = limit_bytes
-        self._place = folder.path / fingerprint(self._identity)[:24]
+        self._place = folder.path / self._identity.fingerprint[:24]
 
     def epochs(self, what: Mapping[str, object], train: Callable[[], Iterator[Epoch]], wanted: int) -> Generator[Epoch]:
         """The epochs of the training that `what` describes: those known, then, up to `wanted`, what `train` gives.
@@ -115,7 +108,7 @@ class Memo:
             return
         self._folder.prune(self._limit_bytes - more)
         with atomic_file(self._place / "identity.json") as path:
-            path.write_text(json.dumps(self._identity, indent=2))
+            path.write_text(json.dumps(self._identity.facts, indent=2))
         file = BytesIO()
         np.savez(file, *arrays)
         content = file.getvalue()
@@ -124,9 +117,3 @@ class Memo:
 
     def _path(self, kind: str, what: Mapping[str, object]) -> Path:
         return self._place / f"{kind}-{fingerprint(what)[:24]}.values"
-
-
-def _code() -> list[Path]:
-    """The modules that decide what a training gives: a change to one must not bring back what it gave before."""
-    package = Path(frostline.__file__).parent
-    return sorted(path for name in ("backbones", "training") for path in (package / name).glob("*.py"))

@@ -1,0 +1,63 @@
+"""What `weigh` notes is all that DVC knows about weights: it must follow a file's content, wherever the file is."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from frostline import __version__
+from frostline.errors import WeightsError
+from frostline.stages.weigh import run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def weigh(tmp_path, monkeypatch):
+    """`weigh(weights)`: what the stage notes of a backbone with that value in params.yaml."""
+    monkeypatch.chdir(tmp_path)
+
+    def note(weights: str | None) -> dict:
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        params["backbones"] = {"mine": {"application": "vgg16", "weights": weights}}
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        run("mine")
+        return json.loads(Path("data/backbones/mine.json").read_text())
+
+    return note
+
+
+def test_weights_are_named_or_known_by_their_bytes(weigh, tmp_path, monkeypatch):
+    assert weigh("imagenet")["weights"] == "imagenet"
+    assert weigh(None)["weights"] == "random"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    far = tmp_path / "far/own.h5"
+    for place, name in (("own.h5", "own.h5"), ("home/own.h5", "~/own.h5"), (far, str(far))):
+        Path(place).parent.mkdir(exist_ok=True)
+        for content in (b"first", b"other"):
+            Path(place).write_bytes(content)
+            noted = weigh(name)
+            assert noted["weights"] == hashlib.sha256(content).hexdigest()
+    assert noted["release"] == __version__
+    assert {"keras", "numpy", "optuna"} < set(noted["libraries"])
+
+
+def test_a_copy_of_the_repository_notes_the_same(weigh, tmp_path, monkeypatch):
+    Path("own.h5").write_bytes(b"weights")
+    here = weigh("own.h5")
+    (tmp_path / ".git").mkdir()
+    copied = tmp_path / ".dvc/tmp/exps/tmp1"  # as `dvc exp run --temp` makes it: without what git does not track
+    (copied / ".git").mkdir(parents=True)
+    shutil.copy("params.yaml", copied)
+    monkeypatch.chdir(copied)
+    assert weigh("own.h5") == here
+
+
+@pytest.mark.parametrize(("weights", "reason"), [("gone.h5", "No such file or directory"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_one_clear_error(weigh, weights, reason):
+    with pytest.raises(WeightsError, match=rf"{weights} \(backbones\.mine\.weights in params\.yaml\) .*{reason}\. Put"):
+        weigh(weights)
+    assert not Path("data/backbones/mine.json").exists()
