@@ -79,7 +79,7 @@ def test_files_are_in_the_fingerprint_by_their_pixels(
     ):
         picture.save(file, "PNG", **options)
         manifest.loc[row, "sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-        write_packed(tmp_path / name, manifest, root, 16, "pad", prepare_config)
+        write_packed(tmp_path / name, manifest, root, Form(16, "pad"), prepare_config)
         found.append(read_packed(tmp_path / name).fingerprint)
     assert found[0] == found[1] != found[2]
 
