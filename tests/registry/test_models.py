@@ -92,6 +92,8 @@ def test_a_version_says_what_it_is_and_hangs_on_its_study(register):
     (output,) = tracker.client.get_run(record.run_id).outputs.model_outputs
     logged = tracker.client.get_logged_model(output.model_id)
     assert logged.status == "READY"
+    assert set(logged.params) == {"trial", "epochs", "temperature", *record.best.params()}
+    assert logged.params["freeze_depth"] == "4"
     assert json.loads(logged.tags["mlflow.modelVersions"])[0]["name"] == version.name
 
 

@@ -150,7 +150,8 @@ def _waiting(tracker: Tracking, identity: str) -> Any | None:
 
 def _log(tracker: Tracking, tags: dict[str, str], record: TrainRecord, folder: Path, limits: PrepareConfig) -> Any:
     client, run_id = tracker.client, record.run_id
-    params = {key: str(value) for key, value in record.best.model_dump().items()}
+    chosen = record.best.params() | record.best.model_dump(exclude={"settings"})
+    params = {key: str(value) for key, value in chosen.items()}
     logged = client.create_logged_model(tracker.experiment_id, record.name, run_id, tags, params)
     try:
         with writing(Path(gettempdir(), record.name)), TemporaryDirectory() as temporary:
