@@ -30,7 +30,6 @@ def train_cell(inputs: CellInputs, config: Config, folder: Path) -> None:
     keras.utils.set_random_seed(config.seed)
     distribute()
     plan = StudyPlan.make(inputs, config)
-    plan.announce()
     search = config.search
     with (
         open_study(config.stores.studies, plan.study_name, search, len(plan.cell.folds)) as study,
@@ -38,6 +37,7 @@ def train_cell(inputs: CellInputs, config: Config, folder: Path) -> None:
             Tracker.open(config.stores, inputs.dataset), inputs.name, plan.identity, search.trials, plan.tags
         ) as runs,
     ):
+        plan.announce()
         plan.fill_cache(len(finished_trials(study)))
         run_study(study, Objective(plan.trainer, search, runs, config.seed), search, plan.first, config.seed)
         outcome = Outcome.of(study, plan)
