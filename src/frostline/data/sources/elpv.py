@@ -22,13 +22,16 @@ class ElpvSource:
     @classmethod
     def find(cls, threshold: float) -> "ElpvSource":
         """The installed package's data. Raises PackageError if it is not installed."""
-        spec = util.find_spec("elpv_dataset")
+        try:
+            version, spec = metadata.version("elpv-dataset"), util.find_spec("elpv_dataset")
+        except metadata.PackageNotFoundError:
+            spec = None
         if spec is None or not spec.submodule_search_locations:
             raise PackageError(
                 "The solar-cell pictures come with the package elpv-dataset, which is not installed. "
                 "Install it: pip install 'frostline[demo]'."
             )
-        return cls(Path(spec.submodule_search_locations[0]) / "data", metadata.version("elpv-dataset"), threshold)
+        return cls(Path(spec.submodule_search_locations[0]) / "data", version, threshold)
 
     def read(self) -> Reading:
         """One record per cell, with the columns cell_type (mono or poly) and probability."""
