@@ -25,9 +25,10 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config
 from frostline.data.packed import PackedImages
+from frostline.search.selection import Selection
 from frostline.search.space import guide_settings
 from frostline.search.study import NUMBER, finished_trials, seed_of
-from frostline.search.trials import best_trial, settings_of, trial_table
+from frostline.search.trials import settings_of, trial_table
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
 from frostline.training.settings import TrialSettings
@@ -118,7 +119,7 @@ def run(config: Config, packed: PackedImages, split: int, options: argparse.Name
     tracker = Tracker.open(config.stores, DATASET)
     trials = listed(config, trainer.backbone.depth)[: options.trials]
     with listed_study(trainer, config, tracker, name, trials) as study:
-        best = best_trial(study)
+        best = Selection.of(study).winner
         rows = trial_table(finished_trials(study)).to_dict("records")
     number = best.user_attrs[NUMBER]
     network = trainer.refit(settings_of(best), best.user_attrs["epochs"], seed_of(config.seed, number))

@@ -114,7 +114,11 @@ def record_fields() -> dict[str, Any]:
             "trial": 1,
             "validation": 0.78,
         },
-        "validation": {"balanced_accuracy": 0.8, "scheme": "5-fold"},
+        "validation": {
+            "balanced_accuracy": 0.82,
+            "corrected": {"value": 0.8, "low": 0.7, "high": 0.9},
+            "scheme": "5-fold",
+        },
         "trials": {"complete": 9, "pruned": 2, "failed": 1},
         "seconds": 61.5,
         "run_id": "0" * 32,
@@ -183,7 +187,9 @@ def make_record(record_fields: dict[str, Any]):
 
     def make(model: str, run_id: str, **changes: object) -> TrainRecord:
         fingerprints = {"data": changes.pop("data", "d" * 64), "weights": "w", "study": "s", "model": model}
-        validation = {"balanced_accuracy": changes.pop("score", 0.8), "scheme": "5-fold"}
+        score = changes.pop("score", 0.8)
+        corrected = {"value": score, "low": score - 0.1, "high": score + 0.1}
+        validation = {"balanced_accuracy": score + 0.02, "corrected": corrected, "scheme": "5-fold"}
         mine = {"image_size": SIDE, "run_id": run_id, "fingerprints": fingerprints, "validation": validation}
         return TrainRecord.model_validate(record_fields | mine | changes)
 

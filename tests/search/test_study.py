@@ -29,7 +29,6 @@ from frostline.search.study import (
     open_study,
     run_study,
 )
-from frostline.search.trials import best_trial
 from frostline.stores import sqlite
 
 DEPTH = 5
@@ -120,7 +119,6 @@ def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str)
         failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
         assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
         assert len(finished_trials(study)) == CONFIG.trials
-        assert best_trial(study).state == TrialState.COMPLETE
 
 
 def test_numbers_that_an_earlier_version_repeated_or_left_out_are_each_run_once(storage: str) -> None:
@@ -201,16 +199,6 @@ def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage:
     ]
 
 
-def test_a_study_without_a_complete_trial_says_why(storage: str) -> None:
-    def objective(_: optuna.Trial) -> float:
-        raise TrialFailed("memory ran out")
-
-    with open_study(storage, "study", CONFIG) as study:
-        run_study(study, objective, CONFIG, FIRST, seed=7)
-        with pytest.raises(SearchError, match=r"has no complete trial\. Its trials ended so: memory ran out"):
-            best_trial(study)
-
-
 def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> None:
     with (
         open_study(storage, "study", CONFIG),
@@ -241,30 +229,3 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> No
         open_study(f"sqlite:///{tmp_path}/file/studies.db", "study", CONFIG),
     ):
         pytest.fail("there is no such place")
-
-
-def _add(study: optuna.Study, error: float, *trials: tuple[float, int, int]) -> None:
-    """Trials of (score, thaw, keep); the error of the best score is what counts, those of others are large."""
-    best = max(score for score, _, _ in trials)
-    for number, (score, thaw, keep) in enumerate(trials, start=1):
-        attributes = FIRST[0].model_dump() | {NUMBER: number, "keep": keep, "freeze_depth": keep - thaw}
-        attributes[STANDARD_ERROR] = error if score == best else 0.5
-        study.add_trial(optuna.create_trial(value=score, user_attrs=attributes))
-
-
-@pytest.mark.parametrize(("error", "winner"), [(0.04, 0.775), (0.0004, 0.80)])
-def test_of_trials_within_a_standard_error_the_one_that_trains_least_wins(
-    storage: str, error: float, winner: float
-) -> None:
-    with open_study(storage, "study", CONFIG) as study:
-        _add(study, error, (0.80, 3, 5), (0.78, 0, 5), (0.77, 0, 4), (0.775, 0, 4), (0.60, 0, 1))
-        assert best_trial(study).value == winner
-
-
-@pytest.mark.parametrize(("error", "winner"), [(0.04, 0.77), (0.0126, 0.80)])
-def test_the_guides_trial_wins_unless_it_is_beaten_by_a_standard_error(
-    storage: str, error: float, winner: float
-) -> None:
-    with open_study(storage, "study", CONFIG) as study:
-        _add(study, error, (0.77, 5, 5), (0.80, 0, 4), (0.78, 0, 3))
-        assert best_trial(study, study.trials[0]).value == winner

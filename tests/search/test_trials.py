@@ -3,10 +3,9 @@
 import math
 
 import optuna
-import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.search.trials import best_of_first, settings_of, trial_table
+from frostline.search.trials import settings_of, trial_table
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import SCORE, STANDARD_ERROR
 
@@ -40,25 +39,6 @@ def trial(number: int, value: float | None, state: TrialState = TrialState.COMPL
 
 def test_settings_are_what_the_trial_ran_with() -> None:
     assert settings_of(trial(1, 0.5)) == SETTINGS
-
-
-@pytest.mark.parametrize(
-    ("wanted", "number"), [(("fine_tune",), 1), (("fine_tune", "retrain"), 2), (("start_of_convnet",), None)]
-)
-def test_the_guides_trial_is_the_best_of_those_it_asked_for(wanted: tuple[str, ...], number: int | None) -> None:
-    trials = [trial(1, 0.6), trial(2, 0.7), trial(3, 0.8), trial(4, 0.9)]
-    found = best_of_first(trials, FIRST, wanted)
-    assert (found.user_attrs["trial"] if found else None) == number
-
-
-def test_of_equal_ones_the_guides_trial_is_the_first_although_it_ran_again_last() -> None:
-    found = best_of_first([trial(2, 0.7), trial(1, 0.7)], FIRST, ("fine_tune", "retrain"))
-    assert found and found.user_attrs["trial"] == 1  # noqa: PT018  # it may be None
-
-
-def test_a_guides_trial_that_was_not_completed_does_not_count() -> None:
-    trials = [trial(1, 0.9, TrialState.PRUNED), trial(2, None, TrialState.FAIL), trial(4, 0.95)]
-    assert best_of_first(trials, FIRST, ("fine_tune", "retrain")) is None
 
 
 def test_the_table_has_a_row_a_trial_by_number() -> None:

@@ -35,6 +35,13 @@ def test_epochs_never_cost_more_than_the_budget_unless_they_are_the_fewest(share
     assert epochs == 1 or epochs * share * images <= budget
 
 
+def test_answers_are_those_of_the_score(trainer, watcher):
+    validation = trainer.validate(HEAD_ONLY, 3, watcher)
+    right = np.array(validation.right)
+    labels = trainer.cell.packed.labels[trainer.cell.validation_rows]
+    assert validation.score == pytest.approx(np.mean([right[labels == name].mean() for name in (0, 1)]))
+
+
 def test_a_head_is_never_limited_by_the_budget(train_config):
     tight = train_config.model_copy(update={"budget": 1, "epochs": 40})
     assert epochs_within_budget(tight, 0, 10**6) == 40

@@ -24,7 +24,8 @@ def run() -> None:
     table = Table(title="What the search found", header_style="bold")
     for name in ("cell", "backbone", "best strategy", "freeze depth", "learning rates\nhead, backbone"):
         table.add_column(name, no_wrap=True)
-    for name in ("validation\nbalanced acc.", "test balanced acc.\n(95% interval)", "test\naccuracy", "trials", "time"):
+    scores = ("validation, corrected\n(95% interval)", "test balanced acc.\n(95% interval)", "test\naccuracy")
+    for name in (*scores, "trials", "time"):
         table.add_column(name, justify="right", no_wrap=True)
     results = read_results(config)
     for result in results:
@@ -43,7 +44,7 @@ def run() -> None:
 
 def _row(result: CellResult) -> list[str]:
     record, metrics = result.record, result.metrics
-    settings, trials = record.best.settings, record.trials
+    settings, trials, expected = record.best.settings, record.trials, record.validation.corrected
     backbone_rate = f"{settings.backbone_learning_rate:.1e}" if settings.thaw else "frozen"
     low, high = result.evidence["intervals"]["balanced_accuracy"].values()
     return [
@@ -52,7 +53,7 @@ def _row(result: CellResult) -> list[str]:
         record.best.strategy,
         f"{settings.freeze_depth} of {settings.keep} kept",
         f"{settings.head_learning_rate:.1e}, {backbone_rate}",
-        f"{record.validation.balanced_accuracy:.3f}",
+        f"{expected.value:.3f} ({expected.low:.3f} to {expected.high:.3f})",
         f"{metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f})",
         f"{metrics['accuracy']:.3f}",
         f"{trials.complete} + {trials.pruned} pruned" + (f" + {trials.failed} failed" if trials.failed else ""),

@@ -8,6 +8,7 @@ from frostline.config.types import Resize
 from frostline.data.levels import Levels
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
+from frostline.statistics.interval import Interval
 from frostline.training.settings import TrialSettings
 
 __all__ = [
@@ -46,9 +47,14 @@ class Best(Frozen):
 
 
 class ValidationScore(Frozen):
-    """Balanced accuracy in [0, 1] on validation images, and how they were held out."""
+    """Balanced accuracy in [0, 1] on validation images, and how they were held out.
+
+    `corrected`, with its 95% interval, is what to expect of a winner that was chosen for a high one: see
+    `statistics.chosen`.
+    """
 
     balanced_accuracy: float
+    corrected: Interval
     scheme: str
 
 

@@ -71,7 +71,7 @@ def create_version(
         description=(
             f"{record.backbone} for {record.cell}: {best.strategy}, keep {best.settings.keep}, "
             f"freeze {best.settings.freeze_depth}; "
-            f"balanced accuracy {record.validation.balanced_accuracy:.3f} in validation ({record.validation.scheme})."
+            f"balanced accuracy {record.validation.corrected.value:.3f} in validation ({record.validation.scheme})."
         ),
         model_id=logged.model_id,
     )
@@ -186,7 +186,7 @@ def _tags(record: TrainRecord) -> dict[str, str]:
         "backbone": record.backbone,
         "strategy": record.best.strategy,
         "freeze_depth": str(record.best.settings.freeze_depth),
-        "validation_balanced_accuracy": f"{record.validation.balanced_accuracy:.4f}",
+        "validation_balanced_accuracy": f"{record.validation.corrected.value:.4f}",
         "data_fingerprint": prints.data,
         "weights_fingerprint": prints.weights,
         "study_fingerprint": prints.study,

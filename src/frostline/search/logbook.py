@@ -19,8 +19,10 @@ def log_study(parent: Run, outcome: Outcome, record: TrainRecord) -> None:
         digest=fingerprint({"images": record.fingerprints.data, "rows": cell.all_rows.tolist()}),
         context="training",
     )
+    corrected = record.validation.corrected
     parent.log_metrics(
         {"score": record.validation.balanced_accuracy, "best_epoch": best.epochs, "seconds": record.seconds}
+        | {"score_corrected": corrected.value, "score_low": corrected.low, "score_high": corrected.high}
     )
     parent.set_tags({"strategy": best.strategy, "best_trial": str(best.trial), "state": "complete"})
     parent.log_table(outcome.trials, "trials")
@@ -29,7 +31,8 @@ def log_study(parent: Run, outcome: Outcome, record: TrainRecord) -> None:
     parent.describe(
         f"{record.cell}, {record.backbone}: the regime is **{record.guide.regime}**, for which the guide recommends "
         f"{' or '.join(record.guide.recommended)}. Trial {best.trial} won with **{best.strategy}**: keep "
-        f"{best.settings.keep}, freeze {best.settings.freeze_depth}.\n\nTo see freeze depth against score, select the "
-        "runs under this one, press *Compare*, and choose the parameter `freeze_depth` and the metric `score` under "
-        "*Parallel coordinates*; or look at `trials.png` among the artifacts."
+        f"{best.settings.keep}, freeze {best.settings.freeze_depth}. Corrected for its having been chosen, its "
+        f"balanced accuracy in validation is {corrected}.\n\nTo see freeze depth against score, select the runs under "
+        "this one, press *Compare*, and choose the parameter `freeze_depth` and the metric `score` under *Parallel "
+        "coordinates*; or look at `trials.png` among the artifacts."
     )

@@ -10,7 +10,8 @@ from frostline.config.schema import SearchConfig
 from frostline.runtime.memory import is_out_of_memory
 from frostline.runtime.progress import say
 from frostline.search.space import suggest
-from frostline.search.study import NUMBER, STANDARD_ERROR, TrialFailed, seed_of
+from frostline.search.study import NUMBER, RIGHT, STANDARD_ERROR, TrialFailed, seed_of
+from frostline.search.trials import packed_answers
 from frostline.tracking.studies import StudyRuns
 from frostline.training.fit import TrainingDiverged
 from frostline.training.settings import TrialSettings, strategy_of
@@ -75,6 +76,7 @@ class Objective:
         trial.set_user_attr("epochs", validation.epochs)
         trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
         trial.set_user_attr("temperature", validation.temperature)
+        trial.set_user_attr(RIGHT, packed_answers(validation.right))
         conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 

@@ -26,8 +26,10 @@ from frostline.records.train_record import (
 )
 from frostline.runtime.progress import say
 from frostline.search.plan import StudyPlan
+from frostline.search.selection import Selection
 from frostline.search.study import NUMBER, finished_trials, seed_of
-from frostline.search.trials import best_of_first, best_trial, importances, settings_of, trial_table
+from frostline.search.trials import importances, settings_of, trial_table
+from frostline.statistics.interval import Interval
 from frostline.statistics.temperature import soften
 
 __all__ = ["Outcome", "Refitted"]
@@ -37,24 +39,26 @@ __all__ = ["Outcome", "Refitted"]
 class Outcome:
     """A finished study: its winner, the best of the guide's trials that were completed, the trial table, pictures.
 
-    `figures` are by file name.
+    `score` is the winner's in validation, corrected for its having been chosen; `figures` are by file name.
     """
 
     plan: StudyPlan
     winner: FrozenTrial
     guide: FrozenTrial | None
+    score: Interval
     trials: pd.DataFrame
     figures: Mapping[str, Figure]
 
     @classmethod
     def of(cls, study: optuna.Study, plan: StudyPlan) -> Self:
         """The outcome of `study`. Raises SearchError, with the reasons, if no trial is complete."""
-        finished = finished_trials(study)
-        guide = best_of_first(finished, plan.strategies, plan.inputs.profile.strategies)
-        winner = best_trial(study, guide)
-        trials = trial_table(finished)
-        figures = study_figures(trials, importances(study, plan.config.seed), winner.user_attrs["history"])
-        return cls(plan, winner, guide, trials, figures)
+        seed, index, rows = plan.config.seed, plan.inputs.packed.index, plan.cell.validation_rows
+        selection = Selection.of(study, plan.strategies, plan.inputs.profile.strategies)
+        groups = index["group"].to_numpy(dtype=str)[rows]
+        score = selection.corrected_score(plan.inputs.packed.labels[rows], groups, seed)
+        winner, trials = selection.winner, trial_table(finished_trials(study))
+        figures = study_figures(trials, importances(study, seed), winner.user_attrs["history"])
+        return cls(plan, winner, selection.guide, score, trials, figures)
 
     @property
     def best(self) -> Best:
@@ -126,7 +130,9 @@ class Refitted:
             levels=packed.levels,
             best=outcome.best,
             guide=outcome.guide_trial,
-            validation=ValidationScore(balanced_accuracy=outcome.winner.values[0], scheme=plan.cell.scheme),
+            validation=ValidationScore(
+                balanced_accuracy=outcome.winner.values[0], corrected=outcome.score, scheme=plan.cell.scheme
+            ),
             trials=TrialCounts(**{state: states.count(state) for state in TrialCounts.model_fields}),
             seconds=float(outcome.trials["seconds"].sum()) + self.seconds,
             run_id=run_id,

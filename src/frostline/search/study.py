@@ -33,6 +33,7 @@ from frostline.training.settings import TrialSettings
 __all__ = [
     "NUMBER",
     "REASON",
+    "RIGHT",
     "STANDARD_ERROR",
     "TrialFailed",
     "finished_trials",
@@ -47,6 +48,7 @@ NUMBER = "trial"
 
 REASON = "reason"
 STANDARD_ERROR = "standard_error"
+RIGHT = "right"
 _HEARTBEAT_SECONDS = 20
 _P_THRESHOLD = 0.1
 _FEWEST_PAIRS = 8

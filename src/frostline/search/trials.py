@@ -1,18 +1,18 @@
-"""A study's trials as settings, as a table, and by what the guide made of them."""
+"""A study's trials as settings, as answers, and as a table."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import optuna
 import pandas as pd
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.errors import SearchError
-from frostline.search.study import NUMBER, REASON, STANDARD_ERROR, finished_trials
-from frostline.statistics.standard_error import one_standard_error_below
+from frostline.search.study import NUMBER, REASON, RIGHT, STANDARD_ERROR
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import SCORE, best_epoch
 
-__all__ = ["best_of_first", "best_trial", "importances", "settings_of", "trial_table"]
+__all__ = ["answers_of", "importances", "packed_answers", "settings_of", "trial_table"]
 
 _ENOUGH = 4
 _SETTINGS = tuple(TrialSettings.model_fields)
@@ -23,39 +23,15 @@ def settings_of(trial: FrozenTrial) -> TrialSettings:
     return TrialSettings(**{field: trial.user_attrs[field] for field in _SETTINGS})
 
 
-def best_trial(study: optuna.Study, guide: FrozenTrial | None = None) -> FrozenTrial:
-    """The complete trial to use, by scores and their standard errors (the user attribute STANDARD_ERROR).
-
-    Of those within a standard error of the highest score (see statistics.standard_error) the `guide`'s, which nothing
-    has then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores highest.
-    Raises SearchError, with the reasons, if no trial is complete.
-    """
-    finished = finished_trials(study)
-    complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    if not complete:
-        reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished}
-        raise SearchError(f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}.")
-    floor = one_standard_error_below(
-        [trial.values[0] for trial in complete], [trial.user_attrs[STANDARD_ERROR] for trial in complete]
-    )
-    if guide and guide.values[0] >= floor:
-        return guide
-    return min(
-        (trial for trial in complete if trial.values[0] >= floor),
-        key=lambda trial: (settings_of(trial).thaw, settings_of(trial).keep, -trial.values[0]),
-    )
+def answers_of(trial: FrozenTrial, images: int) -> NDArray[np.bool_]:
+    """Which of so many validation images, fold after fold, the complete `trial` named rightly."""
+    packed = np.frombuffer(bytes.fromhex(trial.user_attrs[RIGHT]), dtype=np.uint8)
+    return np.unpackbits(packed, count=images).astype(bool)
 
 
-def best_of_first(trials: Sequence[FrozenTrial], first: Sequence[str], wanted: Sequence[str]) -> FrozenTrial | None:
-    """Of the trials that began the study with the strategies `first`, the highest complete one with a `wanted` one.
-
-    Of equals the first by number, so that one that was interrupted and ran again is not passed over.
-    """
-    numbers = {number for number, strategy in enumerate(first, start=1) if strategy in wanted}
-    candidates = [
-        trial for trial in trials if trial.state == TrialState.COMPLETE and trial.user_attrs[NUMBER] in numbers
-    ]
-    return max(candidates, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER]), default=None)
+def packed_answers(right: Sequence[bool]) -> str:
+    """What `answers_of` reads: eight images a byte, in hexadecimal digits."""
+    return np.packbits(right).tobytes().hex()
 
 
 def importances(study: optuna.Study, seed: int) -> dict[str, float]:

@@ -71,7 +71,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     probabilities = _predict(network, packed.images, rows, f"Evaluating {name}")
     assessed = assess(test, labels, probabilities, packed.classes, record.best.temperature, config.seed)
     metrics, evidence = assessed.metrics, assessed.evidence
-    metrics["validation_balanced_accuracy"] = record.validation.balanced_accuracy
+    metrics["validation_balanced_accuracy"] = record.validation.corrected.value
     metrics["megabytes"] = (Path("models") / name / "model.keras").stat().st_size / 1e6
     evidence["serving"] = _serving(config, record, test)
     if record.guide_model == "guide.keras":
@@ -99,7 +99,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
         log.log_metrics(
             headline
             | _per_class(evidence["per_class"])
-            | {"score": record.validation.balanced_accuracy, "test_images": len(rows)}
+            | {"score_corrected": record.validation.corrected.value, "test_images": len(rows)}
             | {f"serving_{name}": value for name, value in (evidence["serving"] or {}).items()}
         )
         log.log_table(pd.DataFrame(evidence["per_class"]).T.reset_index(names="class"), "classes")

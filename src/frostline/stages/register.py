@@ -46,7 +46,7 @@ def run(dataset: str) -> None:
         )
     largest = max(record.per_class for record in records)
     candidates = [record for record in records if record.per_class == largest]
-    best = max(candidates, key=lambda record: record.validation.balanced_accuracy)
+    best = max(candidates, key=lambda record: record.validation.corrected.value)
     tracker, folder = Tracker.open(config.stores, dataset), Path("models") / best.name
     with alone(lock_folder(config.stores), name_of(dataset), _SECONDS):
         version = find_challenger(tracker, best, folder, config.prepare)
@@ -90,11 +90,11 @@ def _register(
             )
             best = best.model_copy(update={"run_id": log.id})
         version = register_challenger(tracker, best, Path("models") / best.name, config.prepare)
-        scores = {record.name: record.validation.balanced_accuracy for record in candidates}
+        scores = {record.name: record.validation.corrected.value for record in candidates}
         log.log_table(
             pd.DataFrame({"model": scores.keys(), "validation_balanced_accuracy": scores.values()}), "candidates"
         )
-        log.log_metrics({"score": best.validation.balanced_accuracy})
+        log.log_metrics({"score_corrected": best.validation.corrected.value})
         log.set_tags({"registered_model": version.name, "registered_version": version.version})
     return version
 
@@ -107,7 +107,7 @@ def _write(version: RegisteredVersion, best: TrainRecord) -> None:
             "challenger": best.name,
             "strategy": best.best.strategy,
             "freeze_depth": best.best.settings.freeze_depth,
-            "validation_balanced_accuracy": best.validation.balanced_accuracy,
+            "validation_balanced_accuracy": best.validation.corrected.value,
             "model_fingerprint": best.fingerprints.model,
         }
         path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -27,16 +27,21 @@ STANDARD_ERROR = "validation_standard_error"
 """The metric that says how sure that score is."""
 
 Metrics = dict[str, float]
+_History = tuple[list[Metrics], list[NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What validating one trial gave: its best epoch (from 1), what was measured there, every epoch's metrics."""
+    """What validating one trial gave: its best epoch (from 1), what was measured there, every epoch's metrics.
+
+    `right` [n] says which of the cell's validation images, fold after fold, were named rightly there.
+    """
 
     score: float
     standard_error: float
     epochs: int
     temperature: float
+    right: tuple[bool, ...]
     history: tuple[Metrics, ...]
 
 
@@ -96,13 +101,13 @@ class Trainer:
         Raises TrainingDiverged if a loss is not finite.
         """
         epochs = self.epochs(settings.keep, settings.freeze_depth)
-        if len(self.cell.folds) == 1:
-            history = self._held_out(settings, epochs, seed, watcher)
-        else:
-            history = self._folded(settings, epochs, seed, watcher)
+        validate = self._held_out if len(self.cell.folds) == 1 else self._folded
+        history, answers = validate(settings, epochs, seed, watcher)
         epoch = best_epoch(history)
-        best = history[epoch - 1]
-        return Validation(best[SCORE], best[STANDARD_ERROR], epoch, best["temperature"], tuple(history))
+        best, right = history[epoch - 1], answers[epoch - 1]
+        return Validation(
+            best[SCORE], best[STANDARD_ERROR], epoch, best["temperature"], tuple(right.tolist()), tuple(history)
+        )
 
     def refit(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
         """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows.
@@ -115,31 +120,41 @@ class Trainer:
         what = settings.model_dump() | {"epochs": epochs, "seed": seed}
         return self._memo.network(what, partial(self._new_network, settings), train)
 
-    def _held_out(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> list[Metrics]:
+    def _held_out(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> _History:
         history: list[Metrics] = []
+        answers: list[NDArray[np.bool_]] = []
         with closing(self._fold(settings, 0, epochs, seed)) as fold:
             for epoch, (loss, probabilities) in enumerate(fold, start=1):
                 history.append(self._metrics([loss], probabilities))
+                answers.append(self._right(probabilities))
                 watcher.epoch(epoch, history[-1])
                 if epoch - best_epoch(history) >= self._train.patience:
                     break
-        return history
+        return history, answers
 
-    def _folded(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> list[Metrics]:
+    def _folded(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> _History:
         history: list[Metrics] = []
-        folds: list[list[tuple[float, NDArray[np.float32]]]] = []
+        merged: list[NDArray[np.float32]] = []
+        folds: list[list[Epoch]] = []
         first = 0
         for number, (_, validation) in enumerate(self.cell.folds):
             folds.append(list(self._fold(settings, number, epochs, seed)))
+            together = list(zip(*folds, strict=True))
+            merged = [np.concatenate([each for _, each in epoch]) for epoch in together]
             history = [
-                self._metrics([loss for loss, _ in epoch], np.concatenate([each for _, each in epoch]))
-                for epoch in zip(*folds, strict=True)
+                self._metrics([loss for loss, _ in epoch], probabilities)
+                for epoch, probabilities in zip(together, merged, strict=True)
             ]
             _, probabilities = folds[-1][-1]
             labels = self.cell.packed.labels[validation]
             watcher.fold(history, first, probabilities[np.arange(len(labels)), labels])
             first += len(validation)
-        return history
+        return history, [self._right(probabilities) for probabilities in merged]
+
+    def _right(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Whether each of the first n validation rows is named rightly by `probabilities` [n, K]."""
+        rows = self.cell.validation_rows[: len(probabilities)]
+        return np.asarray(probabilities.argmax(axis=1) == self.cell.packed.labels[rows])
 
     def _metrics(self, losses: list[float], probabilities: NDArray[np.float32]) -> Metrics:
         """Of class probabilities [n, K] of the first n validation rows."""
