@@ -8,6 +8,7 @@ from frostline.config.types import Resize
 from frostline.data.levels import Levels
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
+from frostline.records.names import OfModel
 from frostline.statistics.interval import Interval
 from frostline.training.settings import TrialSettings
 
@@ -88,7 +89,7 @@ class Fingerprints(Frozen):
     model: str
 
 
-class TrainRecord(Frozen):
+class TrainRecord(OfModel, Frozen):
     """One trained model: its cell, backbone and input, the search that found it, and the MLflow run that holds it."""
 
     dataset: str
@@ -109,16 +110,6 @@ class TrainRecord(Frozen):
     experiment_id: str
     study_name: str
     fingerprints: Fingerprints
-
-    @property
-    def cell(self) -> str:
-        """The data set at its size, for example `solar_cells-small`."""
-        return f"{self.dataset}-{self.size}"
-
-    @property
-    def name(self) -> str:
-        """The cell with its backbone, for example `solar_cells-small-vgg16`: the name of the model's folder."""
-        return f"{self.cell}-{self.backbone}"
 
     @property
     def guide_model(self) -> str | None:

@@ -10,6 +10,7 @@ import pandas as pd
 from frostline.config.schema import Config
 from frostline.errors import ArtifactError
 from frostline.files.outputs import output_of
+from frostline.records.names import model_name
 from frostline.records.train_record import TrainRecord
 
 __all__ = ["CellResult", "read_results", "regime_table"]
@@ -56,7 +57,7 @@ class CellResult:
 def read_results(config: Config) -> list[CellResult]:
     """The cells of params.yaml that were trained and evaluated. Raises ArtifactError if there is none."""
     names = [
-        f"{dataset}-{size}-{backbone}"
+        model_name(dataset, size, backbone)
         for dataset in config.datasets
         for size in config.sizes
         for backbone in config.backbones

@@ -8,6 +8,7 @@ from frostline.config.schema import Config
 from frostline.config.types import StrategyName
 from frostline.data.packed import PackedImages
 from frostline.provenance import Study, fingerprint
+from frostline.records.names import OfModel
 from frostline.records.profile import CellProfile
 from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
@@ -24,7 +25,7 @@ __all__ = ["CellInputs", "StudyPlan"]
 
 
 @dataclass(frozen=True, eq=False)
-class CellInputs:
+class CellInputs(OfModel):
     """What one cell is trained from: its names in params.yaml, its images, and what `profile` found.
 
     `per_class` is how many images of a class it has at most.
@@ -36,16 +37,6 @@ class CellInputs:
     per_class: int
     packed: PackedImages
     profile: CellProfile
-
-    @property
-    def cell(self) -> str:
-        """The data set at its size, for example `solar_cells-small`."""
-        return f"{self.dataset}-{self.size}"
-
-    @property
-    def name(self) -> str:
-        """The cell with its backbone, for example `solar_cells-small-vgg16`."""
-        return f"{self.cell}-{self.backbone}"
 
 
 @dataclass(frozen=True, eq=False)

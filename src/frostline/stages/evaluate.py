@@ -27,6 +27,7 @@ from frostline.files.spreadsheet import csv_text
 from frostline.plots.evaluation import confusion_figure, reliability_figure, threshold_figure
 from frostline.plots.gallery import captions, gallery_figure, heat_figure
 from frostline.provenance import fingerprint
+from frostline.records.names import model_name
 from frostline.records.train_record import TrainRecord
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
 from frostline.registry.package import open_unregistered
@@ -54,7 +55,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     Raises DataError if there are no test images, ArtifactError if the network was trained on other data.
     """
     config = load_config()
-    name = f"{dataset}-{size}-{backbone}"
+    name = model_name(dataset, size, backbone)
     record = TrainRecord.read(Path("models") / name)
     packed = read_packed(Path("data/packed") / f"{dataset}-{backbone}")
     if record.fingerprints.data != packed.fingerprint:

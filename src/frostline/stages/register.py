@@ -15,6 +15,7 @@ from frostline.config.schema import Config
 from frostline.errors import ArtifactError, RegistryError
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
+from frostline.records.names import model_name
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
 from frostline.runtime.progress import say
@@ -114,7 +115,7 @@ def _write(version: RegisteredVersion, best: TrainRecord) -> None:
 
 
 def _evaluated(config: Config, dataset: str) -> list[TrainRecord]:
-    names = [f"{dataset}-{size}-{backbone}" for size in config.sizes for backbone in config.backbones]
+    names = [model_name(dataset, size, backbone) for size in config.sizes for backbone in config.backbones]
     return [
         TrainRecord.read(Path("models") / name)
         for name in names
