@@ -117,30 +117,31 @@ class Networks(Identity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Activations(Identity):
-    """The outputs of frozen blocks, for all images of a packed data set under one view."""
+class _Computed(Identity):
+    """Numbers that a backbone gave of images."""
 
     images: str
-    view: str
     backbone: str
     image_size: int
     weights: str
     precision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activations(_Computed):
+    """The outputs of frozen blocks, for all images of a packed data set under one view."""
+
+    view: str
     devices: Sequence[str]
     code = _PREFIX
     libraries = _NETWORKS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trainings(Identity):
+class Trainings(_Computed):
     """What trainings on one cell gave; each is named by what it has of its own: settings, fold, epochs and seed."""
 
-    images: str
     folds: str
-    backbone: str
-    image_size: int
-    weights: str
-    precision: str
     training: Mapping[str, Any]
     devices: Sequence[str]
     code = _TRAINING
@@ -148,19 +149,14 @@ class Trainings(Identity):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(Identity):
+class Study(_Computed):
     """The trials of a study, but for their number, which may be raised later.
 
     `groups` are of near duplicates, which standard errors know. Devices are no part: a study may go on elsewhere.
     """
 
-    images: str
     folds: str
     groups: str
-    backbone: str
-    image_size: int
-    weights: str
-    precision: str
     training: Mapping[str, Any]
     search: Mapping[str, Any]
     seed: int
