@@ -39,6 +39,12 @@ def test_a_rare_class_may_be_missing_from_a_draw() -> None:
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
 
 
+def test_of_one_group_nothing_is_left_to_score_by() -> None:
+    right = np.array([[True, True, False], [True, False, False]])
+    found = score_of_chosen(right, np.zeros(3, dtype=int), np.zeros(3), lambda scores: int(np.argmax(scores)), seed=1)
+    assert (found.value, found.low, found.high) == (pytest.approx(2 / 3), 0, 1)
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     right = np.random.default_rng(0).random((3, 50)) < 0.7
     first, again = (

@@ -26,7 +26,8 @@ def score_of_chosen(
     `right` [C, N] says which of N images of classes `labels` [N] each candidate, which had not seen them, named
     rightly; `choose` gets the C scores. Of 1,000 resamples of whole `groups` [N], each chooses by the images that were
     drawn and is scored by those that were not: bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018,
-    Machine Learning 107). The interval is wider than that of N images, because a third of them is left to score.
+    Machine Learning 107). The interval is wider than that of N images, because a third of them is left to score. Of
+    one group nothing is left: the value is then the chosen one's own, and the interval [0, 1].
 
     Twenty candidates that guess, of which the luckiest is taken:
 
@@ -47,6 +48,9 @@ def score_of_chosen(
         left = _balanced_accuracy(right, labels, times == 0)
         found.append(left[np.arange(size), chosen])
     scores = np.concatenate(found)
+    if np.isnan(scores).all():  # one group, which is always drawn: nothing tells how far its score carries
+        own = _balanced_accuracy(right, labels, np.ones((1, len(labels)), dtype=np.int64))[0].tolist()
+        return Interval(value=own[choose(own)], low=0, high=1)
     low, high = np.nanpercentile(scores, [2.5, 97.5])
     return Interval(value=float(np.nanmean(scores)), low=float(low), high=float(high))
 
