@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from frostline.search.trials import answers_of, settings_of
 from frostline.statistics.chosen import score_of_chosen
 from frostline.statistics.interval import Interval
 from frostline.statistics.standard_error import one_standard_error_below
+from frostline.training.settings import TrialSettings
 
 __all__ = ["Selection"]
 
@@ -71,6 +73,10 @@ class Selection:
     def _scores(self) -> list[float]:
         return [trial.values[0] for trial in self.trials]
 
+    @cached_property
+    def _settings(self) -> list[TrialSettings]:
+        return [settings_of(trial) for trial in self.trials]
+
     def _guide(self, scores: Sequence[float]) -> int | None:
         return max(self.recommended, key=lambda place: (scores[place], -place), default=None)
 
@@ -79,8 +85,7 @@ class Selection:
         guide = self._guide(scores)
         if guide is not None and scores[guide] >= floor:
             return guide
-        settings = [settings_of(trial) for trial in self.trials]
         return min(
             (place for place, score in enumerate(scores) if score >= floor),
-            key=lambda place: (settings[place].thaw, settings[place].keep, -scores[place]),
+            key=lambda place: (self._settings[place].thaw, self._settings[place].keep, -scores[place]),
         )
