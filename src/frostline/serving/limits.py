@@ -1,11 +1,13 @@
 """What a request to the server may cost, and the refusal of one that asks for more."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from frostline.config.frozen import Frozen
 
 __all__ = ["Refused", "ServingLimits"]
 
 
-class ServingLimits(BaseModel):
+class ServingLimits(Frozen):
     """The bounds of one server, which `docs/models.md` lists for its users."""
 
     megabytes: float = Field(default=32, gt=0)
