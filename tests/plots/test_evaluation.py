@@ -1,21 +1,9 @@
-from io import BytesIO
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
+from rendering import rendered, texts
 
 from frostline.plots.evaluation import confusion_figure, reliability_figure, threshold_figure
-
-
-def rendered(figure: Figure) -> np.ndarray:
-    file = BytesIO()
-    figure.savefig(file, format="png")
-    return np.asarray(Image.open(file).convert("RGB"))
-
-
-def texts(figure: Figure) -> set[str]:
-    return {text.get_text() for text in figure.axes[0].texts}
 
 
 def entries(figure: Figure, axes: int) -> list[str]:

@@ -1,16 +1,8 @@
-from io import BytesIO
-
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
+from rendering import rendered
 
 from frostline.plots.gallery import captions, gallery_figure, heat_figure
-
-
-def rendered(figure: Figure) -> np.ndarray:
-    file = BytesIO()
-    figure.savefig(file, format="png")
-    return np.asarray(Image.open(file).convert("RGB"))
 
 
 def titles(figure: Figure) -> list[str]:

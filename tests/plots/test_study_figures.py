@@ -1,10 +1,8 @@
-from io import BytesIO
-
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
+from rendering import rendered, texts
 
 from frostline.plots.study import history_figure, trials_figure
 
@@ -30,16 +28,6 @@ TRIALS = pd.DataFrame(
         trial(5, "a strategy of tomorrow", 3, 0.75),
     ]
 )
-
-
-def rendered(figure: Figure) -> np.ndarray:
-    file = BytesIO()
-    figure.savefig(file, format="png")
-    return np.asarray(Image.open(file).convert("RGB"))
-
-
-def texts(figure: Figure) -> set[str]:
-    return {text.get_text() for text in figure.axes[0].texts}
 
 
 def labels(figure: Figure) -> set[str]:
