@@ -11,7 +11,7 @@ import pytest
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
-from frostline.data.views import VIEWS
+from frostline.data.views import under
 from frostline.errors import CacheError
 
 ROWS = np.array([3, 5, 11, 2])
@@ -43,10 +43,10 @@ def passes(monkeypatch):
     return counted
 
 
-@pytest.mark.parametrize("view", ["identity", "mirror", "quarter_turn"])
+@pytest.mark.parametrize("view", ["identity", "mirror", "quarter_turn", "crop-3"])
 def test_maps_and_vectors_are_the_networks_own(backbone, packed_cells, cache, view):
     packed = packed_cells(48)
-    images = VIEWS[view](packed.images)[ROWS]
+    images = np.asarray(under(view, packed.images))[ROWS]
     maps = cache.maps(backbone, packed, ROWS, [view], 3)[0][ROWS]
     np.testing.assert_allclose(maps, backbone.slice(0, 3).predict(images, verbose=0), rtol=1e-4, atol=1e-3)
     pooled = cache.pooled(backbone, packed, ROWS, [view], 4)[0][ROWS]
@@ -87,7 +87,7 @@ def test_one_pass_fills_all_that_a_study_needs(backbone, packed_cells, cache, pa
     cache.fill(backbone, packed, ROWS, ["identity", "mirror"], [2, 4])
     assert len(passes) == 2
     for view in ("identity", "mirror"):
-        images = VIEWS[view](packed.images)[ROWS]
+        images = np.asarray(under(view, packed.images))[ROWS]
         for cut in (2, 4):
             (found,) = cache.maps(backbone, packed, ROWS, [view], cut)
             expected = backbone.slice(0, cut)(images).numpy()

@@ -10,7 +10,7 @@ from points import point
 from frostline.backbones.surgery import add_head, build_backbone, select_pooling
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
-from frostline.data.views import VIEW_SETS, VIEWS
+from frostline.data.views import under, views_of
 from frostline.training.cell import make_cell
 from frostline.training.feed import make_feed
 from frostline.training.fit import Inputs, predict, steps_per_epoch, train_epoch
@@ -60,7 +60,7 @@ def whole_network_trained(name, config, settings, cell, train_config, rows=None,
     statistics.moving_mean.assign(features.mean(axis=0))
     statistics.moving_variance.assign(features.var(axis=0))
     network = keras.Model(kept.input, output)
-    images = [np.ascontiguousarray(VIEWS[view](cell.packed.images)) for view in VIEW_SETS[settings.views]]
+    images = [np.asarray(under(view, cell.packed.images)) for view in views_of(settings.views)]
     feed = make_feed(images, np.arange(len(cell.packed.labels)), 10**9)
     inputs = Inputs(feed, cell.packed.labels, np.ones(2, dtype=np.float32))
     rng = np.random.default_rng([SEED, len(cell.folds) if fold is None else fold])

@@ -17,7 +17,7 @@ from frostline.backbones.surgery import Backbone
 from frostline.cache.rowstore import RowStore, row_bytes
 from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
-from frostline.data.views import VIEWS
+from frostline.data.views import under
 from frostline.files.atomic import atomic_file
 from frostline.files.writing import writing
 from frostline.provenance import Activations
@@ -92,10 +92,13 @@ class ViewedImages:
 
     def __init__(self, packed: PackedImages, view: str) -> None:
         self._images = packed.images
-        self._view = VIEWS[view]
+        self._view = view
 
     def __getitem__(self, rows: Rows) -> NDArray[np.uint8]:
-        return np.ascontiguousarray(self._view(self._images[rows]))
+        from keras import ops
+
+        viewed: NDArray[np.uint8] = ops.convert_to_numpy(under(self._view, self._images[rows]))
+        return viewed
 
 
 def map_bytes(backbone: Backbone, cut: int) -> int:
