@@ -5,9 +5,11 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head, build_backbone
+from frostline.backbones.surgery import add_head, build_backbone, pool
+from frostline.backbones.viewed import average_over_views
 from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
+from frostline.data.views import views_of
 from frostline.errors import DataError, ExportError, PackageError
 from frostline.registry.models import load_champion, register_challenger
 from frostline.serving.export import TOLERANCE, export
@@ -70,12 +72,16 @@ def test_jax_says_how_onnx_is_reached(champion, cells, tmp_path, monkeypatch):
 
 
 @needs_onnx
-def test_preprocessing_is_exported_with_the_network(champion, cells, tmp_path):
+@pytest.mark.parametrize("views", [("identity",), ("dihedral", "crops")])
+def test_preprocessing_and_views_are_exported_with_the_network(champion, cells, tmp_path, views):
     backbone = build_backbone("vgg16", BackboneConfig(weights=None, image_size=32), precision="float32", seed=1)
     blocks = backbone.slice(0, 3)
-    output, _ = add_head(blocks.output, 2, pooling="both", dropout=0.0, seed=1)
+    features = keras.Model(blocks.inputs, pool(blocks.output))
+    images = keras.Input((32, 32, 3))
+    vectors = average_over_views(images, views_of(*views), features)
+    output, _ = add_head(vectors, 2, pooling="both", dropout=0.0, seed=1)
     file = tmp_path / "vgg16.keras"
-    keras.Model(blocks.inputs, output).save(file)
+    keras.Model(images, output).save(file)
     vgg16 = SimpleNamespace(network=file, name=champion.name, number="1", model_config=champion.model_config)
     assert export(vgg16, tmp_path / "out.onnx", "onnx", cells).difference <= TOLERANCE
 
