@@ -196,7 +196,9 @@ def _other_precision(world) -> None:
 CHANGES = {
     "images": lambda world: world.repack(fingerprint="other"),
     "view": lambda world: setattr(world, "view", "mirror"),
-    "folds": lambda world: setattr(world.setup, "cell", replace(world.setup.cell, folds=world.setup.cell.folds[::-1])),
+    "folds": lambda world: setattr(
+        world.setup, "cell", replace(world.setup.cell, repeats=world.setup.cell.repeats[:1])
+    ),
     "groups": _other_groups,
     "backbone": _other_backbone,
     "image_size": _other_image_size,

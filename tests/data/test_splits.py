@@ -1,5 +1,6 @@
 import hashlib
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostline.data.splits import assign_splits, cell_rows, validation_splits
+from frostline.config.load import load_config
+from frostline.data.arrays import Rows
+from frostline.data.splits import Folds, assign_splits, cell_rows, validation_splits
 from frostline.errors import DataError
 
 SETTINGS = settings(max_examples=60, deadline=None)
+TRAIN = load_config(Path(__file__).parents[2] / "params.yaml").train
 
 
 def table(groups: list[tuple[str, int]]) -> pd.DataFrame:
@@ -118,7 +122,7 @@ def test_a_size_bounds_training_and_validation_images_together(
 def test_a_small_cell_of_a_source_with_many_validation_images_is_small() -> None:
     index = with_val(800, 200)
     rows = cell_rows(index, 50, 1)
-    [(train, held)] = validation_splits(index, rows, seed=1, folds=3, folds_up_to=200, validation_fraction=0.2)
+    [[(train, held)]] = validation_splits(index, rows, TRAIN, seed=1)
     assert (len(rows), len(train), len(held)) == (100, 80, 20)
     assert sorted([*train, *held]) == sorted(rows)
 
@@ -140,7 +144,7 @@ def test_a_cell_that_shows_one_side_alone_says_what_to_raise(splits: list[str], 
     index = table([("a", 1), ("b", 1)] * 10).assign(split=[splits[row // 2 % 2] for row in range(20)])
     rows = cell_rows(index, per_class, 1)
     with pytest.raises(DataError, match=rf"has {lacking}\. Raise the size in params.yaml to 2"):
-        validation_splits(index, rows, seed=1, folds=3, folds_up_to=200, validation_fraction=0.2)
+        validation_splits(index, rows, TRAIN, seed=1)
 
 
 @SETTINGS
@@ -153,27 +157,68 @@ def test_cells_ignore_order(index: pd.DataFrame, random) -> None:  # type: ignor
     assert chosen[0] == chosen[1]
 
 
-def validate(index: pd.DataFrame, folds_up_to: int) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    rows = cell_rows(index, 100, 3)
-    return rows, validation_splits(index, rows, seed=3, folds=5, folds_up_to=folds_up_to, validation_fraction=0.2)
+def validate(index: pd.DataFrame, per_class: int = 100, seed: int = 3, **train: int) -> tuple[Rows, tuple[Folds, ...]]:
+    rows = cell_rows(index, per_class, seed)
+    return rows, validation_splits(index, rows, TRAIN.model_copy(update=train), seed)
 
 
 @SETTINGS
-@given(indexes)
-def test_folds_partition_the_cell_by_whole_groups(index: pd.DataFrame) -> None:
+@given(indexes, st.integers(2, 6), st.integers(1, 4))
+def test_each_draw_of_folds_partitions_the_cell_by_whole_groups(index: pd.DataFrame, folds: int, repeats: int) -> None:
     index = index[index["label"] != "c"]
-    rows, pairs = validate(index, folds_up_to=10_000)
-    assert 2 <= len(pairs) <= 5
-    assert sorted(np.concatenate([held for _, held in pairs])) == sorted(rows)
-    for train, held in pairs:
-        assert sorted([*train, *held]) == sorted(rows)
-        assert not set(index["group"].iloc[train]) & set(index["group"].iloc[held])
-        assert set(index["label"].iloc[train]) == {"a", "b"}
+    rows, draws = validate(index, folds=folds, repeats=repeats)
+    assert 1 <= len(draws) <= repeats
+    for pairs in draws:
+        assert 2 <= len(pairs) == len(draws[0]) <= folds
+        assert sorted(np.concatenate([held for _, held in pairs])) == sorted(rows)
+        for train, held in pairs:
+            assert len(held)
+            assert sorted([*train, *held]) == sorted(rows)
+            assert not set(index["group"].iloc[train]) & set(index["group"].iloc[held])
+            assert set(index["label"].iloc[train]) == {"a", "b"}
+    assert len({frozenset(tuple(sorted(held)) for _, held in pairs) for pairs in draws}) == len(draws)
 
 
-def test_large_cells_have_one_stratified_holdout() -> None:
+def test_more_draws_leave_the_first_ones_as_they_are() -> None:
+    index = table([("a", 1)] * 40 + [("b", 1)] * 40)
+    (_, one), (_, three), (_, other) = (validate(index, repeats=1), validate(index), validate(index, seed=4))
+    assert (len(one), len(three), len(other)) == (1, 3, 3)
+    assert_same(one, three[:1])
+    with pytest.raises(AssertionError):
+        assert_same(three, other)
+
+
+def assert_same(some: tuple[Folds, ...], others: tuple[Folds, ...]) -> None:
+    for one, other in zip(some, others, strict=True):
+        for pair, same in zip(one, other, strict=True):
+            for part, again in zip(pair, same, strict=True):
+                np.testing.assert_array_equal(part, again)
+
+
+def test_groups_that_can_be_divided_in_one_way_are_drawn_once() -> None:
+    _, draws = validate(table([("a", 5), ("a", 1), ("b", 4), ("b", 2)]))
+    assert [len(pairs) for pairs in draws] == [2]
+
+
+@pytest.mark.parametrize(
+    ("images", "draws", "folds"), [(100, 3, 5), (243, 3, 5), (500, 3, 5), (501, 1, 5), (5000, 1, 5), (5001, 1, 1)]
+)
+def test_by_the_committed_values_every_image_validates_unless_images_abound(
+    images: int, draws: int, folds: int
+) -> None:
+    """A cell of 243 images was judged by 48 of them."""
+    index = table([("a", 1)] * (images // 3) + [("b", 1)] * (images - images // 3))
+    rows, found = validate(index, per_class=images)
+    assert (len(rows), len(found), {len(pairs) for pairs in found}) == (images, draws, {folds})
+    for pairs in found:
+        validating = [len(held) for _, held in pairs]
+        assert sum(validating) == (images if folds > 1 else round(images * TRAIN.validation_fraction))
+        assert max(validating) - min(validating) <= 2
+
+
+def test_a_holdout_is_one_stratified_draw() -> None:
     index = table([("a", 2)] * 50 + [("b", 1)] * 50)
-    rows, [(train, held)] = validate(index, folds_up_to=0)
+    rows, [[(train, held)]] = validate(index, folds_up_to=0)
     assert sorted([*train, *held]) == sorted(rows)
     assert Counter(index["label"].iloc[held]) == {"a": 20, "b": 10}
     assert not set(index["group"].iloc[train]) & set(index["group"].iloc[held])
@@ -182,11 +227,11 @@ def test_large_cells_have_one_stratified_holdout() -> None:
 def test_given_validation_images_are_the_one_validation_set() -> None:
     index = table([("a", 1), ("b", 1)] * 10)
     index.loc[:3, "split"] = "val"
-    rows, [(train, held)] = validate(index, folds_up_to=1000)
+    rows, [[(train, held)]] = validate(index)
     assert sorted([*train, *held]) == sorted(rows) == list(range(20))
     assert sorted(held) == [0, 1, 2, 3]
 
 
 def test_class_of_one_group_cannot_be_validated() -> None:
     with pytest.raises(DataError, match="Class 'b' has one group"):
-        validate(table([("a", 1)] * 9 + [("b", 9)]), folds_up_to=1000)
+        validate(table([("a", 1)] * 9 + [("b", 9)]))

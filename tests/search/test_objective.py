@@ -30,7 +30,7 @@ def search(packed_cells, tmp_path, capsys):
 
     def run(folds_up_to, first, epochs=6):
         train = COMMITTED.train.model_copy(
-            update={"epochs": epochs, "budget": 1e9, "head_epochs": 1, "folds_up_to": folds_up_to}
+            update={"epochs": epochs, "budget": 1e9, "head_epochs": 1, "folds": 3, "folds_up_to": folds_up_to}
         )
         cell = make_cell(packed_cells(32, 60), 30, train, seed=20)
         cache = PrefixCache(tmp_path / "cache", 10**9)

@@ -14,7 +14,7 @@ from frostline.training.cell import Cell, make_cell
 def train_config() -> TrainConfig:
     """The committed values in float32, where parity is exact, and few epochs."""
     committed = load_config(Path(__file__).parents[2] / "params.yaml").train
-    few = {"precision": "float32", "epochs": 3, "head_epochs": 2, "batch_size": 8, "budget": 1e9}
+    few = {"precision": "float32", "epochs": 3, "head_epochs": 2, "batch_size": 8, "budget": 1e9, "folds": 3}
     return committed.model_copy(update=few)
 
 

@@ -125,9 +125,11 @@ class TrainConfig(_Section):
     class_weights: bool
     train_batchnorm: bool
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
-    validation_fraction: Fraction
     folds: Annotated[int, Field(ge=2)]
+    repeats: Count
+    repeats_up_to: Annotated[int, Field(ge=0)]
     folds_up_to: Annotated[int, Field(ge=0)]
+    validation_fraction: Fraction
     resident_gigabytes: Annotated[float, Field(ge=0)]
 
 

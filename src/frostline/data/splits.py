@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from frostline.config.schema import TrainConfig
 from frostline.data.arrays import Rows
 from frostline.errors import DataError
 
-__all__ = ["assign_splits", "cell_rows", "validation_splits"]
+__all__ = ["Folds", "assign_splits", "cell_rows", "validation_splits"]
+
+Folds = tuple[tuple[Rows, Rows], ...]
+"""Pairs of (training rows, validation rows): one is a hold-out, k are k-fold cross-validation."""
 
 
 def assign_splits(
@@ -61,14 +65,14 @@ def cell_rows(index: pd.DataFrame, per_class: int, seed: int) -> Rows:
     return chosen.sort_values("rank")["row"].to_numpy(np.int64)
 
 
-def validation_splits(
-    index: pd.DataFrame, rows: Rows, *, seed: int, folds: int, folds_up_to: int, validation_fraction: float
-) -> list[tuple[Rows, Rows]]:
-    """Pairs of (training rows, validation rows) of `index` for a cell of `rows`, stratified and by whole groups.
+def validation_splits(index: pd.DataFrame, rows: Rows, train: TrainConfig, seed: int) -> tuple[Folds, ...]:
+    """The draws of folds by which a cell of `rows` of `index` is validated: stratified, and by whole groups.
 
     If the source gave validation images, the cell's are its one validation set. Otherwise a cell of at most
-    `folds_up_to` images gets `folds` folds (fewer where a class has fewer groups), a larger one a hold-out of
-    `validation_fraction`.
+    `train.folds_up_to` images is divided into `train.folds` folds (fewer where a class has fewer groups), one of at
+    most `train.repeats_up_to` images `train.repeats` times: in each draw each row validates once. Draws differ, so that
+    there are fewer where groups can be divided in fewer ways. A larger cell has a hold-out of
+    `train.validation_fraction`.
 
     Raises:
         DataError: a class has too few groups for both sides to show it, or a cell with given validation images has
@@ -82,7 +86,7 @@ def validation_splits(
                 f"The source names validation images, but this cell of {len(rows)} images has {lacking}. Raise the "
                 "size in params.yaml to 2 or more images a class, or let the source name both train and val."
             )
-        return [(rows[~held], rows[held])]
+        return (((rows[~held], rows[held]),),)
     labels, groups = index["label"].to_numpy()[rows], index["group"].to_numpy()[rows]
     groups_per_class = pd.Series(groups).groupby(labels).nunique()
     if groups_per_class.min() < 2:
@@ -90,21 +94,30 @@ def validation_splits(
             f"Class '{groups_per_class.idxmin()}' has one group of near duplicates in this cell of {len(rows)} images, "
             "so it cannot both train and validate. Raise the size in params.yaml, or lower prepare.near_duplicate_bits."
         )
-    if len(rows) <= folds_up_to:
-        held_out = _folds(labels, groups, min(folds, int(groups_per_class.min())), seed)
+    if len(rows) > train.folds_up_to:
+        draws = [[_draw(labels, groups, train.validation_fraction, f"holdout:{seed}")]]
     else:
-        held_out = [_draw(labels, groups, validation_fraction, f"holdout:{seed}")]
-    return [(rows[~held], rows[held]) for held in held_out]
+        repeats = train.repeats if len(rows) <= train.repeats_up_to else 1
+        draws = _folds(labels, groups, min(train.folds, int(groups_per_class.min())), repeats, seed)
+    return tuple(tuple((rows[~held], rows[held]) for held in draw) for draw in draws)
 
 
-def _folds(labels: NDArray[np.object_], groups: NDArray[np.object_], folds: int, seed: int) -> list[NDArray[np.bool_]]:
+def _folds(
+    labels: NDArray[np.object_], groups: NDArray[np.object_], folds: int, repeats: int, seed: int
+) -> list[list[NDArray[np.bool_]]]:
+    """Masks, bool [N], of what each of so many folds holds out, in at most so many draws."""
     from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.utils import check_random_state
 
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    held_out = np.zeros((folds, len(labels)), dtype=bool)
-    for fold, (_, held) in zip(held_out, splitter.split(labels, labels, groups), strict=True):
-        fold[held] = True
-    return list(held_out)
+    # One generator for all draws: splitting again draws again, and the first draw is that of the seed alone.
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=check_random_state(seed))
+    draws: dict[frozenset[bytes], list[NDArray[np.bool_]]] = {}
+    for _ in range(repeats):
+        held_out = np.zeros((folds, len(labels)), dtype=bool)
+        for fold, (_, held) in zip(held_out, splitter.split(labels, labels, groups), strict=True):
+            fold[held] = True
+        draws.setdefault(frozenset(fold.tobytes() for fold in held_out), list(held_out))
+    return list(draws.values())
 
 
 def _draw(labels: NDArray[np.object_], groups: NDArray[np.object_], fraction: float, salt: str) -> NDArray[np.bool_]:

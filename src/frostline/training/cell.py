@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frostline.config.schema import TrainConfig
 from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
-from frostline.data.splits import cell_rows, validation_splits
+from frostline.data.splits import Folds, cell_rows, validation_splits
 from frostline.provenance import fingerprint
 
 __all__ = ["Cell", "make_cell"]
@@ -15,19 +16,30 @@ __all__ = ["Cell", "make_cell"]
 
 @dataclass(frozen=True)
 class Cell:
-    """`rows` of a packed data set that a study may train on, and its (training rows, validation rows) pairs.
+    """`rows` of a packed data set that a study may train on, and the draws of folds that validate it, one at least.
 
-    A hold-out is one pair, k-fold cross-validation k of them. The test split is in none.
+    Every draw validates the same rows, each of them once. The test split is in none.
     """
 
     packed: PackedImages
     rows: Rows
-    folds: tuple[tuple[Rows, Rows], ...]
+    repeats: tuple[Folds, ...]
+
+    @property
+    def folds(self) -> Folds:
+        """The (training rows, validation rows) pairs of the first draw: one for a hold-out."""
+        return self.repeats[0]
 
     @property
     def validation_rows(self) -> Rows:
-        """All validation rows, fold after fold."""
+        """All validation rows, fold after fold of the first draw: the order of the answers of every draw."""
         return np.concatenate([validation for _, validation in self.folds])
+
+    def places(self, draw: int) -> tuple[NDArray[np.int64], ...]:
+        """Where in `validation_rows` each fold of a draw, counted from 0, has its validation rows."""
+        rows = self.validation_rows
+        order = np.argsort(rows)
+        return tuple(order[np.searchsorted(rows, held, sorter=order)] for _, held in self.repeats[draw])
 
     @property
     def all_rows(self) -> Rows:
@@ -36,29 +48,24 @@ class Cell:
 
     @property
     def training_images(self) -> int:
-        """Images that one epoch trains on, summed over folds."""
+        """Images that one epoch trains on, summed over the folds of one draw."""
         return sum(len(training) for training, _ in self.folds)
 
     @property
     def folds_fingerprint(self) -> str:
-        """What the folds' rows are found again by."""
-        return fingerprint([[part.tolist() for part in fold] for fold in self.folds])
+        """What the rows of all draws' folds are found again by."""
+        return fingerprint([[[part.tolist() for part in fold] for fold in draw] for draw in self.repeats])
 
     @property
     def scheme(self) -> str:
         """How it is validated, in words."""
-        return "hold-out" if len(self.folds) == 1 else f"{len(self.folds)}-fold"
+        if len(self.folds) == 1:
+            return "hold-out"
+        times = f", {len(self.repeats)} times" if len(self.repeats) > 1 else ""
+        return f"{len(self.folds)}-fold{times}"
 
 
 def make_cell(packed: PackedImages, per_class: int, train: TrainConfig, seed: int) -> Cell:
     """The cell of at most `per_class` images of each class of `packed`, those that validate it among them."""
     rows = cell_rows(packed.index, per_class, seed)
-    folds = validation_splits(
-        packed.index,
-        rows,
-        seed=seed,
-        folds=train.folds,
-        folds_up_to=train.folds_up_to,
-        validation_fraction=train.validation_fraction,
-    )
-    return Cell(packed, rows, tuple(folds))
+    return Cell(packed, rows, validation_splits(packed.index, rows, train, seed))
