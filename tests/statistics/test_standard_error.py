@@ -91,6 +91,21 @@ def test_images_are_worth_no_more_than_themselves_and_no_less_than_their_groups(
     assert len(right) ** 2 / (sizes**2).sum() - 1e-9 <= worth <= len(right) + 1e-9
 
 
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=40), st.integers(1, 4))
+def test_answers_given_several_times_are_worth_no_more_than_images(thirds, size):
+    correct, images = np.array(thirds) / 3, np.arange(len(thirds))
+    sizes = np.unique(images // size, return_counts=True)[1]
+    assert len(images) ** 2 / (sizes**2).sum() - 1e-9 <= effective_sample_size(correct, images // size)
+    assert effective_sample_size(correct, images // size) <= len(images) + 1e-9
+
+
+def test_a_mean_of_answers_is_no_surer_than_its_images():
+    """Right twice in three times on each of 60 images, or always on 40 of them."""
+    labels, images = np.arange(60) % 2, np.arange(60)
+    always = np.arange(60) % 6 < 4
+    assert standard_error(np.full(60, 2 / 3), labels, images) == pytest.approx(standard_error(always, labels, images))
+
+
 def test_the_floor_is_a_standard_error_of_the_best_below_it():
     assert one_standard_error_below([0.6, 0.8, 0.7], [0.3, 0.04, 0.2]) == pytest.approx(0.76)
 

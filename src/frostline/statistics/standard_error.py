@@ -10,48 +10,56 @@ from numpy.typing import NDArray
 __all__ = ["effective_sample_size", "one_standard_error_below", "recalls", "settled_epoch", "standard_error"]
 
 
-def effective_sample_size(right: NDArray[np.bool_], groups: NDArray[Any]) -> float:
+def effective_sample_size(correct: NDArray[np.bool_ | np.floating[Any]], groups: NDArray[Any]) -> float:
     """How many images that have nothing to do with one another say as much as N images in `groups` [N] of like ones.
 
-    N over the design effect: by how much the variance of the share of `right` [N] answers exceeds the binomial one, as
-    the groups' own shares show it (Korn and Graubard 1998, Survey Methodology 24). It lies between 1, where a group's
+    N over the design effect: by how much the variance of the mean of `correct` [N] exceeds the binomial one, as
+    the groups' own answers show it (Korn and Graubard 1998, Survey Methodology 24). It lies between 1, where a group's
     answers are as independent as others, and what it is where they are all alike (Kish 1965, Survey Sampling). The
     latter is taken where all N answers are alike, so that nothing shows it.
 
+    An answer is right (1, or True) or not; where an image was answered several times, it is the share of right ones.
+    Such answers vary less than binomial ones, which is not counted on.
+
     Eight images of which twice two are alike:
 
-    >>> right = np.array([True, True, False, False, True, True, False, True])
-    >>> round(effective_sample_size(right, np.array(list("aabbcdef"))), 2)
+    >>> correct = np.array([True, True, False, False, True, True, False, True])
+    >>> round(effective_sample_size(correct, np.array(list("aabbcdef"))), 2)
     5.33
     """
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    share = right.mean()
-    alike = (sizes**2).sum() / len(right)
+    share = correct.mean()
+    alike = (sizes**2).sum() / len(correct)
     if share in (0, 1):
-        return float(len(right) / alike)
-    surplus = np.bincount(group, weights=right - share)
-    return float(len(right) / np.clip((surplus**2).sum() / (len(right) * share * (1 - share)), 1, alike))
+        return float(len(correct) / alike)
+    surplus = np.bincount(group, weights=correct - share)
+    return float(len(correct) / np.clip((surplus**2).sum() / (len(correct) * share * (1 - share)), 1, alike))
 
 
 def recalls(
-    right: NDArray[np.bool_], labels: NDArray[np.int64], groups: NDArray[Any]
+    correct: NDArray[np.bool_ | np.floating[Any]], labels: NDArray[np.int64], groups: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each class that `labels` [N] hold, the share of `right` [N] answers, and its effective number of images."""
+    """Of each class that `labels` [N] hold, the mean of `correct` [N] in [0, 1], and its effective number of images."""
     classes = [labels == name for name in np.unique(labels)]
     return (
-        np.array([right[of].mean() for of in classes]),
-        np.array([effective_sample_size(right[of], groups[of]) for of in classes]),
+        np.array([correct[of].mean() for of in classes]),
+        np.array([effective_sample_size(correct[of], groups[of]) for of in classes]),
     )
 
 
-def standard_error(right: NDArray[np.bool_], labels: NDArray[np.int64], groups: NDArray[Any]) -> float:
-    """Of the balanced accuracy of `right` [N] answers to images of classes `labels` [N] in `groups` [N].
+def standard_error(
+    correct: NDArray[np.bool_ | np.floating[Any]], labels: NDArray[np.int64], groups: NDArray[Any]
+) -> float:
+    """Of the balanced accuracy of answers to images of classes `labels` [N] in `groups` [N].
+
+    `correct` [N], in [0, 1], says which were right; of several to an image, which share. It is the error of so many
+    images, to which no number of answers adds any.
 
     The mean of K recalls has the variance sum p (1 - p) / n over K squared: the few images of a rare class count for as
-    much as the many of another. Each p is shrunk to (right + 1/2) / (n + 1), the mean under Jeffreys' prior (Brown, Cai
+    much as the many of another. Each p is shrunk to (np + 1/2) / (n + 1), the mean under Jeffreys' prior (Brown, Cai
     and DasGupta 2001, Statistical Science 16), because a class with no mistake among few images may well make some.
     """
-    shares, images = recalls(right, labels, groups)
+    shares, images = recalls(correct, labels, groups)
     shrunk = (shares * images + 0.5) / (images + 1)
     return math.sqrt((shrunk * (1 - shrunk) / images).sum()) / len(shares)
 
