@@ -82,7 +82,7 @@ def study(rng, images, draws, luck=0.06, alike=1.0):
 
 @pytest.mark.parametrize(
     ("images", "draws", "studies", "alike"),
-    [(100, 3, 200, 1.0), (100, 3, 100, 0.3), (100, 1, 100, 1.0), (800, 1, 60, 1.0)],
+    [(100, 3, 200, 1.0), (100, 3, 100, 0.3), (800, 1, 60, 1.0), (2000, 1, 40, 1.0)],
 )
 def test_its_interval_covers_the_score_on_a_test_split(images, draws, studies, alike):
     rng, labels, test_labels = np.random.default_rng(5), np.arange(images) % 2, np.arange(TEST_IMAGES) % 2
