@@ -73,7 +73,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path]) -
     params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
     params["sizes"] = {"small": 16}
     params["backbones"]["vgg16"]["image_size"] = 48
-    params["train"] |= {"epochs": 4, "budget": 200}
+    params["train"] |= {"epochs": 4, "budget": 200, "folds": 3}
     params["search"] |= {"trials": TRIALS, "views": ["identity"]}
     params["promotion"]["floors"] = {"accuracy": 1.0}  # labels mean nothing here: nobody reaches it
     (folder / "params.yaml").write_text(yaml.safe_dump(params))

@@ -52,8 +52,8 @@ def standard_error(
 ) -> float:
     """Of the balanced accuracy of answers to images of classes `labels` [N] in `groups` [N].
 
-    `correct` [N], in [0, 1], says which were right; of several to an image, which share. It is the error of so many
-    images, to which no number of answers adds any.
+    `correct` [N], in [0, 1], says which were right; of several to one image, which share. It is the error of N images,
+    however often each was answered.
 
     The mean of K recalls has the variance sum p (1 - p) / n over K squared: the few images of a rare class count for as
     much as the many of another. Each p is shrunk to (np + 1/2) / (n + 1), the mean under Jeffreys' prior (Brown, Cai
