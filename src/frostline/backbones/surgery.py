@@ -3,7 +3,7 @@
 import random as python_random
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,10 @@ from frostline.backbones.weights import WeightsRecord, load_weights
 from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
-__all__ = ["Backbone", "add_head", "build_backbone", "pool", "select_pooling"]
+__all__ = ["EPSILON", "Backbone", "add_head", "build_backbone", "pool", "read_out", "select_pooling"]
+
+EPSILON = 1e-3
+"""What is added to the variance of a feature before the head divides by its root."""
 
 
 class Backbone:
@@ -79,6 +82,12 @@ class Backbone:
                 f"but got start={start}, stop={stop}."
             )
         return keras.Model(self._ends[start], self._ends[stop])
+
+    def taps(self, start: int, blocks: Sequence[int]) -> Any:
+        """The network from the output of block `start` to those of `blocks`, a list, on the same layers and weights."""
+        import keras
+
+        return keras.Model(self._ends[start], [self._ends[block] for block in blocks])
 
     def freeze(self, keep: int, freeze_depth: int, *, train_batchnorm: bool = False) -> None:
         """Make the first `keep` blocks trainable but for the first `freeze_depth` of them, and every other one not.
@@ -152,22 +161,32 @@ def select_pooling(vector: Any, pooling: str) -> Any:
     return {"average": vector[:, :channels], "maximum": vector[:, channels:], "both": vector}[pooling]
 
 
-def add_head(features: Any, classes: int, *, pooling: str, dropout: Any, seed: int) -> tuple[Any, Any]:
-    """Pooling, feature normalisation, `dropout` (a rate or a layer) and a softmax over `classes`, all in float32.
+def read_out(features: Sequence[Any], pooling: str) -> Any:
+    """What a head reads: of each of `features`, maps [N, h, w, C] or pooled vectors [N, 2C], what `pooling` asks for.
 
-    `features` are maps [N, h, w, C] or vectors [N, 2C] as `pool` gives them, to the same effect. Returns the output
-    [N, classes] and the layer `feature_normalisation`, whose `moving_mean` and `moving_variance` are the caller's to
-    set from training features: it never updates them itself.
+    Block after block in one vector [N, D].
+    """
+    from keras import layers
+
+    vectors = [select_pooling(pool(each) if len(each.shape) == 4 else each, pooling) for each in features]
+    return vectors[0] if len(vectors) == 1 else layers.Concatenate(dtype="float32")(vectors)
+
+
+def add_head(vector: Any, classes: int, *, dropout: Any = 0.0, seed: int = 0) -> tuple[Any, Any]:
+    """Feature normalisation, `dropout` (a rate or a layer) and a softmax over `classes`, all in float32.
+
+    `vector` is [N, D], as `read_out` gives it. Returns the output [N, classes] and the layer `feature_normalisation`,
+    whose `moving_mean` and `moving_variance` are the caller's to set from training features: it never updates them
+    itself.
     """
     from keras import initializers, layers
 
-    vector = pool(features) if len(features.shape) == 4 else features
     # A BatchNorm that never trains, not keras.layers.Normalization: its statistics are variables, so that they can be
     # set anew for each fold of a compiled network, and its epsilon tames channels that are constant in training.
     normalisation = layers.BatchNormalization(
-        center=False, scale=False, trainable=False, dtype="float32", name="feature_normalisation"
+        center=False, scale=False, trainable=False, epsilon=EPSILON, dtype="float32", name="feature_normalisation"
     )
-    x = normalisation(select_pooling(vector, pooling))
+    x = normalisation(vector)
     drop = dropout if callable(dropout) else layers.Dropout(dropout, seed=seed, dtype="float32")
     initial = initializers.GlorotUniform(seed=seed)
     head = layers.Dense(classes, activation="softmax", kernel_initializer=initial, dtype="float32", name="head")

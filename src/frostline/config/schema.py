@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from frostline.config.frozen import Frozen
 from frostline.config.types import (
@@ -24,10 +24,13 @@ from frostline.errors import ConfigError
 from frostline.text.nearest import did_you_mean
 
 __all__ = [
+    "ACCELERATED",
+    "EFFORTS",
     "BackboneConfig",
     "Config",
     "CsvConfig",
     "DatasetConfig",
+    "Effort",
     "ElpvConfig",
     "FolderConfig",
     "KerasConfig",
@@ -118,10 +121,8 @@ class TrainConfig(_Section):
 
     batch_size: Count
     epochs: Count
-    budget: Annotated[float, Field(gt=0)]
     patience: Count
-    head_epochs: Annotated[int, Field(ge=0)]
-    warmup: Annotated[float, Field(ge=0, lt=1)]
+    warmup: Annotated[float, Field(ge=0)]
     class_weights: bool
     train_batchnorm: bool
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -133,24 +134,60 @@ class TrainConfig(_Section):
     resident_gigabytes: Annotated[float, Field(ge=0)]
 
 
-class SearchConfig(_Section):
-    """What Optuna varies, and for how many trials."""
+class Effort(_Section):
+    """How much a study tries.
 
-    trials: Count
+    So many `heads` on frozen blocks, which cost seconds; at most so many trials that thaw blocks (`thawed`), which
+    together may train on as many images, through every block or their like, as `images` says. With an accelerator that
+    is `ACCELERATED` times as many.
+    """
+
+    heads: Count
+    thawed: Annotated[int, Field(ge=0)]
+    images: Annotated[float, Field(ge=0)]
+
+
+EFFORTS = {
+    "quick": Effort(heads=16, thawed=4, images=1_000),
+    "standard": Effort(heads=40, thawed=8, images=4_000),
+    "thorough": Effort(heads=80, thawed=24, images=60_000),
+}
+"""What the words in `search.effort` stand for."""
+
+ACCELERATED = 25
+"""How many times as much a study may train where there is an accelerator, which takes as long for it."""
+
+
+def _as_effort(value: object) -> object:
+    if isinstance(value, str):
+        if value not in EFFORTS:
+            raise ValueError(f"must be {', '.join(EFFORTS)}, or heads, thawed and images, but got '{value}'")
+        return EFFORTS[value]
+    return value
+
+
+class SearchConfig(_Section):
+    """What Optuna varies, and how much of it is tried."""
+
+    effort: Annotated[Effort, BeforeValidator(_as_effort)]
     startup_trials: Count
     strategies: Strategies
     head_learning_rate: LogRange
     backbone_learning_rate: LogRange
-    weight_decay: LogRange
     dropout: LinearRange
     pooling: Annotated[tuple[Pooling, ...], Field(min_length=1)]
     views: Annotated[tuple[ViewSet, ...], Field(min_length=1)]
+    test_views: Literal["same", "identity"]
 
     @model_validator(mode="after")
     def _dropout_is_a_fraction(self) -> "SearchConfig":
         if not (self.dropout[0] >= 0 and self.dropout[1] < 1):
             raise ValueError(f"dropout must lie in [0, 1), but got {list(self.dropout)}")
         return self
+
+    def test_views_of(self, views: ViewSet) -> ViewSet:
+        """What predictions of a trial on `views` are averaged over."""
+        return views if self.test_views == "same" else "identity"
 
 
 class PromotionConfig(_Section):

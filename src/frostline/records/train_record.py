@@ -16,6 +16,7 @@ __all__ = [
     "TRAINING_IMAGES",
     "Best",
     "Fingerprints",
+    "GroupResult",
     "GuideTrial",
     "TrainRecord",
     "TrialCounts",
@@ -44,14 +45,14 @@ class Best(Frozen):
 
     def params(self) -> dict[str, object]:
         """Strategy and settings, under the names that runs have for them."""
-        return {"strategy": self.strategy} | self.settings.model_dump()
+        return {"strategy": self.strategy} | self.settings.params()
 
 
 class ValidationScore(Frozen):
     """Balanced accuracy in [0, 1] on validation images, and how they were held out.
 
-    `corrected`, with its 95% interval, is what to expect of a winner that was chosen for a high one: see
-    `statistics.chosen`.
+    `corrected` is what to expect of a winner that was chosen for a high one, and its 95% interval says where the score
+    on the test split lies: see `statistics.chosen`.
     """
 
     balanced_accuracy: float
@@ -70,6 +71,20 @@ class GuideTrial(Frozen):
     strategy: str | None
     trial: int | None
     validation: float | None
+
+
+class GroupResult(Frozen):
+    """What a study found of one depth group: see `search.groups`.
+
+    `score` is the validation score of its best complete trial, None without one. A group is `decided` if one of its
+    trials was trained until that no longer helped; if not, about so many more `minutes` would do it on this machine.
+    """
+
+    group: str
+    trials: int
+    score: float | None
+    decided: bool
+    minutes: float | None
 
 
 class TrialCounts(Frozen):
@@ -105,6 +120,7 @@ class TrainRecord(OfModel, Frozen):
     guide: GuideTrial
     validation: ValidationScore
     trials: TrialCounts
+    groups: tuple[GroupResult, ...]
     seconds: float
     run_id: str
     experiment_id: str

@@ -13,7 +13,8 @@ from frostline.search.logbook import log_study
 from frostline.search.objective import Objective
 from frostline.search.outcome import Outcome
 from frostline.search.plan import CellInputs, StudyPlan
-from frostline.search.study import finished_trials, open_study, run_study
+from frostline.search.study import open_study, run_study
+from frostline.search.trials import finished_trials
 from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
 
@@ -30,16 +31,14 @@ def train_cell(inputs: CellInputs, config: Config, folder: Path) -> None:
     keras.utils.set_random_seed(config.seed)
     distribute()
     plan = StudyPlan.make(inputs, config)
-    search = config.search
+    tracker = Tracker.open(config.stores, inputs.dataset)
     with (
-        open_study(config.stores.studies, plan.study_name, search, len(plan.cell.folds)) as study,
-        StudyRuns.open(
-            Tracker.open(config.stores, inputs.dataset), inputs.name, plan.identity, search.trials, plan.tags
-        ) as runs,
+        open_study(config.stores.studies, plan.study_name) as study,
+        StudyRuns.open(tracker, inputs.name, plan.identity, plan.schedule.trials, plan.tags) as runs,
     ):
         plan.announce()
         plan.fill_cache(len(finished_trials(study)))
-        run_study(study, Objective(plan.trainer, search, runs, config.seed), search, plan.first, config.seed)
+        run_study(study, Objective(plan.trainer, plan.schedule, runs, config.seed), plan.schedule, config.seed)
         outcome = Outcome.of(study, plan)
         runs.log_winner(outcome.params)
         refitted = outcome.refit()

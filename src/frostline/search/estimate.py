@@ -1,18 +1,17 @@
 """What a study will cost, told before it starts, and which activations it should therefore keep."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.cache.cuts import Rates, choose_cuts, deepest_cut
 from frostline.cache.group import map_bytes, pooled_bytes
 from frostline.cache.rates import measure_rates
-from frostline.config.schema import SearchConfig
-from frostline.data.views import VIEW_SETS
+from frostline.data.views import views_of
 from frostline.runtime.progress import say
+from frostline.search.schedule import Schedule
 from frostline.text.phrases import counted
-from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 
 __all__ = ["StudyEstimate", "estimate_study"]
@@ -20,22 +19,29 @@ __all__ = ["StudyEstimate", "estimate_study"]
 _TRAINING_TO_FORWARD = 3
 """A training step costs one forward pass and two of the same size backward (Kaplan et al. 2020, arXiv 2001.08361)."""
 
+_HEAD_FLOPS = 2e9
+"""A core's in double precision, in the eigenvalue decompositions that a head is made of: a guess on the safe side."""
+
 
 @dataclass(frozen=True)
 class StudyEstimate:
-    """Seconds without pruning or early stopping, and the cuts whose activations pay for being kept."""
+    """Seconds of the pass over the images, of the heads, of trials that thaw blocks, and the cuts worth keeping."""
 
     filling: float
-    trials: float
+    heads: float
+    thawed: float
     cuts: tuple[int, ...]
     rates: Rates
     cached_bytes: int
 
-    def report(self, trials: int) -> None:
+    def report(self, schedule: Schedule) -> None:
         """Print it."""
+        effort = schedule.config.effort
+        minutes = (self.filling + self.heads + self.thawed) / 60
         say(
-            f"Estimate: {counted(trials, 'trial')} in {self.trials / 60:.1f} min, less what pruning and early stopping "
-            f"save; one pass over the images, unless cached, {self.filling / 60:.1f} min."
+            f"Estimate: {minutes:.1f} min on this machine, at most: one pass over the images, unless cached, "
+            f"{self.filling / 60:.1f}; {counted(effort.heads, 'head')} {self.heads / 60:.1f}; up to "
+            f"{counted(effort.thawed, 'trial')} that thaw blocks {self.thawed / 60:.1f}."
         )
         speeds = f"{self.rates.flops / 1e9:.0f} GFLOP/s, and reads {self.rates.read / 1e6:.0f} MB/s"
         if self.cuts:
@@ -50,51 +56,46 @@ class StudyEstimate:
             )
 
 
-def estimate_study(
-    trainer: Trainer, config: SearchConfig, first: Sequence[TrialSettings], folder: Path, limit_bytes: int
-) -> StudyEstimate:
-    """The estimate of a study that begins with the trials `first` and keeps activations in `folder`, up to a limit."""
+def estimate_study(trainer: Trainer, schedule: Schedule, folder: Path, limit_bytes: int) -> StudyEstimate:
+    """The estimate of a study in the order of `schedule` that keeps activations in `folder`, up to a limit."""
     backbone, cell = trainer.backbone, trainer.cell
     flops = backbone.flops_per_block()
     rates = measure_rates(backbone, cell.packed.images[cell.rows[:32]], folder)
-    views = len({view for name in config.views for view in VIEW_SETS[name]})
+    views = len(views_of(*schedule.config.views))
     images = views * len(cell.all_rows)
     sizes = {cut: map_bytes(backbone, cut) for cut in range(1, backbone.depth)}
-    share = _expected(backbone.depth, config, first)
-    each_epoch = cell.training_images + len(cell.validation_rows)
-    reads: defaultdict[int, float] = defaultdict(float)
-    for (keep, frozen), times in share.items():
-        if frozen < keep:
-            reads[frozen] += times * trainer.epochs(keep, frozen) * each_epoch
+    reads = _reads(trainer, schedule)
     cuts = choose_cuts(flops, sizes, reads, images, rates, limit_bytes - images * pooled_bytes(backbone))
-
-    def seconds(keep: int, frozen: int) -> float:
-        if frozen == keep:
-            return 0.0
-        trained = _TRAINING_TO_FORWARD * cell.training_images + len(cell.validation_rows)
-        again = sum(flops[deepest_cut(cuts, frozen) : frozen]) * each_epoch
-        return trainer.epochs(keep, frozen) * (sum(flops[frozen:keep]) * trained + again) / rates.flops
-
+    again = sum(times * sum(flops[deepest_cut(cuts, frozen) : frozen]) for frozen, times in reads.items())
+    training = schedule.images * _TRAINING_TO_FORWARD * sum(flops) if schedule.config.effort.thawed else 0.0
     cached = images * sum(sizes[cut] for cut in cuts)
     return StudyEstimate(
         filling=images * sum(flops) / rates.flops + cached / rates.written,
-        trials=sum(times * seconds(*depth) for depth, times in share.items()),
+        heads=schedule.config.effort.heads * _head_seconds(trainer),
+        thawed=(training + again) / rates.flops,
         cuts=cuts,
         rates=rates,
         cached_bytes=cached,
     )
 
 
-def _expected(depth: int, config: SearchConfig, first: Sequence[TrialSettings]) -> dict[tuple[int, int], float]:
-    """How many trials at each (keep, freeze depth): those of `first`, and the others as if drawn evenly."""
-    begun = first[: config.trials]
-    grid = [(keep, min(frozen, keep)) for keep in range(1, depth + 1) for frozen in range(depth + 1)]
-    expected: defaultdict[tuple[int, int], float] = defaultdict(float)
-    for settings in begun:
-        expected[settings.keep, settings.freeze_depth] += 1
-    for point in grid:
-        expected[point] += (config.trials - len(begun)) / len(grid)
-    return expected
+def _reads(trainer: Trainer, schedule: Schedule) -> Mapping[int, float]:
+    """How often trials that freeze so many blocks read an image: the budget, shared evenly by the depths."""
+    depths = [freeze_depth for _, freeze_depth, _ in schedule.depths(())][: schedule.config.effort.thawed]
+    flops = trainer.backbone.flops_per_block()
+    reads: defaultdict[int, float] = defaultdict(float)
+    for freeze_depth in depths:
+        reads[freeze_depth] += schedule.images / len(depths) * sum(flops) / sum(flops[freeze_depth:])
+    return reads
+
+
+def _head_seconds(trainer: Trainer) -> float:
+    """Of a head of middling width: an eigenvalue decomposition for every fold of every draw."""
+    cell, blocks = trainer.cell, range(1, trainer.backbone.depth + 1)
+    images = len(cell.folds[0][0])
+    width = sum(trainer.setup.width(block, "both") for block in blocks) / 2
+    smaller, larger = sorted((images, width))
+    return len(cell.repeats) * len(cell.folds) * smaller**2 * (9 * smaller + 2 * larger) / _HEAD_FLOPS
 
 
 def _listed(cuts: Sequence[int]) -> str:

@@ -18,6 +18,7 @@ from frostline.plots.study import study_figures
 from frostline.records.train_record import (
     Best,
     Fingerprints,
+    GroupResult,
     GuideTrial,
     TrainRecord,
     TrialCounts,
@@ -27,8 +28,9 @@ from frostline.records.train_record import (
 from frostline.runtime.progress import say
 from frostline.search.plan import StudyPlan
 from frostline.search.selection import Selection
-from frostline.search.study import NUMBER, finished_trials, seed_of
-from frostline.search.trials import importances, settings_of, trial_table
+from frostline.search.groups import group_results
+from frostline.search.study import seed_of
+from frostline.search.trials import NUMBER, finished_trials, importances, settings_of, trial_table
 from frostline.statistics.interval import Interval
 from frostline.statistics.temperature import soften
 
@@ -47,18 +49,21 @@ class Outcome:
     guide: FrozenTrial | None
     score: Interval
     trials: pd.DataFrame
+    groups: tuple[GroupResult, ...]
     figures: Mapping[str, Figure]
 
     @classmethod
     def of(cls, study: optuna.Study, plan: StudyPlan) -> Self:
         """The outcome of `study`. Raises SearchError, with the reasons, if no trial is complete."""
-        seed, index, rows = plan.config.seed, plan.inputs.packed.index, plan.cell.validation_rows
-        selection = Selection.of(study, plan.strategies, plan.inputs.profile.strategies)
-        groups = index["group"].to_numpy(dtype=str)[rows]
-        score = selection.corrected_score(plan.inputs.packed.labels[rows], groups, seed)
+        seed, packed, rows = plan.config.seed, plan.inputs.packed, plan.cell.validation_rows
+        groups = packed.index["group"].to_numpy(dtype=str)[rows]
+        selection = Selection.of(study, packed.labels[rows], groups, plan.inputs.profile.strategies)
+        test_labels = packed.labels[(packed.index["split"] == "test").to_numpy()]
+        score = selection.corrected_score(seed, test_labels)
         winner, trials = selection.winner, trial_table(finished_trials(study))
         figures = study_figures(trials, importances(study, seed), winner.user_attrs["history"])
-        return cls(plan, winner, selection.guide, score, trials, figures)
+        groups_found = group_results(finished_trials(study), plan.trainer)
+        return cls(plan, winner, selection.guide, score, trials, groups_found, figures)
 
     @property
     def best(self) -> Best:
@@ -74,9 +79,7 @@ class Outcome:
     @property
     def params(self) -> dict[str, object]:
         """The winner's parameters, under the names that runs of trials use."""
-        best = self.best
-        epochs = self.plan.trainer.epochs(best.settings.keep, best.settings.freeze_depth)
-        return best.params() | {"max_epochs": epochs}
+        return self.best.params()
 
     @property
     def guide_trial(self) -> GuideTrial:
@@ -134,6 +137,7 @@ class Refitted:
                 balanced_accuracy=outcome.winner.values[0], corrected=outcome.score, scheme=plan.cell.scheme
             ),
             trials=TrialCounts(**{state: states.count(state) for state in TrialCounts.model_fields}),
+            groups=outcome.groups,
             seconds=float(outcome.trials["seconds"].sum()) + self.seconds,
             run_id=run_id,
             experiment_id=experiment_id,
@@ -167,10 +171,13 @@ class Refitted:
 def _refit(plan: StudyPlan, trial: FrozenTrial, what: str) -> Any:
     """The network of one trial, trained on all images of the cell for the epochs that served it best.
 
-    Its probabilities are calibrated on the images that validated the trial.
+    Its probabilities are calibrated on the images that validated the trial: a head's as it is fitted, those of a
+    network with thawed blocks in the end.
     """
-    epochs, number = trial.user_attrs["epochs"], trial.user_attrs[NUMBER]
-    say(f"{what}, trial {number}, is refitted on all {len(plan.cell.all_rows)} images; epochs: {epochs}.")
-    network = plan.trainer.refit(settings_of(trial), epochs, seed_of(plan.config.seed, number))
-    soften(network, trial.user_attrs["temperature"])
+    settings, epochs, number = settings_of(trial), trial.user_attrs["epochs"], trial.user_attrs[NUMBER]
+    trained = f"; epochs: {epochs}" if settings.thaw else ""
+    say(f"{what}, trial {number}, is refitted on all {len(plan.cell.all_rows)} images{trained}.")
+    network = plan.trainer.refit(settings, epochs, seed_of(plan.config.seed, number))
+    if settings.thaw:
+        soften(network, trial.user_attrs["temperature"])
     return network

@@ -5,19 +5,17 @@ from typing import Self
 
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import Config
-from frostline.config.types import StrategyName
 from frostline.data.packed import PackedImages
 from frostline.provenance import Study, fingerprint
 from frostline.records.names import OfModel
 from frostline.records.profile import CellProfile
 from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
-from frostline.search.space import first_strategies, guide_settings
+from frostline.search.schedule import Schedule
 from frostline.stores.addresses import cache_folder
 from frostline.tracking.lineage import lineage_tags
 from frostline.training.cell import Cell, make_cell
 from frostline.training.memo import Memo
-from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
@@ -41,30 +39,24 @@ class CellInputs(OfModel):
 
 @dataclass(frozen=True, eq=False)
 class StudyPlan:
-    """A study that can begin: `first` are the settings of its first trials, which stand for `strategies`.
-
-    `identity` is the fingerprint of all that decides its result but the number of trials, which may be raised later.
-    """
+    """A study that can begin; `identity` is the fingerprint of all that decides its result."""
 
     inputs: CellInputs
     config: Config
     trainer: Trainer
-    strategies: tuple[StrategyName, ...]
-    first: tuple[TrialSettings, ...]
+    schedule: Schedule
     identity: str
 
     @classmethod
     def make(cls, inputs: CellInputs, config: Config) -> Self:
-        """Divide the cell into folds, build its networks, and choose the first trials."""
+        """Divide the cell into folds, build its networks, and lay down the order of trials."""
         cell = make_cell(inputs.packed, inputs.per_class, config.train, config.seed)
         cache = PrefixCache(cache_folder(config.stores), int(config.stores.cache_gigabytes * 1e9))
         backbone = config.backbone(inputs.backbone)
         setup = Setup(cell, inputs.backbone, backbone, config.train, cache, config.seed)
         trainer = Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))
-        strategies = tuple(first_strategies(config.search, inputs.profile.order))
-        depth, cut = trainer.backbone.depth, inputs.profile.cut
-        first = tuple(guide_settings(strategy, config.search, depth, cut) for strategy in strategies)
-        return cls(inputs, config, trainer, strategies, first, _identity(config, trainer, first))
+        schedule = Schedule(config.search, trainer.backbone.depth, inputs.profile.cut)
+        return cls(inputs, config, trainer, schedule, _identity(config, trainer, schedule))
 
     @property
     def cell(self) -> Cell:
@@ -103,22 +95,21 @@ class StudyPlan:
         say(f"{name}: the regime is {profile.regime}. {profile.reason}")
 
     def fill_cache(self, finished: int) -> None:
-        """Compute, in one pass, the activations that the study will read, or after its `finished` trials the refit.
+        """Compute, in one pass, the activations that the study will read.
 
-        What the study will cost is said first, unless all of its trials are finished.
+        What the study will cost is said first, unless some of its trials are `finished`.
         """
         stores, search = self.config.stores, self.config.search
         limit_bytes = int(stores.cache_gigabytes * 1e9)
-        estimate = estimate_study(self.trainer, search, self.first, cache_folder(stores), limit_bytes)
-        if finished < search.trials:
-            estimate.report(search.trials)
+        estimate = estimate_study(self.trainer, self.schedule, cache_folder(stores), limit_bytes)
+        if not finished:
+            estimate.report(self.schedule)
         self.trainer.setup.fill(search.views, estimate.cuts)
 
 
-def _identity(config: Config, trainer: Trainer, first: tuple[TrialSettings, ...]) -> str:
+def _identity(config: Config, trainer: Trainer, schedule: Schedule) -> str:
     cell, backbone = trainer.cell, trainer.backbone
     groups = cell.packed.index["group"].to_numpy(dtype=str)[cell.all_rows]
-    search = config.search.model_dump(mode="json", exclude={"trials"})
     return Study(
         images=cell.packed.fingerprint,
         folds=cell.folds_fingerprint,
@@ -128,6 +119,6 @@ def _identity(config: Config, trainer: Trainer, first: tuple[TrialSettings, ...]
         weights=backbone.weights.sha256,
         precision=trainer.setup.precision,
         training=config.train.model_dump(mode="json", exclude={"precision", "resident_gigabytes"}),
-        search=search | {"first": [settings.model_dump() for settings in first]},
+        search=schedule.config.model_dump(mode="json") | {"cut": schedule.cut, "images": schedule.images},
         seed=config.seed,
     ).fingerprint

@@ -12,33 +12,33 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.data.arrays import Labels
 from frostline.errors import SearchError
-from frostline.search.study import NUMBER, REASON, STANDARD_ERROR, finished_trials
-from frostline.search.trials import answers_of, settings_of
+from frostline.search.trials import CORRECT, NUMBER, REASON, by_image, finished_trials
 from frostline.statistics.chosen import score_of_chosen
 from frostline.statistics.interval import Interval
-from frostline.statistics.standard_error import one_standard_error_below
-from frostline.training.settings import TrialSettings
+from frostline.statistics.standard_error import paired_standard_error
 
 __all__ = ["Selection"]
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """A study's complete trials, by number, and the places of those that stand for what the guide recommends.
+    """A study's complete trials, by number, and the images that validated them.
 
-    Of the trials within a standard error of the highest score (see statistics.standard_error) the guide's best is used,
-    which nothing has then beaten; else the one that trains the fewest blocks, then keeps the fewest, then scores
-    highest.
+    `labels` and `groups` [N] are theirs, fold after fold; `recommended` are the places of the trials that stand for
+    what the guide recommends. The trial with the highest score is used, but the guide's best where the images do not
+    show that the other is better: where the difference, image by image, is less than its own standard error.
     """
 
     trials: tuple[FrozenTrial, ...]
+    labels: Labels
+    groups: NDArray[Any]
     recommended: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, study: optuna.Study, first: Sequence[str] = (), recommended: Sequence[str] = ()) -> Self:
-        """The selection from `study`, which began with the strategies `first`, where the guide has `recommended` some.
+    def of(cls, study: optuna.Study, labels: Labels, groups: NDArray[Any], recommended: Sequence[str] = ()) -> Self:
+        """The selection from `study`, where the guide has `recommended` some strategies.
 
-        Raises SearchError, with the reasons, if no trial is complete.
+        Of each the first trial stands for it. Raises SearchError, with the reasons, if no trial is complete.
         """
         finished = finished_trials(study)
         trials = tuple(trial for trial in finished if trial.state == TrialState.COMPLETE)
@@ -47,8 +47,10 @@ class Selection:
             raise SearchError(
                 f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}."
             )
-        numbers = {number for number, strategy in enumerate(first, start=1) if strategy in recommended}
-        return cls(trials, tuple(place for place, trial in enumerate(trials) if trial.user_attrs[NUMBER] in numbers))
+        first = {trial.user_attrs["strategy"]: trial.user_attrs[NUMBER] for trial in reversed(finished)}
+        numbers = {first[strategy] for strategy in recommended if strategy in first}
+        places = tuple(place for place, trial in enumerate(trials) if trial.user_attrs[NUMBER] in numbers)
+        return cls(trials, labels, groups, places)
 
     @property
     def winner(self) -> FrozenTrial:
@@ -61,31 +63,36 @@ class Selection:
         place = self._guide(self._scores)
         return None if place is None else self.trials[place]
 
-    def corrected_score(self, labels: Labels, groups: NDArray[Any], seed: int) -> Interval:
+    def corrected_score(self, seed: int, test_labels: Labels) -> Interval:
         """The winner's balanced accuracy, corrected for its having been chosen: see statistics.chosen.
 
-        `labels` and `groups` [N] are of the validation images, fold after fold.
+        Its interval says where the score on a test split of classes `test_labels` lies.
         """
-        right = np.stack([answers_of(trial, len(labels)) for trial in self.trials])
-        return score_of_chosen(right, labels, groups, self._winner, seed)
+        return score_of_chosen(self._correct, self.labels, self.groups, self._winner, seed, test_labels)
 
     @property
     def _scores(self) -> list[float]:
         return [trial.values[0] for trial in self.trials]
 
     @cached_property
-    def _settings(self) -> list[TrialSettings]:
-        return [settings_of(trial) for trial in self.trials]
+    def _correct(self) -> NDArray[np.float32]:
+        return np.stack([by_image(trial, CORRECT) for trial in self.trials])
+
+    @cached_property
+    def _margins(self) -> dict[int, list[float]]:
+        """By the place of a recommended trial, the standard error of every trial's difference from it."""
+        everywhere = range(len(self.trials))
+        return {guide: [self._error(place, guide) for place in everywhere] for guide in self.recommended}
+
+    def _error(self, place: int, other: int) -> float:
+        return paired_standard_error(self._correct[place] - self._correct[other], self.labels, self.groups)
 
     def _guide(self, scores: Sequence[float]) -> int | None:
         return max(self.recommended, key=lambda place: (scores[place], -place), default=None)
 
     def _winner(self, scores: Sequence[float]) -> int:
-        floor = one_standard_error_below(scores, [trial.user_attrs[STANDARD_ERROR] for trial in self.trials])
+        best = max(range(len(scores)), key=lambda place: (scores[place], -place))
         guide = self._guide(scores)
-        if guide is not None and scores[guide] >= floor:
+        if guide is not None and scores[best] - scores[guide] < self._margins[guide][best]:
             return guide
-        return min(
-            (place for place, score in enumerate(scores) if score >= floor),
-            key=lambda place: (self._settings[place].thaw, self._settings[place].keep, -scores[place]),
-        )
+        return best

@@ -1,71 +1,96 @@
-"""The search space: what Optuna suggests, and the settings that a suggestion stands for."""
+"""The search space: what Optuna suggests, and the settings that a suggestion stands for.
 
-from collections.abc import Sequence
+Heads and trials that thaw blocks have parameters of their own, because TPE learns only from trials that share them.
+"""
+
 from typing import Any
 
 import numpy as np
 from optuna.trial import Trial
 
 from frostline.config.schema import SearchConfig
-from frostline.config.types import GUIDE, StrategyName
+from frostline.config.types import StrategyName
 from frostline.training.settings import TrialSettings, guide_depth
 
-__all__ = ["as_point", "first_strategies", "guide_settings", "suggest"]
+__all__ = ["HEAD_PARAMETERS", "head_point", "standard_head", "standard_rates", "suggest_head", "suggest_thawed", "thawed_point"]
 
-_RATES = ("head_learning_rate", "backbone_learning_rate", "weight_decay")
-_CHOICES = ("pooling", "views")
-_STANDARD = {"head_learning_rate": 1.6e-3, "backbone_learning_rate": 5.5e-5, "weight_decay": 3.2, "dropout": 0.3}
-"""What the guide's strategies are tried with: the middle, about, of the ranges that params.yaml comes with."""
+HEAD_PARAMETERS = ("keep", "reads", "pooling", "views")
+_RATES = ("head_learning_rate", "backbone_learning_rate")
+_STANDARD = {"head_learning_rate": 1e-4, "backbone_learning_rate": 3e-5, "dropout": 0.3}
+"""What trials that thaw blocks are tried with first."""
 
 
-def suggest(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
-    """Settings for a backbone of `depth` blocks.
-
-    Ranges are the same in every trial, because multivariate TPE learns only from trials that share one space: no more
-    is frozen than is kept, and random weights are taken only where nothing is frozen.
-    """
+def suggest_head(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
+    """A head on frozen blocks of a backbone of `depth`: it reads the last `reads` of `keep` blocks, or all of them."""
     keep = trial.suggest_int("keep", 1, depth)
-    freeze_depth = min(trial.suggest_int("freeze_at_most", 0, depth), keep)
+    reads = trial.suggest_int("reads", 1, depth)
+    pooling = trial.suggest_categorical("pooling", list(config.pooling))
+    views = trial.suggest_categorical("views", list(config.views))
+    return _head(range(max(1, keep - reads + 1), keep + 1), pooling, views, config)
+
+
+def suggest_thawed(trial: Trial, config: SearchConfig, heads: dict[int, TrialSettings], depth: int) -> TrialSettings:
+    """A network whose last blocks are trained, under the best of `heads` for the last block that it keeps.
+
+    One block at least is thawed, and random weights are taken only where nothing is frozen.
+    """
+    keep = trial.suggest_int("thawed_keep", 1, depth)
+    freeze_depth = min(trial.suggest_int("freeze_at_most", 0, depth), keep - 1)
     init = trial.suggest_categorical("init_if_unfrozen", ["pretrained", "random"])
     rates = {name: trial.suggest_float(name, *getattr(config, name), log=True) for name in _RATES}
     dropout = trial.suggest_float("dropout", *config.dropout)
-    choices = {name: trial.suggest_categorical(name, list(getattr(config, name))) for name in _CHOICES}
-    depths = {"keep": keep, "freeze_depth": freeze_depth}
-    starts = {"init": "random" if init == "random" and freeze_depth == 0 else "pretrained"}
-    return TrialSettings.model_validate(starts | depths | rates | {"dropout": dropout} | choices)
-
-
-def first_strategies(config: SearchConfig, recommended: Sequence[StrategyName]) -> Sequence[StrategyName]:
-    """The strategies that a study begins with, when `recommended` lists all of the guide's, its advice first.
-
-    Unless params.yaml lists its own: all four, the cheapest first, so that there is an answer within a minute and dear
-    trials are compared with it; or, where there are fewer trials than that, the recommended ones first.
-    """
-    if config.strategies != "auto":
-        return config.strategies
-    return GUIDE if config.trials >= len(GUIDE) else recommended
-
-
-def guide_settings(strategy: StrategyName, config: SearchConfig, depth: int, cut: int | None = None) -> TrialSettings:
-    """What one of the guide's strategies is tried with: standard values, and the last of every choice.
-
-    Where a range leaves the standard value out, the nearest that it allows. So studies over different ranges try a
-    strategy in the same way: what it gives can be compared, and need not be trained again.
-    `start_of_convnet` keeps `cut` blocks, where it is given.
-    """
-    init, keep, freeze_depth = guide_depth(strategy, depth, cut)
-    standard = {name: float(np.clip(value, *getattr(config, name))) for name, value in _STANDARD.items()}
+    views = trial.suggest_categorical("thawed_views", list(config.views))
+    head = heads.get(keep) or standard_head(keep, config)
     return TrialSettings(
-        init=init,
-        keep=keep,
+        init="random" if init == "random" and freeze_depth == 0 else "pretrained",
+        blocks=head.blocks,
         freeze_depth=freeze_depth,
-        pooling=config.pooling[-1],
-        views=config.views[-1],
-        **standard,
+        pooling=head.pooling,
+        views=views,
+        test_views=config.test_views_of(views),
+        dropout=dropout,
+        **rates,
     )
 
 
-def as_point(settings: TrialSettings) -> dict[str, Any]:
-    """`settings` as the parameters that `suggest` turns into them, for a trial that is enqueued."""
-    values = settings.model_dump()
-    return values | {"freeze_at_most": values.pop("freeze_depth"), "init_if_unfrozen": values.pop("init")}
+def standard_head(keep: int, config: SearchConfig) -> TrialSettings:
+    """The head that people take first: it reads the last of `keep` blocks, with the last of every choice."""
+    return _head((keep,), config.pooling[-1], config.views[-1], config)
+
+
+def standard_rates(config: SearchConfig) -> dict[str, float]:
+    """Standard rates and dropout; where a range leaves one out, the nearest that it allows.
+
+    So studies over different ranges try a strategy in the same way: what it gives can be compared.
+    """
+    return {name: float(np.clip(value, *getattr(config, name))) for name, value in _STANDARD.items()}
+
+
+def head_point(strategy: StrategyName, config: SearchConfig, depth: int, cut: int | None) -> dict[str, Any]:
+    """What one of the guide's strategies on frozen blocks is for `suggest_head`; `cut` is what a probe has found."""
+    _, keep, _ = guide_depth(strategy, depth, cut)
+    return {"keep": keep, "reads": 1, "pooling": config.pooling[-1], "views": config.views[-1]}
+
+
+def thawed_point(keep: int, freeze_depth: int, config: SearchConfig, *, random: bool = False) -> dict[str, Any]:
+    """What a depth is tried with first, for `suggest_thawed`."""
+    return standard_rates(config) | {
+        "thawed_keep": keep,
+        "freeze_at_most": freeze_depth,
+        "init_if_unfrozen": "random" if random else "pretrained",
+        "thawed_views": config.views[-1],
+    }
+
+
+def _head(blocks: Any, pooling: str, views: str, config: SearchConfig) -> TrialSettings:
+    blocks = tuple(blocks)
+    return TrialSettings.model_validate(
+        {
+            "init": "pretrained",
+            "blocks": blocks,
+            "freeze_depth": blocks[-1],
+            "pooling": pooling,
+            "views": views,
+            "test_views": config.test_views_of(views),
+        }
+    )

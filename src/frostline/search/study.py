@@ -7,7 +7,7 @@ trials before it, so that an interruption does not change what is proposed and t
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
@@ -15,44 +15,23 @@ from typing import Any
 import numpy as np
 import optuna
 from filelock import FileLock, Timeout
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from frostline.config.schema import SearchConfig
 from frostline.errors import SearchError, StoreError
 from frostline.files.writing import check_writable
 from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
-from frostline.search.space import as_point
+from frostline.search.schedule import Schedule
+from frostline.search.trials import NUMBER, REASON, finished_trials
 from frostline.stores.addresses import Address, address_of
 from frostline.stores.refusals import refusal
 from frostline.stores.sqlite import wait_aloud
 from frostline.text.redaction import redacted
-from frostline.training.settings import TrialSettings
 
-__all__ = [
-    "NUMBER",
-    "REASON",
-    "RIGHT",
-    "STANDARD_ERROR",
-    "TrialFailed",
-    "finished_trials",
-    "list_studies",
-    "open_study",
-    "run_study",
-    "seed_of",
-]
+__all__ = ["TrialFailed", "list_studies", "open_study", "run_study", "seed_of"]
 
-NUMBER = "trial"
-"""The user attribute with a trial's number in the search, the one that people see. Optuna's own counts attempts."""
-
-REASON = "reason"
-STANDARD_ERROR = "standard_error"
-RIGHT = "right"
 _HEARTBEAT_SECONDS = 20
-_P_THRESHOLD = 0.1
-_FEWEST_PAIRS = 8
-_FIRST_COMPARED = 2
 Objective = Callable[[optuna.Trial], float]
 
 
@@ -61,8 +40,8 @@ class TrialFailed(SearchError):
 
 
 @contextmanager
-def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) -> Iterator[optuna.Study]:
-    """The study called `name`, created or resumed, of a cell that is validated by so many folds (1: a hold-out).
+def open_study(storage: str, name: str) -> Iterator[optuna.Study]:
+    """The study called `name`, created or resumed.
 
     SQLite is for one worker: the study is locked while it is open, so a trial found running belongs to a dead process
     and is run again at once. On a server, heartbeats tell, and several workers may open the study together.
@@ -72,13 +51,13 @@ def open_study(storage: str, name: str, config: SearchConfig, folds: int = 1) ->
     address = address_of(storage, "stores.studies")
     try:
         if address.file is None:
-            yield _create(_server(address), name, _pruner(config, folds))
+            yield _create(_server(address), name)
             return
         lock = address.file.parent / f".{name}.lock"
         check_writable(lock)
         with FileLock(lock, timeout=0):
             opened = _journaled(_connect(address))
-            study = _create(opened, name, _pruner(config, folds))
+            study = _create(opened, name)
             _free_numbers(study, opened)
             yield study
     except Timeout:
@@ -127,31 +106,17 @@ def _server(address: Address) -> optuna.storages.RDBStorage:
     )
 
 
-def _create(storage: optuna.storages.RDBStorage, name: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
+def _create(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
     study = optuna.create_study(
         storage=storage,
         study_name=name,
         direction="maximize",
-        pruner=pruner,
         load_if_exists=True,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names(["validation balanced accuracy"])
     return study
-
-
-def _pruner(config: SearchConfig, folds: int) -> optuna.pruners.BasePruner:
-    """What ends a trial early: see search.objective for what trials report.
-
-    Of a hold-out, being below the median of the trials before at the same epoch, from the second on: the first is spent
-    on warming up. Of folds, being worse than the best trial on the images so far, by Wilcoxon's signed-rank test.
-    """
-    if folds == 1:
-        return optuna.pruners.MedianPruner(n_startup_trials=config.startup_trials, n_warmup_steps=_FIRST_COMPARED)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.pruners.WilcoxonPruner(p_threshold=_P_THRESHOLD, n_startup_steps=_FEWEST_PAIRS)
 
 
 def _free_numbers(study: optuna.Study, storage: optuna.storages.RDBStorage) -> None:
@@ -166,37 +131,33 @@ def _free_numbers(study: optuna.Study, storage: optuna.storages.RDBStorage) -> N
         storage.set_trial_state_values(key, TrialState.FAIL)
 
 
-def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that count, one a number and in that order: complete, pruned, or failed for a reason of their own."""
-    counted: dict[int, FrozenTrial] = {}
-    for trial in study.get_trials(deepcopy=False):
-        if trial.state.is_finished() and (trial.state != TrialState.FAIL or REASON in trial.user_attrs):
-            counted.setdefault(trial.user_attrs[NUMBER], trial)
-    return [counted[number] for number in sorted(counted)]
-
-
 def seed_of(seed: int, trial: int) -> int:
     """The seed of whatever is random in a study's trial number `trial`, from 1."""
     return int(np.random.SeedSequence([seed, trial - 1]).generate_state(1)[0] >> 1)
 
 
-def run_study(
-    study: optuna.Study, objective: Objective, config: SearchConfig, first: Sequence[TrialSettings], seed: int
-) -> None:
-    """Run trials until `config.trials` are finished; the settings in `first` come first, in their order.
+def run_study(study: optuna.Study, objective: Objective, schedule: Schedule, seed: int) -> None:
+    """Run the trials of `schedule`, until there are no more or the images that they may train on are used up.
 
     `objective` raises TrialFailed for a trial that cannot be finished.
     """
     with _collected_between_trials() as collect:
-        while (number := _next_number(study)) <= config.trials:
+        while (number := _next_number(study)) <= schedule.trials:
+            finished = finished_trials(study)
+            if not schedule.is_head(number) and schedule.left(finished) <= 0:
+                break
             if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                point = as_point(first[number - 1]) if number <= len(first) else {}
-                study.enqueue_trial(point, user_attrs={NUMBER: number})
-            study.sampler = optuna.samplers.TPESampler(
-                n_startup_trials=config.startup_trials, multivariate=True, seed=seed_of(seed, number)
-            )
+                study.enqueue_trial(schedule.point(number, finished), user_attrs={NUMBER: number})
+            study.sampler = _sampler(schedule.config.startup_trials, seed_of(seed, number))
             study.optimize(_numbered(study, number, objective), n_trials=1, catch=(TrialFailed,))
             collect()
+
+
+def _sampler(startup_trials: int, seed: int) -> optuna.samplers.TPESampler:
+    """TPE that learns about heads from heads, and about thawed blocks from trials that thaw some."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(n_startup_trials=startup_trials, multivariate=True, group=True, seed=seed)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
-"""A study's trials as settings, as answers, and as a table."""
+"""A study's trials as settings, as what they gave by image, and as a table."""
 
+import base64
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import optuna
@@ -8,66 +10,110 @@ import pandas as pd
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.search.study import NUMBER, REASON, RIGHT, STANDARD_ERROR
-from frostline.training.settings import TrialSettings
+from frostline.search.space import HEAD_PARAMETERS
+from frostline.training.settings import TrialSettings, group_of
 from frostline.training.trial import SCORE, best_epoch
 
-__all__ = ["answers_of", "importances", "packed_answers", "settings_of", "trial_table"]
+__all__ = [
+    "CERTAINTY",
+    "CORRECT",
+    "COST",
+    "NUMBER",
+    "REASON",
+    "SETTINGS",
+    "SETTLED",
+    "STANDARD_ERROR",
+    "by_image",
+    "finished_trials",
+    "importances",
+    "packed",
+    "settings_of",
+    "trial_table",
+]
+
+NUMBER = "trial"
+"""The user attribute with a trial's number in the search, the one that people see. Optuna's own counts attempts."""
+
+REASON = "reason"
+STANDARD_ERROR = "standard_error"
+CORRECT = "correct"
+CERTAINTY = "certainty"
+
+COST = "images"
+"""The user attribute that says how many images a trial trained on, through every block or their like."""
+
+SETTLED = "settled"
+"""The user attribute that says whether a trial that thaws blocks was trained until that no longer helped."""
+
+SETTINGS = "settings"
+"""The user attribute with the settings that a trial ran with."""
 
 _ENOUGH = 4
-_SETTINGS = tuple(TrialSettings.model_fields)
 
 
 def settings_of(trial: FrozenTrial) -> TrialSettings:
     """The settings that `trial` ran with."""
-    return TrialSettings(**{field: trial.user_attrs[field] for field in _SETTINGS})
+    return TrialSettings.model_validate(trial.user_attrs[SETTINGS])
 
 
-def answers_of(trial: FrozenTrial, images: int) -> NDArray[np.bool_]:
-    """Which of so many validation images, fold after fold, the complete `trial` named rightly."""
-    packed = np.frombuffer(bytes.fromhex(trial.user_attrs[RIGHT]), dtype=np.uint8)
-    return np.unpackbits(packed, count=images).astype(bool)
+def packed(values: NDArray[np.float32]) -> str:
+    """`values` [N] as text that a storage can hold."""
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
 
 
-def packed_answers(right: Sequence[bool]) -> str:
-    """What `answers_of` reads: eight images a byte, in hexadecimal digits."""
-    return np.packbits(right).tobytes().hex()
+def by_image(trial: FrozenTrial, name: str) -> NDArray[np.float32]:
+    """Of the complete `trial` what is kept for each validation image [N], fold after fold: CORRECT or CERTAINTY."""
+    return np.frombuffer(base64.b64decode(trial.user_attrs[name]), dtype="<f4").astype(np.float32)
+
+
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that count, one a number and in that order: complete, pruned, or failed for a reason of their own."""
+    counted: dict[int, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.is_finished() and (trial.state != TrialState.FAIL or REASON in trial.user_attrs):
+            counted.setdefault(trial.user_attrs[NUMBER], trial)
+    return [counted[number] for number in sorted(counted)]
 
 
 def importances(study: optuna.Study, seed: int) -> dict[str, float]:
-    """How much of the score's variance each searched parameter explains, of sum 1, the largest first (fANOVA).
+    """How much of the score's variance over heads each of their parameters explains, of sum 1, the largest first.
 
-    Hutter et al. 2014, An Efficient Approach for Assessing Hyperparameter Importance. Empty where fewer than four
-    trials were completed, or all with the same score.
+    By fANOVA: Hutter et al. 2014, An Efficient Approach for Assessing Hyperparameter Importance. Empty where fewer than
+    four heads were completed, or all with the same score.
     """
-    scores = [trial.value for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
+    heads = [trial for trial in finished_trials(study) if set(HEAD_PARAMETERS) <= set(trial.params)]
+    scores = [trial.value for trial in heads if trial.state == TrialState.COMPLETE]
     if len(scores) < _ENOUGH or len(set(scores)) == 1:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
-    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator, params=list(HEAD_PARAMETERS)))
 
 
 def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
     """One row a trial, by number.
 
-    Trial (its number, from 1), strategy, score, its standard error, best epoch, state, seconds, settings, reason.
+    Trial (its number, from 1), strategy, depth group, score, its standard error, best epoch, state, whether it was
+    trained until that no longer helped, images trained on, seconds, settings, reason.
     """
-    rows = []
-    for trial in sorted(trials, key=lambda trial: trial.user_attrs[NUMBER]):
-        history = trial.user_attrs.get("history", [])
-        reached = history[best_epoch(history) - 1][SCORE] if history else float("nan")
-        rows.append(
-            {
-                "trial": trial.user_attrs[NUMBER],
-                "strategy": trial.user_attrs.get("strategy"),
-                # Optuna takes what a pruned trial reported last for its value: of folds, a certainty, not a score.
-                "value": trial.value if trial.state == TrialState.COMPLETE else reached,
-                STANDARD_ERROR: trial.user_attrs.get(STANDARD_ERROR),
-                "epochs": trial.user_attrs.get("epochs", len(history)),
-                "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
-                "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
-            }
-            | {field: trial.user_attrs.get(field) for field in _SETTINGS}
-            | {"reason": trial.user_attrs.get(REASON, "")}
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_row(trial) for trial in sorted(trials, key=lambda trial: trial.user_attrs[NUMBER])])
+
+
+def _row(trial: FrozenTrial) -> dict[str, Any]:
+    attrs = trial.user_attrs
+    history = attrs.get("history", [])
+    reached = history[best_epoch(history) - 1][SCORE] if history else float("nan")
+    settings = settings_of(trial) if SETTINGS in attrs else None
+    fields = list(TrialSettings.model_fields)
+    values = {name: getattr(settings, name, None) for name in ("keep", "thaw", *fields)}
+    return {
+        "trial": attrs[NUMBER],
+        "strategy": attrs.get("strategy"),
+        "group": group_of(settings) if settings else None,
+        "value": trial.value if trial.state == TrialState.COMPLETE else reached,
+        STANDARD_ERROR: attrs.get(STANDARD_ERROR),
+        "epochs": attrs.get("epochs", len(history)),
+        "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
+        SETTLED: attrs.get(SETTLED, trial.state == TrialState.COMPLETE),
+        COST: attrs.get(COST, 0.0),
+        "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
+    } | values | {"blocks": ",".join(map(str, settings.blocks)) if settings else None, "reason": attrs.get(REASON, "")}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["effective_sample_size", "one_standard_error_below", "recalls", "settled_epoch", "standard_error"]
+__all__ = ["effective_sample_size", "one_standard_error_below", "paired_standard_error", "recalls", "settled_epoch", "standard_error"]
 
 
 def effective_sample_size(correct: NDArray[np.bool_ | np.floating[Any]], groups: NDArray[Any]) -> float:
@@ -62,6 +62,28 @@ def standard_error(
     shares, images = recalls(correct, labels, groups)
     shrunk = (shares * images + 0.5) / (images + 1)
     return math.sqrt((shrunk * (1 - shrunk) / images).sum()) / len(shares)
+
+
+def paired_standard_error(
+    difference: NDArray[np.floating[Any]], labels: NDArray[np.int64], groups: NDArray[Any]
+) -> float:
+    """Of the difference of two balanced accuracies on the same images, of classes `labels` [N] in `groups` [N].
+
+    `difference` [N], in [-1, 1], is by how much the one answered an image rightly more often than the other. What is
+    easy or hard for both cancels out, so that this is smaller than either score's own standard error. Images of a group
+    count together, as a sample of groups has it (Kish 1965, Survey Sampling).
+
+    >>> labels, groups = np.array([0, 0, 1, 1]), np.arange(4)
+    >>> paired_standard_error(np.array([1.0, 0.0, 0.0, 0.0]), labels, groups)
+    0.17677669529663687
+    """
+    variance, names = 0.0, np.unique(labels)
+    for name in names:
+        of = labels == name
+        _, group = np.unique(groups[of], return_inverse=True)
+        surplus = np.bincount(group, weights=difference[of] - difference[of].mean())
+        variance += (surplus**2).sum() / of.sum() ** 2
+    return math.sqrt(variance) / len(names)
 
 
 def one_standard_error_below(scores: Sequence[float], errors: Sequence[float]) -> float:

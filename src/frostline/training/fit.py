@@ -1,6 +1,6 @@
-"""The training loop: epochs of even batches over a feed, and predictions."""
+"""The training loop: epochs of even batches over feeds, and features averaged over views."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from frostline.errors import SearchError
 from frostline.runtime.devices import divisible
 from frostline.training.feed import Feed
 
-__all__ = ["Inputs", "TrainingDiverged", "even_batches", "predict", "steps_per_epoch", "train_epoch"]
+__all__ = ["Inputs", "TrainingDiverged", "average_features", "even_batches", "steps_per_epoch", "train_epoch"]
 
 _PREDICTED_AT_ONCE = 32
 
@@ -24,11 +24,16 @@ class TrainingDiverged(SearchError):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network trains on: values by row and view, integer labels [N], and a weight per class [K]."""
+    """What a network trains on: a feed for each of its inputs, integer labels [N], and a weight per class [K]."""
 
-    feed: Feed
+    feeds: Sequence[Feed]
     labels: NDArray[np.int64]
     class_weights: NDArray[np.float32]
+
+    def batch(self, rows: Rows, views: Rows) -> Any:
+        """The values of `rows`, each under the view of that number: a list of them where the network has two inputs."""
+        values = [feed.batch(rows, views) for feed in self.feeds]
+        return values[0] if len(values) == 1 else values
 
 
 def train_epoch(model: Any, inputs: Inputs, rows: Rows, batch_size: int, rng: np.random.Generator) -> float:
@@ -37,12 +42,12 @@ def train_epoch(model: Any, inputs: Inputs, rows: Rows, batch_size: int, rng: np
     Raises TrainingDiverged if the loss is not finite.
     """
     order = rng.permutation(rows)
-    chosen = rng.integers(inputs.feed.views, size=len(order))
+    chosen = rng.integers(inputs.feeds[0].views, size=len(order))
     total = 0.0
     batches = list(even_batches(len(order), batch_size))
     for batch in batches:
         y = inputs.labels[order[batch]]
-        x = inputs.feed.batch(order[batch], chosen[batch])
+        x = inputs.batch(order[batch], chosen[batch])
         total += float(model.train_on_batch(x, y, sample_weight=inputs.class_weights[y]))
     loss = total / len(batches)
     if not np.isfinite(loss):
@@ -65,19 +70,19 @@ def even_batches(count: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
     yield from padded(np.arange(count), batches * length).reshape(batches, length)
 
 
-def predict(model: Any, feed: Feed, rows: Rows) -> NDArray[np.float32]:
-    """Class probabilities [len(rows), K] of `model` for `rows` under the identity view.
+def average_features(model: Any, inputs: Inputs, rows: Rows, views: int) -> NDArray[np.float32]:
+    """What `model` gives of `rows`, [len(rows), D], averaged over the first so many views.
 
-    Raises TrainingDiverged if one is no number.
+    Raises TrainingDiverged if a value is no number.
     """
     batches = np.array_split(rows, range(_PREDICTED_AT_ONCE, len(rows), _PREDICTED_AT_ONCE))
     length = divisible(min(_PREDICTED_AT_ONCE, len(rows)))
-    identity = np.zeros(length, dtype=np.int64)
-    outputs = [
-        np.asarray(model.predict_on_batch(feed.batch(padded(batch, length), identity)), dtype=np.float32)[: len(batch)]
-        for batch in batches
-    ]
-    probabilities = np.concatenate(outputs)
-    if not np.isfinite(probabilities).all():
+    averages = []
+    for batch in batches:
+        x = [inputs.batch(padded(batch, length), np.full(length, view, dtype=np.int64)) for view in range(views)]
+        total = sum(np.asarray(model.predict_on_batch(each), dtype=np.float32) for each in x)
+        averages.append((total / np.float32(views))[: len(batch)])
+    features: NDArray[np.float32] = np.concatenate(averages)
+    if not np.isfinite(features).all():
         raise TrainingDiverged("the network's outputs are no longer numbers; the learning rate is too high")
-    return probabilities
+    return features

@@ -30,8 +30,8 @@ Arrays = list[NDArray[Any]]
 Epoch = tuple[float, NDArray[np.float32]]
 """A mean loss, and class probabilities [n, K] of validation rows."""
 
-_DECIDING = ("batch_size", "head_epochs", "warmup", "class_weights", "train_batchnorm")
-"""Of the parameters of training: each comes with its own epochs, and patience is applied to what is replayed."""
+_DECIDING = ("batch_size", "warmup", "class_weights", "train_batchnorm")
+"""Of the parameters of training: patience is applied to what is replayed."""
 
 
 class Memo:
@@ -53,18 +53,16 @@ class Memo:
         self._limit_bytes = limit_bytes
         self._place = folder.path / self._identity.fingerprint[:24]
 
-    def epochs(self, what: Mapping[str, object], train: Callable[[], Iterator[Epoch]], wanted: int) -> Generator[Epoch]:
-        """The epochs of the training that `what` describes: those known, then, up to `wanted`, what `train` gives.
+    def epochs(self, what: Mapping[str, object], train: Callable[[], Iterator[Epoch]]) -> Generator[Epoch]:
+        """The epochs of the training that `what` describes, as many as are asked for: those known, then more of `train`.
 
         To go on from the known ones, it is trained again from the first: weights are not kept.
         """
         known = self._read("fold", what)
         before = list(zip(known[0].tolist(), known[1], strict=True)) if known else []
         if before:
-            say(f"Trained before in the same way, so read: {len(before)} of {counted(wanted, 'epoch')}.")
+            say(f"Trained before in the same way, so read: {counted(len(before), 'epoch')}.")
         yield from before
-        if len(before) >= wanted:
-            return
         done: list[Epoch] = []
         try:
             for epoch in train():

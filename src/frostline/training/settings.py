@@ -1,13 +1,17 @@
 """What one trial varies, and the guide's names for regions of it."""
 
-from typing import Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from frostline.config.frozen import Frozen
 from frostline.config.types import Init, Pooling, StrategyName, ViewSet
 
-__all__ = ["TrialSettings", "guide_depth", "strategy_of"]
+__all__ = ["GROUPS", "DepthGroup", "TrialSettings", "group_of", "guide_depth", "strategy_of"]
+
+DepthGroup = Literal["heads", "last block", "some blocks", "all blocks", "random weights"]
+GROUPS: tuple[DepthGroup, ...] = get_args(DepthGroup)
+"""The depth groups, the cheapest first."""
 
 _START_SHARE = 0.75
 """How much of a backbone `start_of_convnet` keeps where no probe has said it: pool4 of VGG16's five."""
@@ -16,40 +20,79 @@ _START_SHARE = 0.75
 class TrialSettings(Frozen):
     """One point of the search space.
 
-    Of the backbone's blocks the first `keep` are kept and, of those, the first `freeze_depth` are frozen
-    (0 <= freeze_depth <= keep, keep >= 1). `init` is `random` only where nothing is frozen.
-    Weights of the head alone decay. `views` names one of data.views.VIEW_SETS.
+    The head reads `blocks` of the backbone, ascending; the last of them is the last that is kept. Of the kept blocks the
+    first `freeze_depth` are frozen (0 <= freeze_depth <= keep). `init` is `random` only where nothing is frozen.
+    `views` and `test_views` name sets of views (data.views): thawed blocks are trained on images under the former;
+    every prediction is one of features averaged over the latter, which are the former or the identity alone. Rates and
+    dropout are those of training, so that a head on frozen blocks, which is computed, has none.
 
     >>> settings = TrialSettings(
-    ...     init="pretrained", keep=5, freeze_depth=4, head_learning_rate=1e-3, backbone_learning_rate=1e-5,
-    ...     weight_decay=1.0, dropout=0.3, pooling="both", views="mirror",
+    ...     init="pretrained", blocks=(4, 5), freeze_depth=4, pooling="both", views="mirror", test_views="mirror",
+    ...     head_learning_rate=1e-3, backbone_learning_rate=1e-5, dropout=0.3,
     ... )
-    >>> settings.thaw, strategy_of(settings, depth=5)
-    (1, 'partial_fine_tune')
+    >>> settings.keep, settings.thaw, strategy_of(settings, depth=5)
+    (5, 1, 'partial_fine_tune')
     """
 
     init: Init
-    keep: int = Field(ge=1)
+    blocks: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     freeze_depth: int = Field(ge=0)
-    head_learning_rate: float = Field(gt=0)
-    backbone_learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    dropout: float = Field(ge=0, lt=1)
     pooling: Pooling
     views: ViewSet
+    test_views: ViewSet
+    head_learning_rate: float | None = Field(default=None, gt=0)
+    backbone_learning_rate: float | None = Field(default=None, gt=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
+        if list(self.blocks) != sorted(set(self.blocks)):
+            raise ValueError(f"blocks must ascend, each once, but got {list(self.blocks)}")
         if self.freeze_depth > self.keep:
             raise ValueError(f"freeze_depth must be at most keep, {self.keep}, but got {self.freeze_depth}")
         if self.init == "random" and self.freeze_depth:
             raise ValueError(f"freeze_depth must be 0 with random weights, but got {self.freeze_depth}")
+        if self.test_views not in (self.views, "identity"):
+            raise ValueError(f"test_views must be {self.views} or identity, but got {self.test_views}")
+        rates = (self.head_learning_rate, self.backbone_learning_rate, self.dropout)
+        if any((rate is None) == (self.thaw > 0) for rate in rates):
+            raise ValueError(f"rates and dropout are for thawed blocks: {self.thaw} are thawed, but got {list(rates)}")
         return self
+
+    @property
+    def keep(self) -> int:
+        """How many of the backbone's blocks, from the input, are kept."""
+        return self.blocks[-1]
 
     @property
     def thaw(self) -> int:
         """How many of the kept blocks, from the output, are trained."""
         return self.keep - self.freeze_depth
+
+    @property
+    def head(self) -> "TrialSettings":
+        """The same head on blocks that are all frozen."""
+        kept = {"init": "pretrained", "freeze_depth": self.keep}
+        return self.model_copy(update=kept | dict.fromkeys(("head_learning_rate", "backbone_learning_rate", "dropout")))
+
+    def params(self) -> dict[str, object]:
+        """What a run shows of them: depths and choices, and of rates those that there are."""
+        values = {"keep": self.keep, "thaw": self.thaw} | self.model_dump(exclude_none=True)
+        return values | {"blocks": ",".join(map(str, self.blocks))}
+
+
+def group_of(settings: TrialSettings) -> DepthGroup:
+    """The depth group of a point: how deep to freeze, in five steps.
+
+    A head has nothing but itself trained. Where all kept blocks are trained, that is `all blocks`, even if it is one.
+    """
+    if settings.init == "random":
+        return "random weights"
+    if settings.thaw == 0:
+        return "heads"
+    if settings.freeze_depth == 0:
+        return "all blocks"
+    return "last block" if settings.thaw == 1 else "some blocks"
 
 
 def strategy_of(settings: TrialSettings, depth: int) -> str:

@@ -1,33 +1,38 @@
-"""What training starts from: a compiled suffix with its weights in place, and a feed of cached activations."""
+"""What training starts from: a compiled suffix with its weights in place, and feeds of cached activations."""
 
 from collections.abc import Collection, Sequence
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.backbones.surgery import Backbone, build_backbone
+from frostline.backbones.surgery import Backbone, build_backbone, select_pooling
 from frostline.cache.cuts import deepest_cut
 from frostline.cache.group import Rowwise
 from frostline.cache.prefix import PrefixCache, padded
 from frostline.config.schema import BackboneConfig, TrainConfig
 from frostline.data.arrays import Rows
-from frostline.data.views import VIEW_SETS
+from frostline.data.views import views_of
 from frostline.runtime.devices import divisible
 from frostline.runtime.precision import resolve_precision
 from frostline.training.cell import Cell
-from frostline.training.feed import make_feed
-from frostline.training.fit import Inputs, steps_per_epoch, train_epoch
+from frostline.training.features import ReadOut, Vectors
+from frostline.training.feed import Feed, make_feed
+from frostline.training.fit import Inputs, steps_per_epoch
+from frostline.training.ridge import LinearHead
 from frostline.training.settings import TrialSettings
 from frostline.training.suffix import Shape, Suffix, Suffixes
 
 __all__ = ["Setup"]
 
-_STATISTICS_ROWS = 4096
 _STATISTICS_IMAGES = 256
 
 
 class Setup:
-    """Networks and activations for training on one cell with one backbone."""
+    """Networks and activations for training on one cell with one backbone.
+
+    `vectors` are the pooled ones of the cell's images.
+    """
 
     def __init__(
         self,
@@ -48,6 +53,8 @@ class Setup:
         self.backbone = self.build()
         self._suffixes = Suffixes(self.build(), len(cell.packed.classes), train_batchnorm=train.train_batchnorm)
         self._cuts: Collection[int] | None = None
+        self._resident_bytes = int(train.resident_gigabytes * 1e9)
+        self.vectors = Vectors(self._pooled, cell.all_rows, self._resident_bytes)
 
     def fill(self, view_sets: Collection[str], cuts: Collection[int]) -> None:
         """Cache, in one pass over each view, all that trials will read: pooled vectors, and maps after `cuts` alone.
@@ -55,75 +62,55 @@ class Setup:
         A trial that freezes deeper than one of them goes on from there in each epoch. Without this call, every trial's
         own cut is cached when it is first needed.
         """
-        views = dict.fromkeys(view for name in view_sets for view in VIEW_SETS[name])
-        self._cache.fill(self.backbone, self.cell.packed, self.cell.all_rows, list(views), cuts)
+        self._cache.fill(self.backbone, self.cell.packed, self.cell.all_rows, views_of(*view_sets), cuts)
         self._cuts = cuts
 
-    def begin(
-        self, settings: TrialSettings, rows: Rows, epochs: int, seed: int, rng: np.random.Generator
-    ) -> tuple[Suffix, Inputs]:
-        """A suffix ready to train on `rows`; where blocks are thawed, with a head that was trained on them frozen.
+    def width(self, block: int, pooling: str) -> int:
+        """How many numbers a head reads of `block`."""
+        channels = int(self.backbone.output_shape(block)[-1])
+        return 2 * channels if pooling == "both" else channels
 
-        A new head's first gradients would wreck pretrained blocks, so the head comes first (Kumar et al. 2022, arXiv
-        2202.10054): `train.head_epochs` epochs on pooled vectors, which cost next to nothing.
+    def begin(self, settings: TrialSettings, rows: Rows, head: LinearHead | None, seed: int) -> tuple[Suffix, Inputs]:
+        """A suffix ready to train on `rows`, and what it trains on.
+
+        It starts from `head`, fitted to the same rows while all blocks were frozen, because a new head's first
+        gradients would wreck pretrained blocks (Kumar et al. 2022, arXiv 2202.10054). Random blocks have nothing to
+        wreck, and get a head of random weights.
         """
-        random = settings.init == "random"
-        weights = self.build(seed) if random else self.backbone
-        steps = epochs * steps_per_epoch(len(rows), self.train.batch_size)
-        features = self._features(settings, weights, rows)
-        shape = Shape(self._source(settings), settings.keep, settings.freeze_depth, settings.pooling)
-        warmup = round(self.train.warmup * steps) if settings.thaw else 0
+        weights = self.backbone if head else self.build(seed)
+        warmup = round(self.train.warmup * steps_per_epoch(len(rows), self.train.batch_size))
+        shape = Shape(self._source(settings), settings.blocks, settings.freeze_depth, settings.pooling)
         suffix = self._suffixes.get(shape)
-        suffix.start(settings, weights, features, seed=seed, steps=steps, warmup=warmup)
-        if settings.thaw and not random and self.train.head_epochs:
-            suffix.take_head(self._trained_head(settings, rows, features, seed, rng))
-        views = VIEW_SETS[settings.views]
-        return suffix, self._maps(views, shape.source) if settings.thaw else self._vectors(views, settings.keep)
-
-    def _trained_head(
-        self,
-        settings: TrialSettings,
-        rows: Rows,
-        features: NDArray[np.float32],
-        seed: int,
-        rng: np.random.Generator,
-    ) -> Suffix:
-        epochs = self.train.head_epochs
-        head = self._suffixes.get(Shape(settings.keep, settings.keep, settings.keep, settings.pooling))
-        steps = epochs * steps_per_epoch(len(rows), self.train.batch_size)
-        head.start(settings, self.backbone, features, seed=seed, steps=steps)
-        inputs = self._vectors(VIEW_SETS[settings.views], settings.keep)
-        for _ in range(epochs):
-            train_epoch(head.model, inputs, rows, self.train.batch_size, rng)
-        return head
+        suffix.start(settings, weights, head or self._random_head(settings, weights, rows, seed), seed=seed, warmup=warmup)
+        return suffix, Inputs(self._feeds(settings, shape), self.cell.packed.labels, self.class_weights())
 
     def _source(self, settings: TrialSettings) -> int:
         """The block whose cached activations a trial starts from."""
-        if settings.thaw == 0 or self._cuts is None:
-            return settings.freeze_depth
-        return deepest_cut(self._cuts, settings.freeze_depth)
+        return settings.freeze_depth if self._cuts is None else deepest_cut(self._cuts, settings.freeze_depth)
 
-    def _maps(self, views: Sequence[str], source: int) -> Inputs:
-        """Feature maps after block `source`; the images, where that is 0."""
-        rows = self.cell.all_rows
-        return self._fed(self._cache.maps(self.backbone, self.cell.packed, rows, views, source))
+    def _feeds(self, settings: TrialSettings, shape: Shape) -> list[Feed]:
+        """Feature maps after the source (the images, where that is 0), and vectors of the frozen blocks read."""
+        views, rows = views_of(settings.views), self.cell.all_rows
+        sources: list[Sequence[Rowwise]] = [
+            self._cache.maps(self.backbone, self.cell.packed, rows, views, shape.source)
+        ]
+        if shape.frozen:
+            sources.append([ReadOut(self.vectors, shape.frozen, shape.pooling, (view,)) for view in views])
+        return [make_feed(each, rows, self._resident_bytes) for each in sources]
 
-    def _vectors(self, views: Sequence[str], keep: int) -> Inputs:
-        """Pooled vectors after block `keep`."""
-        rows = self.cell.all_rows
-        return self._fed(self._cache.pooled(self.backbone, self.cell.packed, rows, views, keep))
+    def _pooled(self, view: str, block: int) -> Rowwise:
+        (pooled,) = self._cache.pooled(self.backbone, self.cell.packed, self.cell.all_rows, [view], block)
+        return pooled
 
-    def _fed(self, sources: Sequence[Rowwise]) -> Inputs:
-        feed = make_feed(sources, self.cell.all_rows, int(self.train.resident_gigabytes * 1e9))
-        return Inputs(feed, self.cell.packed.labels, self.class_weights())
-
-    def _features(self, settings: TrialSettings, weights: Backbone, rows: Rows) -> NDArray[np.float32]:
-        """Pooled features [., 2C] of `rows`, or of some of them, as the network gives them before training."""
-        if settings.init == "random":
-            some = _spread(rows, _STATISTICS_IMAGES)
-            return weights.pooled(settings.keep, self.cell.packed.images[padded(some, divisible(len(some)))])
-        (pooled,) = self._cache.pooled(self.backbone, self.cell.packed, self.cell.all_rows, ["identity"], settings.keep)
-        return pooled[_spread(rows, _STATISTICS_ROWS)]
+    def _random_head(self, settings: TrialSettings, weights: Backbone, rows: Rows, seed: int) -> LinearHead:
+        """On features that random `weights` give of some of `rows`."""
+        some = rows[np.linspace(0, len(rows) - 1, min(_STATISTICS_IMAGES, len(rows))).astype(int)]
+        images = self.cell.packed.images[padded(some, divisible(len(some)))]
+        parts = [select_pooling(weights.pooled(block, images), settings.pooling) for block in settings.blocks]
+        features, classes = np.concatenate(parts, axis=1), len(self.cell.packed.classes)
+        kernel = keras.initializers.GlorotUniform(seed=seed)((features.shape[1], classes))
+        bias = np.zeros(classes, dtype=np.float32)
+        return LinearHead(features.mean(axis=0), features.var(axis=0), np.asarray(kernel), bias)
 
     def build(self, random_seed: int | None = None, *, precision: str | None = None) -> Backbone:
         """The backbone with its weights, or with random ones. Without `random_seed`, always the same numbers."""
@@ -142,8 +129,3 @@ class Setup:
             return np.ones(classes, dtype=np.float32)
         counts = np.bincount(self.cell.packed.labels[self.cell.all_rows], minlength=classes)
         return np.asarray(counts.sum() / (classes * np.maximum(counts, 1)), dtype=np.float32)
-
-
-def _spread(rows: Rows, count: int) -> Rows:
-    """At most `count` of `rows`, evenly spaced, so that no class is left out because rows are in order."""
-    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)])

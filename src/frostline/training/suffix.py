@@ -7,14 +7,19 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
-from frostline.backbones.surgery import Backbone, add_head, select_pooling
+from frostline.backbones.surgery import Backbone, add_head, read_out
 from frostline.backbones.weights import copy_weights
+from frostline.data.arrays import Rows
 from frostline.runtime.devices import compile_with_xla
-from frostline.training.optimizer import GroupedAdamW
+from frostline.training.fit import Inputs, average_features
+from frostline.training.optimizer import GroupedAdam
+from frostline.training.ridge import LinearHead
+from frostline.training.served import head_of, set_head
 from frostline.training.settings import TrialSettings
 
-__all__ = ["Shape", "Suffix", "Suffixes", "with_head"]
+__all__ = ["Shape", "Suffix", "Suffixes"]
 
 _KEPT = 4
 
@@ -25,25 +30,36 @@ class Shape:
 
     Blocks between the source and the thawed ones are frozen ones whose activations are not worth caching: they give in
     training what the cache would hold, without dropout or stochastic depth. Thawed blocks have theirs, as their authors
-    trained them. Where all kept blocks are frozen the source is `keep`, and the input is pooled vectors.
+    trained them. The head reads `blocks`, the last of which is `keep`; of those that are frozen it gets pooled vectors.
     """
 
     source: int
-    keep: int
+    blocks: tuple[int, ...]
     freeze_depth: int
     pooling: str
 
     @property
-    def trains_blocks(self) -> bool:
-        """Whether more than the head is trained."""
-        return self.freeze_depth < self.keep
+    def keep(self) -> int:
+        """The last block that is kept."""
+        return self.blocks[-1]
+
+    @property
+    def frozen(self) -> tuple[int, ...]:
+        """Of the blocks that the head reads, those that are frozen."""
+        return tuple(block for block in self.blocks if block <= self.freeze_depth)
+
+    @property
+    def thawed(self) -> tuple[int, ...]:
+        """Of the blocks that the head reads, those that are trained."""
+        return tuple(block for block in self.blocks if block > self.freeze_depth)
 
 
 class Suffix:
     """A compiled network on the activations of one block, from which trial after trial starts anew.
 
-    `backbone` holds the weights that are trained; suffixes of other shapes share it, so only one of them is in use at a
-    time, from `start` on.
+    Its inputs are feature maps after the source and, where the head reads frozen blocks, their vectors as ReadOut gives
+    them. `backbone` holds the weights that are trained; suffixes of other shapes share it, so only one of them is in use
+    at a time, from `start` on.
     """
 
     def __init__(self, backbone: Backbone, shape: Shape, classes: int, *, train_batchnorm: bool) -> None:
@@ -51,22 +67,25 @@ class Suffix:
         self._backbone = backbone
         self._train_batchnorm = train_batchnorm
         self._freeze()
-        self._random_states: list[keras.Variable] = []
-        if shape.trains_blocks:
-            thawed = backbone.slice(shape.freeze_depth, shape.keep)
-            inputs, features = thawed.inputs[0], thawed.output
-            if shape.source < shape.freeze_depth:
-                frozen = backbone.slice(shape.source, shape.freeze_depth)
-                inputs, features = frozen.inputs[0], thawed(_InInference(frozen)(frozen.inputs[0]))
-            weights = {id(weight) for weight in thawed.weights}
-            self._random_states = [variable for variable in thawed.variables if id(variable) not in weights]
-        else:
-            inputs = features = keras.Input((2 * backbone.output_shape(shape.keep)[-1],))
+        thawed = backbone.taps(shape.freeze_depth, shape.thawed)
+        inputs, features = thawed.inputs, thawed.outputs
+        if shape.source < shape.freeze_depth:
+            frozen = backbone.slice(shape.source, shape.freeze_depth)
+            inputs, features = frozen.inputs, thawed(_InInference(frozen)(frozen.inputs[0]))
+        vector = read_out(features, shape.pooling)
+        if shape.frozen:
+            share = 2 if shape.pooling == "both" else 1
+            width = sum(share * backbone.output_shape(block)[-1] for block in shape.frozen)
+            inputs = [*inputs, keras.Input((width,), name="frozen_vectors")]
+            vector = keras.layers.Concatenate(dtype="float32")([inputs[-1], vector])
+        weights = {id(weight) for weight in thawed.weights}
+        self._random_states = [variable for variable in thawed.variables if id(variable) not in weights]
         self._dropout = _Dropout(dtype="float32")
-        output, self._statistics = add_head(features, classes, pooling=shape.pooling, dropout=self._dropout, seed=0)
+        output, self._statistics = add_head(vector, classes, dropout=self._dropout)
+        self._features = keras.Model(inputs, vector)
         self.model = keras.Model(inputs, output)
-        self._optimizer = GroupedAdamW(in_head=lambda variable: variable.path.startswith("head/"))
-        half = backbone.compute_dtype == "float16" and shape.trains_blocks
+        self._optimizer = GroupedAdam(in_head=lambda variable: variable.path.startswith("head/"))
+        half = backbone.compute_dtype == "float16"
         self.model.compile(
             # Gradients in half precision underflow unless the loss is scaled (Micikevicius et al. 2018, 1710.03740).
             keras.optimizers.LossScaleOptimizer(self._optimizer) if half else self._optimizer,
@@ -75,64 +94,45 @@ class Suffix:
         )
         self.model.optimizer.build(self.model.trainable_variables)
 
-    def start(
-        self,
-        settings: TrialSettings,
-        weights: Backbone,
-        features: NDArray[np.float32],
-        *,
-        seed: int,
-        steps: int,
-        warmup: int = 0,
-    ) -> None:
-        """Begin a training of `steps` steps: blocks as in `weights`, a new head, statistics of pooled `features`."""
+    def start(self, settings: TrialSettings, weights: Backbone, head: LinearHead, *, seed: int, warmup: int) -> None:
+        """Begin anew: blocks as in `weights`, the `head`, and rates that rise over so many steps."""
         self._freeze()
-        if self.shape.trains_blocks:
-            copy_weights(weights.network, self._backbone.network)
-        selected = select_pooling(features, self.shape.pooling)
-        self._statistics.moving_mean.assign(selected.mean(axis=0))
-        self._statistics.moving_variance.assign(selected.var(axis=0))
-        head = self.model.get_layer("head")
-        head.kernel.assign(keras.initializers.GlorotUniform(seed=seed)(head.kernel.shape))
-        head.bias.assign(np.zeros(head.bias.shape))
-        self._dropout.reset(settings.dropout, seed)
+        copy_weights(weights.network, self._backbone.network)
+        set_head(self.model, head)
+        self._dropout.reset(float(settings.dropout or 0), seed)
         for number, state in enumerate(self._random_states):
             own = np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1
             state.assign(keras.random.SeedGenerator(int(own)).state)
-        self._optimizer.configure(settings, steps, warmup)
+        self._optimizer.configure(settings, warmup)
         if self.model.optimizer is not self._optimizer:
             self.model.optimizer.step_counter.assign(0)
             self.model.optimizer.dynamic_scale.assign(self.model.optimizer.initial_scale)
 
-    def take_head(self, other: "Suffix") -> None:
-        """Go on with the head that `other` trained, for the same pooling."""
-        self.model.get_layer("head").set_weights(other.model.get_layer("head").get_weights())
+    def probabilities(self, inputs: Inputs, rows: Rows, views: int) -> NDArray[np.float32]:
+        """Class probabilities [len(rows), K], of weights averaged over steps and features over the first so many views.
 
-    def whole_network(self, whole: Backbone) -> Any:
-        """The float32 network from raw images to probabilities, in `whole`'s layers, with this suffix's weights."""
-        if self.shape.trains_blocks:
-            copy_weights(self._backbone.slice(0, self.shape.keep), whole.slice(0, self.shape.keep))
-        classes, rate = self.model.output.shape[-1], float(self._dropout.rate)
-        network = with_head(whole, self.shape.keep, classes, self.shape.pooling, rate)
-        for name in ("feature_normalisation", "head"):
-            network.get_layer(name).set_weights(self.model.get_layer(name).get_weights())
-        return network
+        Raises TrainingDiverged if a feature is no number.
+        """
+        with self._optimizer.averaged(self.model.trainable_variables):
+            features = average_features(self._features, inputs, rows, views)
+            logits = head_of(self.model).logits(features)
+        probabilities: NDArray[np.float32] = softmax(logits, axis=1)
+        return probabilities
+
+    def finish(self, whole: Backbone) -> LinearHead:
+        """Write the trained blocks, averaged over steps, into `whole`, and give the head."""
+        keep = self.shape.keep
+        with self._optimizer.averaged(self.model.trainable_variables):
+            copy_weights(self._backbone.slice(0, keep), whole.slice(0, keep))
+            return head_of(self.model)
 
     def _freeze(self) -> None:
         """Before every use, because suffixes that share layers freeze them differently."""
-        if self.shape.trains_blocks:
-            self._backbone.freeze(self.shape.keep, self.shape.freeze_depth, train_batchnorm=self._train_batchnorm)
-
-
-def with_head(whole: Backbone, keep: int, classes: int, pooling: str, dropout: float) -> Any:
-    """The first `keep` blocks of `whole` under a new head: raw images [N, S, S, 3] to probabilities [N, classes]."""
-    blocks = whole.slice(0, keep)
-    output, _ = add_head(blocks.output, classes, pooling=pooling, dropout=dropout, seed=0)
-    return keras.Model(blocks.inputs, output)
+        self._backbone.freeze(self.shape.keep, self.shape.freeze_depth, train_batchnorm=self._train_batchnorm)
 
 
 class Suffixes:
-    """The suffixes used last, by shape: trials that differ in rates, decay or dropout share one, traced once."""
+    """The suffixes used last, by shape: trials that differ in rates or dropout share one, traced once."""
 
     def __init__(self, backbone: Backbone, classes: int, *, train_batchnorm: bool) -> None:
         self._backbone = backbone

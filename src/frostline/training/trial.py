@@ -1,24 +1,28 @@
 """One trial: validate settings on a cell, or refit them on all of it."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
-from frostline.config.schema import TrainConfig
-from frostline.statistics.standard_error import settled_epoch, standard_error
-from frostline.statistics.temperature import fit_temperature
-from frostline.training.fit import predict, train_epoch
+from frostline.data.arrays import Rows
+from frostline.data.views import views_of
+from frostline.statistics.standard_error import standard_error
+from frostline.statistics.temperature import fit_temperature, with_temperature
+from frostline.training.fit import train_epoch
+from frostline.training.heads import Heads
 from frostline.training.memo import Epoch, Memo
+from frostline.training.served import whole_network
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
-from frostline.training.suffix import with_head
 
-__all__ = ["SCORE", "STANDARD_ERROR", "Trainer", "Validation", "Watcher", "best_epoch", "epochs_within_budget"]
+__all__ = ["LOSS", "SCORE", "STANDARD_ERROR", "Metrics", "Trainer", "Validation", "Watcher", "best_epoch"]
 
 SCORE = "validation_balanced_accuracy"
 """The metric that a search maximises: balanced accuracy on validation images, in [0, 1]."""
@@ -26,53 +30,46 @@ SCORE = "validation_balanced_accuracy"
 STANDARD_ERROR = "validation_standard_error"
 """The metric that says how sure that score is."""
 
+LOSS = "validation_loss"
+"""The metric that says which epoch is best: the mean negative log likelihood of calibrated probabilities, in nats."""
+
 Metrics = dict[str, float]
-_History = tuple[list[Metrics], list[NDArray[np.bool_]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Validation:
-    """What validating one trial gave: its best epoch (from 1), what was measured there, every epoch's metrics.
+    """What validating a trial gave, on the cell's N validation images, fold after fold.
 
-    `right` [n] says which of the cell's validation images, fold after fold, were named rightly there.
+    `epochs` is how many a refit trains: none for a head. `correct` [N], in [0, 1], says in what share of the draws of
+    folds each image was named rightly, `certainty` [N] the calibrated probability of its class. `history` has every
+    epoch's metrics, a head's as one epoch.
     """
 
     score: float
     standard_error: float
     epochs: int
     temperature: float
-    right: tuple[bool, ...]
+    correct: NDArray[np.float32]
+    certainty: NDArray[np.float32]
     history: tuple[Metrics, ...]
 
 
 class Watcher(Protocol):
-    """Is told how a trial is doing, and ends it by raising."""
+    """Is told how a trial that thaws blocks is doing, and ends it by raising."""
 
-    def epoch(self, epoch: int, metrics: Metrics) -> None:
-        """A hold-out's metrics after an epoch, from 1."""
+    def epoch(self, history: Sequence[Metrics], certainty: NDArray[np.float32], *, settled: bool) -> None:
+        """After an epoch on the first fold: its metrics so far, and how its n validation images fare.
 
-    def fold(self, history: list[Metrics], first: int, certainties: NDArray[np.float32]) -> None:
-        """After a fold: the metrics of every epoch over the folds so far, and how its own validation images fared.
-
-        `certainties` [n], in [0, 1], are the probabilities that the network gave to the right classes in the end; the
-        first of them is of the cell's validation image number `first`, counted fold after fold.
+        `certainty` [n] is of its best epoch. `settled` says that no more epochs are trained, as they no longer help.
         """
+
+    def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> None:
+        """After each fold but the last: metrics of every epoch over the folds so far, and their images' `certainty`."""
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
-    """The epoch (from 1) to use, by the metrics of every epoch: see `settled_epoch`."""
-    return settled_epoch([each[SCORE] for each in history], [each[STANDARD_ERROR] for each in history])
-
-
-def epochs_within_budget(train: TrainConfig, share: float, training_images: int) -> int:
-    """Epochs that a trial may train for at most.
-
-    `share` is the part of the whole backbone's FLOPs that its thawed blocks take, in [0, 1]; an epoch then costs as
-    much as `share * training_images` images forward and backward through every block, and `train.budget` counts those.
-    """
-    if share == 0:
-        return train.epochs
-    return min(train.epochs, max(1, int(train.budget / (share * training_images))))
+    """The epoch, from 1, whose validation loss is the lowest: a score counts answers, and varies more by chance."""
+    return 1 + int(np.argmin([each[LOSS] for each in history]))
 
 
 class Trainer:
@@ -83,118 +80,162 @@ class Trainer:
         self._memo = memo
         self.cell = setup.cell
         self.backbone = setup.backbone
+        self.heads = Heads(setup)
         self._train = setup.train
         self._flops = self.backbone.flops_per_block()
         self._groups = np.unique(self.cell.packed.index["group"].to_numpy(dtype=str), return_inverse=True)[1]
 
-    def epochs(self, keep: int, freeze_depth: int) -> int:
-        """Epochs that a trial at this depth may train for at most."""
-        share = sum(self._flops[freeze_depth:keep]) / sum(self._flops)
-        return epochs_within_budget(self._train, share, self.cell.training_images)
+    def cost(self, settings: TrialSettings, fold: int) -> float:
+        """How many images through every block, forward and backward, an epoch on a fold is worth.
+
+        The thawed blocks' share of the backbone's floating-point operations, for the images trained on; and a third of
+        that for those that validate it, once a test view, as they go forward alone.
+        """
+        training, validation = self.cell.folds[fold]
+        share = sum(self._flops[settings.freeze_depth : settings.keep]) / sum(self._flops)
+        return share * (len(training) + len(views_of(settings.test_views)) * len(validation) / 3)
 
     def validate(self, settings: TrialSettings, seed: int, watcher: Watcher) -> Validation:
-        """Train on every fold's training rows, fold after fold, and score the validation rows after each epoch.
+        """Score `settings` by images that were not trained on.
 
-        A hold-out ends early when `patience` epochs in a row scored lower than the best by more than a standard error;
-        the epochs of folds are scored together, when all are trained. See `best_epoch`.
+        A head is fitted to every fold's training rows of every draw. Thawed blocks are trained on the first fold until
+        `train.patience` epochs in a row, or `train.epochs` in all, have not lowered its validation loss; then on the
+        others, for as many epochs as served the first best. `watcher` may end it on the way.
 
         Raises TrainingDiverged if a loss is not finite.
         """
-        epochs = self.epochs(settings.keep, settings.freeze_depth)
-        validate = self._held_out if len(self.cell.folds) == 1 else self._folded
-        history, answers = validate(settings, epochs, seed, watcher)
-        epoch = best_epoch(history)
-        best, right = history[epoch - 1], answers[epoch - 1]
+        if settings.thaw == 0:
+            return self._head(settings)
+        folds = [self._first_fold(settings, seed, watcher)]
+        epochs = len(folds[0])
+        for number in range(1, len(self.cell.folds)):
+            history, probabilities = self._together(folds)
+            watcher.fold(history, self._certainty(probabilities, history[-1]["temperature"]))
+            with closing(self._fold(settings, number, seed)) as fold:
+                folds.append(list(islice(fold, epochs)))
+        history, probabilities = self._together(folds)
+        last = history[-1]
         return Validation(
-            best[SCORE], best[STANDARD_ERROR], epoch, best["temperature"], tuple(right.tolist()), tuple(history)
+            score=last[SCORE],
+            standard_error=last[STANDARD_ERROR],
+            epochs=epochs,
+            temperature=last["temperature"],
+            correct=self._right(probabilities).astype(np.float32),
+            certainty=self._certainty(probabilities, last["temperature"]),
+            history=tuple(history),
         )
 
     def refit(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
-        """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows.
-
-        The learning rates fall to zero over just these `epochs`, so that the network is a settled one.
-        """
-        train = partial(self._train_network, settings, epochs, seed)
-        if self._memo is None or settings.thaw == 0:
+        """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows."""
+        rows = self.cell.all_rows
+        if settings.thaw == 0:
+            return whole_network(self.setup.build(precision="float32"), settings, self.heads.fit(settings, rows))
+        train = partial(self._train_network, settings, rows, epochs, seed)
+        if self._memo is None:
             return train()
         what = settings.model_dump() | {"epochs": epochs, "seed": seed}
-        return self._memo.network(what, partial(self._new_network, settings), train)
+        return self._memo.network(what, partial(self._new_network, settings, rows), train)
 
-    def _held_out(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> _History:
+    def _head(self, settings: TrialSettings) -> Validation:
+        scores = self.heads.scores(settings)
+        rows = self.cell.validation_rows
+        labels = self.cell.packed.labels[rows]
+        draws = softmax(scores.logits.astype(np.float64) / scores.temperature, axis=2)
+        correct = (draws.argmax(axis=2) == labels).mean(axis=0)
+        certainty = draws[:, np.arange(len(labels)), labels].mean(axis=0)
+        recalls = [correct[labels == name].mean() for name in np.unique(labels)]
+        error = standard_error(correct, labels, self._groups[rows])
+        metrics = {LOSS: float(-np.log(np.maximum(certainty, 1e-7)).mean()), SCORE: float(np.mean(recalls))}
+        metrics |= {STANDARD_ERROR: error, "temperature": scores.temperature}
+        return Validation(
+            score=metrics[SCORE],
+            standard_error=error,
+            epochs=0,
+            temperature=scores.temperature,
+            correct=correct.astype(np.float32),
+            certainty=certainty.astype(np.float32),
+            history=(metrics,),
+        )
+
+    def _first_fold(self, settings: TrialSettings, seed: int, watcher: Watcher) -> list[Epoch]:
+        """The first fold's epochs, up to the best."""
         history: list[Metrics] = []
-        answers: list[NDArray[np.bool_]] = []
-        with closing(self._fold(settings, 0, epochs, seed)) as fold:
-            for epoch, (loss, probabilities) in enumerate(fold, start=1):
-                history.append(self._metrics([loss], probabilities))
-                answers.append(self._right(probabilities))
-                watcher.epoch(epoch, history[-1])
-                if epoch - best_epoch(history) >= self._train.patience:
+        epochs: list[Epoch] = []
+        with closing(self._fold(settings, 0, seed)) as fold:
+            for epoch in islice(fold, self._train.epochs):
+                epochs.append(epoch)
+                history.append(self._metrics([epoch[0]], epoch[1]))
+                best = best_epoch(history)
+                settled = len(epochs) - best >= self._train.patience or len(epochs) == self._train.epochs
+                certainty = self._certainty(epochs[best - 1][1], history[best - 1]["temperature"])
+                watcher.epoch(history, certainty, settled=settled)
+                if settled:
                     break
-        return history, answers
+        return epochs[: best_epoch(history)]
 
-    def _folded(self, settings: TrialSettings, epochs: int, seed: int, watcher: Watcher) -> _History:
-        history: list[Metrics] = []
-        merged: list[NDArray[np.float32]] = []
-        folds: list[list[Epoch]] = []
-        first = 0
-        for number, (_, validation) in enumerate(self.cell.folds):
-            folds.append(list(self._fold(settings, number, epochs, seed)))
-            together = list(zip(*folds, strict=True))
-            merged = [np.concatenate([each for _, each in epoch]) for epoch in together]
-            history = [
-                self._metrics([loss for loss, _ in epoch], probabilities)
-                for epoch, probabilities in zip(together, merged, strict=True)
-            ]
-            _, probabilities = folds[-1][-1]
-            labels = self.cell.packed.labels[validation]
-            watcher.fold(history, first, probabilities[np.arange(len(labels)), labels])
-            first += len(validation)
-        return history, [self._right(probabilities) for probabilities in merged]
+    def _together(self, folds: Sequence[Sequence[Epoch]]) -> tuple[list[Metrics], NDArray[np.float32]]:
+        """Every epoch's metrics over the folds so far, and the last one's class probabilities [n, K]."""
+        history = []
+        for epoch in zip(*folds, strict=True):
+            probabilities = np.concatenate([each for _, each in epoch])
+            history.append(self._metrics([loss for loss, _ in epoch], probabilities))
+        return history, probabilities
 
     def _right(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Whether each of the first n validation rows is named rightly by `probabilities` [n, K]."""
         rows = self.cell.validation_rows[: len(probabilities)]
         return np.asarray(probabilities.argmax(axis=1) == self.cell.packed.labels[rows])
 
+    def _certainty(self, probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+        """The calibrated probability of its class for each of the first n validation rows."""
+        labels = self.cell.packed.labels[self.cell.validation_rows[: len(probabilities)]]
+        calibrated = with_temperature(probabilities, temperature)[np.arange(len(labels)), labels]
+        return calibrated.astype(np.float32)
+
     def _metrics(self, losses: list[float], probabilities: NDArray[np.float32]) -> Metrics:
         """Of class probabilities [n, K] of the first n validation rows."""
-        from sklearn.metrics import balanced_accuracy_score, log_loss
+        from sklearn.metrics import balanced_accuracy_score
 
         rows = self.cell.validation_rows[: len(probabilities)]
-        labels, named = self.cell.packed.labels[rows], probabilities.argmax(axis=1)
+        labels = self.cell.packed.labels[rows]
+        temperature = fit_temperature(labels, probabilities)
+        certainty = np.maximum(self._certainty(probabilities, temperature), 1e-7)
         return {
             "train_loss": float(np.mean(losses)),
-            "validation_loss": float(log_loss(labels, probabilities, labels=range(probabilities.shape[1]))),
-            SCORE: float(balanced_accuracy_score(labels, named)),
-            STANDARD_ERROR: standard_error(named == labels, labels, self._groups[rows]),
-            "temperature": fit_temperature(labels, probabilities),
+            LOSS: float(-np.log(certainty).mean()),
+            SCORE: float(balanced_accuracy_score(labels, probabilities.argmax(axis=1))),
+            STANDARD_ERROR: standard_error(self._right(probabilities), labels, self._groups[rows]),
+            "temperature": temperature,
         }
 
-    def _fold(self, settings: TrialSettings, number: int, epochs: int, seed: int) -> Generator[Epoch]:
-        """Each epoch's mean loss on a fold and the class probabilities [n, K] of its validation rows."""
-        train = partial(self._train_fold, settings, number, epochs, seed)
-        if self._memo is None or settings.thaw == 0:
+    def _fold(self, settings: TrialSettings, number: int, seed: int) -> Generator[Epoch]:
+        """Each epoch's mean loss on a fold and the class probabilities [n, K] of its validation rows, without end."""
+        train = partial(self._train_fold, settings, number, seed)
+        if self._memo is None:
             return train()
-        what = settings.model_dump() | {"fold": number, "epochs": epochs, "seed": seed}
-        return self._memo.epochs(what, train, epochs)
+        return self._memo.epochs(settings.model_dump() | {"fold": number, "seed": seed}, train)
 
-    def _train_fold(self, settings: TrialSettings, number: int, epochs: int, seed: int) -> Generator[Epoch]:
+    def _train_fold(self, settings: TrialSettings, number: int, seed: int) -> Generator[Epoch]:
         training, validation = self.cell.folds[number]
-        rng = np.random.default_rng([seed, number])
-        suffix, inputs = self.setup.begin(settings, training, epochs, seed, rng)
-        for _ in range(epochs):
-            loss = train_epoch(suffix.model, inputs, training, self._train.batch_size, rng)
-            yield loss, predict(suffix.model, inputs.feed, validation)
+        views = len(views_of(settings.test_views))
+        for suffix, inputs, loss in self._train_epochs(settings, training, seed, number):
+            yield loss, suffix.probabilities(inputs, validation, views)
 
-    def _train_network(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
-        rng = np.random.default_rng([seed, len(self.cell.folds)])
-        suffix, inputs = self.setup.begin(settings, self.cell.all_rows, epochs, seed, rng)
-        for _ in range(epochs):
-            train_epoch(suffix.model, inputs, self.cell.all_rows, self._train.batch_size, rng)
-        return suffix.whole_network(self.setup.build(precision="float32"))
-
-    def _new_network(self, settings: TrialSettings) -> Any:
-        """The network of `settings` in float32, under a new head."""
-        classes = len(self.cell.packed.classes)
+    def _train_network(self, settings: TrialSettings, rows: Rows, epochs: int, seed: int) -> Any:
+        for suffix, _, _ in islice(self._train_epochs(settings, rows, seed, len(self.cell.folds)), epochs):
+            pass
         whole = self.setup.build(precision="float32")
-        return with_head(whole, settings.keep, classes, settings.pooling, settings.dropout)
+        return whole_network(whole, settings, suffix.finish(whole))
+
+    def _train_epochs(self, settings: TrialSettings, rows: Rows, seed: int, number: int) -> Iterator[Any]:
+        """Train on `rows` without end; after each epoch the suffix, what it trains on, and the mean loss."""
+        rng = np.random.default_rng([seed, number])
+        head = None if settings.init == "random" else self.heads.fit(settings, rows)
+        suffix, inputs = self.setup.begin(settings, rows, head, seed)
+        while True:
+            loss = train_epoch(suffix.model, inputs, rows, self._train.batch_size, rng)
+            yield suffix, inputs, loss
+
+    def _new_network(self, settings: TrialSettings, rows: Rows) -> Any:
+        """The network of `settings` in float32, not yet trained."""
+        return whole_network(self.setup.build(precision="float32"), settings, self.heads.fit(settings, rows))

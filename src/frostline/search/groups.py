@@ -1,0 +1,64 @@
+"""What a study found of each depth group, and what it left undecided."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from optuna.trial import FrozenTrial, TrialState
+
+from frostline.records.train_record import GroupResult
+from frostline.search.trials import COST, SETTLED, settings_of
+from frostline.training.settings import GROUPS, DepthGroup, group_of
+from frostline.training.trial import Trainer
+
+__all__ = ["group_results"]
+
+_USUAL_EPOCHS = 15
+"""After which most trials had settled that were trained to their end (docs/results/curves.md)."""
+
+
+def group_results(finished: Sequence[FrozenTrial], trainer: Trainer) -> tuple[GroupResult, ...]:
+    """The result of each group, the cheapest first; of one that has no trial too, unless the backbone has no such."""
+    trials = [trial for trial in finished if "settings" in trial.user_attrs]
+    return tuple(_result(group, trials, trainer) for group in GROUPS if _exists(group, trainer.backbone.depth))
+
+
+def _exists(group: DepthGroup, depth: int) -> bool:
+    return depth >= {"last block": 2, "some blocks": 3}.get(group, 1)
+
+
+def _result(group: DepthGroup, trials: Sequence[FrozenTrial], trainer: Trainer) -> GroupResult:
+    own = [trial for trial in trials if group_of(settings_of(trial)) == group]
+    scores = [trial.values[0] for trial in own if trial.state == TrialState.COMPLETE]
+    decided = any(trial.user_attrs.get(SETTLED, trial.state == TrialState.COMPLETE) for trial in own)
+    return GroupResult(
+        group=group,
+        trials=len(own),
+        score=max(scores, default=None),
+        decided=decided,
+        minutes=None if decided else _minutes(group, own, trials, trainer),
+    )
+
+
+def _minutes(
+    group: DepthGroup, own: Sequence[FrozenTrial], trials: Sequence[FrozenTrial], trainer: Trainer
+) -> float | None:
+    """What it takes to train the group's furthest trial, or its first, for as long as others took to settle.
+
+    By the seconds that an image trained through every block took in this study; None where none was.
+    """
+    thawed = [trial for trial in trials if trial.user_attrs.get(COST)]
+    images = sum(trial.user_attrs[COST] for trial in thawed)
+    if not images:
+        return None
+    pace = sum(trial.duration.total_seconds() for trial in thawed if trial.duration) / images
+    settled = [len(trial.user_attrs["history"]) for trial in thawed if trial.user_attrs.get(SETTLED)]
+    epochs = max(_USUAL_EPOCHS, median(settled) if settled else 0)
+    trained = max((len(trial.user_attrs["history"]) for trial in own), default=0)
+    each = trainer.cell.training_images / len(trainer.cell.folds) * _share(group, trainer)
+    return max(epochs - trained, 1) * each * pace / 60
+
+
+def _share(group: DepthGroup, trainer: Trainer) -> float:
+    flops = trainer.backbone.flops_per_block()
+    first = {"last block": len(flops) - 1, "some blocks": len(flops) // 2}.get(group, 0)
+    return sum(flops[first:]) / sum(flops)

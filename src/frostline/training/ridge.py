@@ -1,0 +1,121 @@
+"""A linear classifier of features in closed form: what a head on frozen blocks is, for every penalty at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from frostline.backbones.surgery import EPSILON
+from frostline.data.arrays import Rows
+from frostline.cache.group import Rowwise
+
+__all__ = ["PENALTIES", "LinearHead", "fit_ridge"]
+
+PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 3))
+"""Of the squared weights, per image, where features of a block are worth 1 together: from 1e-5 to 10."""
+
+_LOGIT = 2.0
+_ROWS_AT_ONCE = 4096
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """Features [N, D] less `mean` [D], over the root of `variance` [D] and EPSILON, times `kernel` [D, K], plus `bias`.
+
+    The result is logits [N, K].
+    """
+
+    mean: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of `features` [N, D], [N, K]."""
+        logits: NDArray[np.float32] = _standardised(features, self.mean, self.variance) @ self.kernel + self.bias
+        return logits
+
+    def softened(self, temperature: float) -> Self:
+        """The head whose logits are divided by `temperature`."""
+        return type(self)(self.mean, self.variance, self.kernel / temperature, self.bias / temperature)
+
+
+def fit_ridge(
+    features: Rowwise,
+    rows: Rows,
+    labels: NDArray[np.int64],
+    class_weights: NDArray[np.float32],
+    widths: Sequence[int],
+    penalties: Sequence[float] = PENALTIES,
+) -> list[LinearHead]:
+    """A head for each of `penalties`, fitted to `rows` of `features`, whose integer `labels` [N] are of all rows.
+
+    Ridge regression (Hoerl and Kennard 1970, Technometrics 12) on logits of 2 for an image's class and -2 for the
+    others, images weighed by `class_weights` [K]. Features are standardised, and those of each block, whose numbers are
+    `widths`, divided by the root of their number, so that the penalty sees blocks of any width alike. One eigenvalue
+    decomposition, of the smaller of images and features, serves all penalties.
+    """
+    width = sum(widths)
+    mean, variance = _moments(features, rows, width)
+    scale = np.concatenate([np.full(each, 1 / np.sqrt(each), dtype=np.float32) for each in widths])
+    weights = class_weights[labels[rows]].astype(np.float64)
+    targets = np.where(np.eye(len(class_weights), dtype=bool)[labels[rows]], _LOGIT, -_LOGIT)
+    level = weights @ targets / weights.sum()
+    root = np.sqrt(weights)
+
+    def parts() -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        for part, values in _parts(features, rows):
+            yield part, _standardised(values, mean, variance) * scale
+
+    middle = sum((weights[part] @ values for part, values in parts()), np.zeros(width)) / weights.sum()
+    wanted = root[:, None] * (targets - level)
+    # Linear algebra's threads wait far longer than they work where the backend's threads hold the cores.
+    with threadpool_limits(1):
+        if len(rows) <= width:
+            x = np.empty((len(rows), width))
+            for part, values in parts():
+                x[part] = root[part, None] * (values - middle)
+            eigenvalues, vectors = np.linalg.eigh(x @ x.T)
+            back, turned = x.T @ vectors, vectors.T @ wanted
+        else:
+            square, product = np.zeros((width, width)), np.zeros((width, wanted.shape[1]))
+            for part, values in parts():
+                x = root[part, None] * (values - middle)
+                square += x.T @ x
+                product += x.T @ wanted[part]
+            eigenvalues, back = np.linalg.eigh(square)
+            turned = back.T @ product
+    heads = []
+    for penalty in penalties:
+        weight = back @ (turned / (np.maximum(eigenvalues, 0) + penalty * weights.sum())[:, None])
+        bias = level - middle @ weight
+        kernel = weight * scale[:, None]
+        heads.append(LinearHead(mean, variance, kernel.astype(np.float32), bias.astype(np.float32)))
+    return heads
+
+
+def _parts(features: Rowwise, rows: Rows) -> Iterator[tuple[slice, NDArray[Any]]]:
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        yield part, features[rows[part]]
+
+
+def _moments(features: Rowwise, rows: Rows, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    total, square = np.zeros(width), np.zeros(width)
+    for _, values in _parts(features, rows):
+        total += values.sum(axis=0, dtype=np.float64)
+    mean = total / len(rows)
+    for _, values in _parts(features, rows):
+        square += ((values - mean) ** 2).sum(axis=0, dtype=np.float64)
+    return mean.astype(np.float32), (square / len(rows)).astype(np.float32)
+
+
+def _standardised(
+    features: NDArray[np.float32], mean: NDArray[np.float32], variance: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    standardised: NDArray[np.float32] = (features - mean) / np.sqrt(variance + np.float32(EPSILON))
+    return standardised
