@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from frostline.config.types import MOST_CROPS
+
 __all__ = ["SYMMETRIES", "VIEW_SETS", "Crop", "under", "views_of"]
 
 SYMMETRIES: Mapping[str, tuple[bool, tuple[int, ...]]] = {
@@ -25,8 +27,7 @@ SYMMETRIES: Mapping[str, tuple[bool, tuple[int, ...]]] = {
 """Those of a square: whether rows and columns change places, and along which axes of [N, S, S, 3] it is then reversed.
 Turns are counter-clockwise."""
 
-_MOST_CROPS = 32
-_CROPS = tuple(f"crop-{number}" for number in range(1, _MOST_CROPS + 1))
+_CROPS = tuple(f"crop-{number}" for number in range(1, MOST_CROPS + 1))
 _DRAW = 15  # another number would give other crops
 _AREA = (0.35, 1.0)
 _ASPECT = (3 / 4, 4 / 3)
@@ -39,7 +40,7 @@ VIEW_SETS: Mapping[str, tuple[str, ...]] = {
     "flips": ("identity", "mirror", "flip", "half_turn"),
     "dihedral": tuple(SYMMETRIES),
     "crops": ("identity", "mirror", *_CROPS[:6]),
-    **{f"crops-{count}": ("identity", "mirror", *_CROPS[:count]) for count in range(1, _MOST_CROPS + 1)},
+    **{f"crops-{count}": ("identity", "mirror", *_CROPS[:count]) for count in range(1, MOST_CROPS + 1)},
 }
 """What a trial may train on, and a prediction be averaged over; `identity` comes first in each."""
 
