@@ -11,7 +11,7 @@ import pytest
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import BackboneConfig
-from frostline.data.views import under
+from frostline.data.views import under, views_of
 from frostline.errors import CacheError
 
 ROWS = np.array([3, 5, 11, 2])
@@ -51,6 +51,17 @@ def test_maps_and_vectors_are_the_networks_own(backbone, packed_cells, cache, vi
     np.testing.assert_allclose(maps, backbone.slice(0, 3).predict(images, verbose=0), rtol=1e-4, atol=1e-3)
     pooled = cache.pooled(backbone, packed, ROWS, [view], 4)[0][ROWS]
     np.testing.assert_allclose(pooled, backbone.pooled(4, images), rtol=1e-4, atol=1e-3)
+
+
+def test_before_the_first_block_are_the_images_under_each_view(backbone, packed_cells, cache, passes):
+    packed = packed_cells(48)
+    views = views_of("dihedral", "crops")
+    for view, source in zip(views, cache.maps(backbone, packed, ROWS, views, 0), strict=True):
+        found = source[ROWS]
+        assert isinstance(found, np.ndarray)
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, np.asarray(under(view, packed.images[ROWS])))
+    assert not passes
 
 
 def test_nothing_is_computed_twice(backbone, packed_cells, tmp_path, passes):

@@ -12,6 +12,7 @@ from frostline.config.load import load_config
 from frostline.errors import ConfigError
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
+DATASETS = PARAMS.read_text(encoding="utf-8").partition("datasets:\n")[2].partition("\n\n")[0]
 
 
 def changed(tmp_path: Path, key: str, value: Any) -> Path:
@@ -54,6 +55,16 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
         ("search.dropout", [0.0, 1.0], r"dropout must lie in \[0, 1\)"),
         ("seed", -1, r"seed: .* received -1"),
         ("search.views", [], r"search.views: must hold 1 or more, but holds 0; received \[\]"),
+        ("search.views", "crops", r"search.views: must be a list in brackets, such as \[a, b\]; received 'crops'"),
+        (
+            "search.views",
+            ["mirror", "crop", "crops-0", "crops-33", "crops-06", 6],
+            r"has 5 faults:\n  search.views.1: must be identity, mirror, flips, dihedral, crops, or crops-K with K "
+            r"from 1 to 32; received 'crop'.\n.*'crops-0'.\n.*'crops-33'.\n.*'crops-06'.\n.*views.5: .*received 6.$",
+        ),
+        ("datasets.solar_cells.views", [], r"datasets.solar_cells.elpv.views: must hold 1 or more, but holds 0"),
+        ("datasets.solar_cells.views", ["turns"], r"elpv.views.0: must be identity, .* crops-K .*; received 'turns'"),
+        ("datasets.solar_cells.view", ["flips"], r"view: unknown key. Did you mean 'views'\?"),
         ("search.dropout", [0, 1, 0, 5], r"search.dropout: must hold 2 or fewer, but holds 4; received"),
         (
             "search.pooling",
@@ -150,8 +161,8 @@ def edited(tmp_path: Path, before: str, after: str) -> Path:
         ("balanced_accuracy: 0.6", "accuracy: .nan", r"promotion.floors.accuracy: .*finite number"),
         ("similar_up_to: 0.25", "similar_up_to: -.inf", r"profile.similar_up_to: .*finite number"),
         ("image_size: 96", "image_size: .inf", r"image_size: must be native or a whole number .*; received inf"),
-        ("  solar_cells:\n    source: elpv\n    threshold: 0.5", "  - cells", r"datasets: must hold indented lines"),
-        ("  solar_cells:\n    source: elpv\n    threshold: 0.5", "  cells:", r"datasets.cells: must hold indented"),
+        (DATASETS, "  - cells", r"datasets: must hold indented lines"),
+        (DATASETS, "  cells:", r"datasets.cells: must hold indented"),
         ("    source: elpv\n", "", r"datasets.solar_cells.source: missing"),
         ("seed: 20", "seed: [" + "20, " * 1000 + "]", r"seed: .*; received \[20, 20, 20, 20, 20, 20, \.\.\.\]"),
     ],

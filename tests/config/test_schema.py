@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from pydantic import ValidationError
+import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from frostline.config.load import load_config
 from frostline.config.schema import Config, ElpvConfig, PrepareConfig, ProfileConfig, PromotionConfig
-from frostline.config.types import MetricName
+from frostline.config.types import MOST_CROPS, MetricName, ViewSets
+from frostline.data.views import VIEW_SETS
 from frostline.errors import ConfigError
 from frostline.evaluation.metrics import METRICS
 
@@ -54,6 +56,35 @@ def test_one_of_several_data_sets_must_be_named() -> None:
         several.dataset_name(None)
     with pytest.raises(ConfigError, match="No data set is called 'dogs'"):
         several.dataset_name("dogs")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"source": "folder", "path": "images"},
+        {"source": "csv", "path": "images.csv"},
+        {"source": "elpv"},
+        {"source": "keras", "name": "mnist"},
+    ],
+)
+def test_a_data_set_of_any_source_may_have_views_of_its_own(source: dict[str, str]) -> None:
+    document = yaml.safe_load(PARAMS.read_text())
+    document["datasets"] = {"plain": source, "own": source | {"views": ["identity", "crops-12"]}}
+    config = Config.model_validate(document)
+    assert config.views_of("own") == ("identity", "crops-12")
+    assert config.views_of("plain") == config.search.views
+    assert config.for_dataset("own").search == config.search.model_copy(update={"views": ("identity", "crops-12")})
+    assert config.for_dataset("plain") == config
+    assert config.dataset("own").origin == config.dataset("plain").origin
+    with pytest.raises(ConfigError, match="No data set is called 'others'"):
+        config.views_of("others")
+
+
+def test_params_may_name_just_the_sets_of_views_that_there_are() -> None:
+    named = TypeAdapter(ViewSets)
+    for name in VIEW_SETS:
+        assert named.validate_python([name]) == (name,)
+    assert len(VIEW_SETS) == 5 + MOST_CROPS
 
 
 @pytest.mark.parametrize("kind", ["dataset", "size", "backbone"])

@@ -1,7 +1,10 @@
 """Views: the symmetries of a square, crops, and what both promise to arrays and to networks."""
 
+import importlib.util
+import os
 import subprocess
 import sys
+import textwrap
 
 import keras
 import numpy as np
@@ -107,6 +110,22 @@ def test_a_network_sees_the_very_pixels_that_an_array_gives(dtype):
     for view, inside in zip(views, network.predict(NOISE.astype(dtype), verbose=0), strict=True):
         assert inside.dtype == dtype
         np.testing.assert_array_equal(inside, seen(view, NOISE), err_msg=view)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+def test_jax_gives_the_very_same_pixels(tmp_path):
+    script = """
+        import sys, numpy as np
+        from frostline.data.views import under, views_of
+        images = np.load(sys.argv[1])
+        np.save(sys.argv[2], [np.asarray(under(view, images)) for view in views_of("dihedral", "crops-12")])
+    """
+    np.save(tmp_path / "images.npy", NOISE)
+    files = [str(tmp_path / name) for name in ("images.npy", "viewed.npy")]
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script), *files], check=True, env=environment)
+    for view, found in zip(views_of("dihedral", "crops-12"), np.load(files[1]), strict=True):
+        np.testing.assert_array_equal(found, seen(view, NOISE), err_msg=view)
 
 
 @given(side=st.integers(1, 70), number=st.integers(1, 32), value=st.integers(0, 255), seed=st.integers(0, 9))

@@ -117,6 +117,11 @@ class Project:
         assert old in text
         file.write_text(text.replace(old, new))
 
+    def change_dataset(self, **changes: object) -> None:
+        params = yaml.safe_load((self.folder / "params.yaml").read_text())
+        params["datasets"]["cells"] |= changes
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(params))
+
 
 def test_what_decides_a_result_redoes_its_stages_and_nothing_else(tmp_path: Path) -> None:
     project = Project(tmp_path)
@@ -127,6 +132,14 @@ def test_what_decides_a_result_redoes_its_stages_and_nothing_else(tmp_path: Path
     project.replace("training/fit.py", '"""', '"""Another line.\n')
     project.install("mlflow")
     assert project.redone() == set()
+
+    project.change_dataset(views=["identity", "crops-3"])
+    trained = {f"{stage}@cells-small-{name}" for stage in ("train", "evaluate") for name in ("filed", "named")}
+    assert project.redone() == trained | {"report"}
+
+    (project.folder / "images").rename(project.folder / "pictures")
+    project.change_dataset(path="pictures")
+    assert project.redone() >= {"prepare@cells"}
 
     project.weights.write_bytes(b"WEIGHTS")  # as many bytes
     project.install("pillow")  # which decodes the same pixels

@@ -70,11 +70,11 @@ def project(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path]) -
     (folder / "images" / "odd" / "broken.png").write_text("not an image")
     shutil.copy(ROOT / "dvc.yaml", folder)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
+    params["datasets"] = {"cells": {"source": "folder", "path": "images", "views": ["identity", "crops-1"]}}
     params["sizes"] = {"small": 16}
     params["backbones"]["vgg16"]["image_size"] = 48
-    params["train"] |= {"epochs": 4, "budget": 200, "folds": 3}
-    params["search"] |= {"trials": TRIALS, "views": ["identity"]}
+    params["train"] |= {"epochs": 4, "folds": 3}
+    params["search"] |= {"effort": {"heads": TRIALS - 2, "thawed": 2, "images": 200}, "views": ["mirror"]}
     params["promotion"]["floors"] = {"accuracy": 1.0}  # labels mean nothing here: nobody reaches it
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
@@ -157,6 +157,7 @@ def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
     assert list(corrected.values()) == sorted(corrected.values())
     assert {frozenset(run.data.metrics) for run in done} == {frozenset(metrics - corrected.keys())}
     assert (parent.data.tags["regime"], parent.data.tags["recommendation"]) == ("small-different", "start_of_convnet")
+    assert {run.data.params["views"] for run in done} <= {"identity", "crops-1"}  # the data set's own
     in_order = sorted(done, key=lambda run: int(run.data.tags["trial"]))
     assert tuple(run.data.tags["strategy"] for run in in_order[: len(GUIDE)]) == GUIDE
     names = {run.info.run_name for run in runs}

@@ -100,7 +100,7 @@ class PrefixCache:
             raise CacheError(
                 f"The activations that are needed at once take {at_once / 1e9:.3g} GB, but "
                 f"stores.cache_gigabytes in params.yaml allows {self.limit_bytes / 1e9:.3g}. Raise it, or make "
-                "search.views, sizes or the image size smaller."
+                "views, sizes or the image size smaller."
             )
         self.folder.prune(self.limit_bytes - more, needed)
 

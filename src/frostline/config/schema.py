@@ -1,7 +1,7 @@
 """What `params.yaml` may say, as one frozen section per stage; `frostline.config.load` reads it."""
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -18,7 +18,7 @@ from frostline.config.types import (
     PromotionMetric,
     Resize,
     Strategies,
-    ViewSet,
+    ViewSets,
 )
 from frostline.errors import ConfigError
 from frostline.text.nearest import did_you_mean
@@ -51,28 +51,39 @@ class _Section(Frozen, allow_inf_nan=False):
     """A section of `params.yaml`."""
 
 
-class FolderConfig(_Section):
+class _Dataset(_Section):
+    """A data set. `views` are what its trials choose among, in place of `search.views`: symmetries are the data's."""
+
+    views: ViewSets | None = None
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """All that decides which pictures there are and how they are labelled, for JSON."""
+        return self.model_dump(mode="json", exclude={"views"})
+
+
+class FolderConfig(_Dataset):
     """A folder with a sub-folder per class, with or without `train/`, `val/` and `test/` above them."""
 
     source: Literal["folder"]
     path: Path
 
 
-class CsvConfig(_Section):
+class CsvConfig(_Dataset):
     """A CSV file with the columns image and label, and optionally split and group; others are kept as they are."""
 
     source: Literal["csv"]
     path: Path
 
 
-class ElpvConfig(_Section):
+class ElpvConfig(_Dataset):
     """Solar cells from the package `elpv-dataset`, `defective` at or above a defect probability."""
 
     source: Literal["elpv"]
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
-class KerasConfig(_Section):
+class KerasConfig(_Dataset):
     """One of `keras.datasets` by name, for example `cifar10` (downloaded by Keras)."""
 
     source: Literal["keras"]
@@ -176,7 +187,7 @@ class SearchConfig(_Section):
     backbone_learning_rate: LogRange
     dropout: LinearRange
     pooling: Annotated[tuple[Pooling, ...], Field(min_length=1)]
-    views: Annotated[tuple[ViewSet, ...], Field(min_length=1)]
+    views: ViewSets
     test_views: Literal["same", "identity"]
 
     @model_validator(mode="after")
@@ -237,6 +248,15 @@ class Config(_Section):
         name = next(iter(self.datasets)) if name is None else name
         self.dataset(name)
         return name
+
+    def views_of(self, dataset: str) -> ViewSets:
+        """The sets of views that trials on a data set choose among. Raises ConfigError if params.yaml has none."""
+        return self.dataset(dataset).views or self.search.views
+
+    def for_dataset(self, name: str) -> Self:
+        """The same, but that `search.views` are those of a data set. Raises ConfigError if params.yaml has none."""
+        search = self.search.model_copy(update={"views": self.views_of(name)})
+        return self.model_copy(update={"search": search})
 
     def size(self, name: str) -> int:
         """Images per class of the size called `name`. Raises ConfigError if params.yaml has none."""

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 __all__ = [
     "GUIDE",
+    "MOST_CROPS",
     "Count",
     "Fraction",
     "ImageSize",
@@ -24,6 +25,7 @@ __all__ = [
     "Strategies",
     "StrategyName",
     "ViewSet",
+    "ViewSets",
 ]
 
 T = TypeVar("T")
@@ -70,6 +72,12 @@ def _are_strategies(value: object) -> object:
     return tuple(value)
 
 
+def _is_view_set(value: object) -> object:
+    if value not in _VIEW_SETS and value not in [f"crops-{count}" for count in range(1, MOST_CROPS + 1)]:
+        raise ValueError(f"must be {', '.join(_VIEW_SETS)}, or crops-K with K from 1 to {MOST_CROPS}")
+    return value
+
+
 def _is_image_size(value: object) -> object:
     if value != "native" and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 4096):
         raise ValueError("must be native or a whole number of pixels from 1 to 4096")
@@ -100,7 +108,11 @@ GUIDE: tuple[StrategyName, ...] = get_args(StrategyName)
 Init = Literal["pretrained", "random"]
 Resize = Literal["stretch", "crop", "pad"]
 Pooling = Literal["average", "maximum", "both"]
-ViewSet = Literal["identity", "mirror", "flips", "dihedral"]
+MOST_CROPS = 32
+_VIEW_SETS = ("identity", "mirror", "flips", "dihedral", "crops")
+ViewSet = Annotated[str, BeforeValidator(_is_view_set)]
+"""The name of one of data.views.VIEW_SETS."""
+ViewSets = Annotated[tuple[ViewSet, ...], Field(min_length=1)]
 SizeClass = Literal["small", "large"]
 Similarity = Literal["similar", "different", "unclear"]
 MetricName = Literal[

@@ -156,7 +156,7 @@ def _others(records: list[Record]) -> pd.DataFrame:
 def _card(
     manifest: pd.DataFrame, quarantine: pd.DataFrame, config: DatasetConfig, prepare: PrepareConfig, seed: int
 ) -> dict[str, Any]:
-    options = config.model_dump(mode="json")
+    options = config.origin
     if Path(options.get("path", "")).is_absolute():  # the card names no folder of this machine
         options["path"] = Path(options["path"]).name
     group_sizes = manifest["group"].value_counts()

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from frostline.config.types import MOST_CROPS
+
 __all__ = ["SYMMETRIES", "VIEW_SETS", "Crop", "under", "views_of"]
 
 SYMMETRIES: Mapping[str, tuple[bool, tuple[int, ...]]] = {
@@ -25,8 +27,7 @@ SYMMETRIES: Mapping[str, tuple[bool, tuple[int, ...]]] = {
 """Those of a square: whether rows and columns change places, and along which axes of [N, S, S, 3] it is then reversed.
 Turns are counter-clockwise."""
 
-_MOST_CROPS = 32
-_CROPS = tuple(f"crop-{number}" for number in range(1, _MOST_CROPS + 1))
+_CROPS = tuple(f"crop-{number}" for number in range(1, MOST_CROPS + 1))
 _DRAW = 15  # another number would give other crops
 _AREA = (0.35, 1.0)
 _ASPECT = (3 / 4, 4 / 3)
@@ -39,7 +40,7 @@ VIEW_SETS: Mapping[str, tuple[str, ...]] = {
     "flips": ("identity", "mirror", "flip", "half_turn"),
     "dihedral": tuple(SYMMETRIES),
     "crops": ("identity", "mirror", *_CROPS[:6]),
-    **{f"crops-{count}": ("identity", "mirror", *_CROPS[:count]) for count in range(1, _MOST_CROPS + 1)},
+    **{f"crops-{count}": ("identity", "mirror", *_CROPS[:count]) for count in range(1, MOST_CROPS + 1)},
 }
 """What a trial may train on, and a prediction be averaged over; `identity` comes first in each."""
 
@@ -94,8 +95,8 @@ def views_of(*names: str) -> tuple[str, ...]:
 def under(view: str, images: Any) -> Any:
     """`images` under a view: [N, S, S, 3] in 0..255, of the same shape and dtype.
 
-    They are an array or a symbolic tensor of a Keras network. Of whole numbers, float32 or uint8, both give the same
-    whole numbers, on every backend.
+    They are an array, of which a tensor is made, or a symbolic tensor of a Keras network. Whole numbers, as float32 or
+    uint8, give the same whole numbers in both, on every backend.
     """
     if view not in SYMMETRIES:
         return _crop(images, Crop.drawn(int(view.removeprefix("crop-"))))
@@ -106,12 +107,12 @@ def under(view: str, images: Any) -> Any:
     return ops.flip(images, reversed_axes) if reversed_axes else images
 
 
-# All factors below are multiples of 1/256 (of 1/64 for grey), so that no sum or product of pixels is rounded in
-# float32, and no two backends, fused or not, can differ. Keras's own resizing is not so, and tf2onnx gives it a pixel
-# less at some sizes.
 def _crop(images: Any, crop: Crop) -> Any:
     from keras import backend, ops
 
+    # All factors are multiples of 1/256 (of 1/64 for grey), so that no sum or product of whole pixels is rounded in
+    # float32, and backends cannot differ, in whatever order they add. Keras's own resizing
+    # differs, and tf2onnx makes its result a pixel too small at some sizes.
     x = _stretched(ops.cast(images, "float32"), 1, crop.height, crop.down)
     x = ops.round(_stretched(x, 2, crop.width, crop.right, backwards=crop.mirrored))
     gain = crop.brightness * crop.contrast

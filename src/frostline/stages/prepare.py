@@ -27,7 +27,7 @@ def run(dataset: str) -> None:
     with Tracker.open(config.stores, dataset).stage_run(f"prepare {dataset}", lineage_tags()) as log:
         digest = prepared.card["fingerprint"]
         log.log_input(prepared.manifest, name=dataset, source=options.source, digest=digest, context="prepared")
-        log.log_params({"seed": config.seed} | options.model_dump(mode="json") | config.prepare.model_dump())
+        log.log_params({"seed": config.seed} | options.origin | config.prepare.model_dump())
         counts = prepared.card["splits"] | {f"quarantined_{k}": v for k, v in prepared.card["quarantined"].items()}
         log.log_metrics({"images": prepared.card["images"], "duplicates": prepared.card["duplicates"]} | counts)
         for file in ("card.json", "quarantine.csv", "manifest.csv"):

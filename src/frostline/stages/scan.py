@@ -14,10 +14,10 @@ __all__ = ["run"]
 
 
 def run(dataset: str) -> None:
-    """Write `data/sources/<dataset>.json`: its kind, and all that pictures of it depend on, beside parameters."""
+    """Write `data/sources/<dataset>.json`: all that decides its pictures and labels, but for how they are prepared."""
     config = load_config().dataset(dataset)
     source = open_source(config)
     with reading(source.root, DataError):
-        facts = {"source": config.source} | Pictures(state=source.state()).facts
+        facts = config.origin | Pictures(state=source.state()).facts
     with atomic_file(Path("data/sources") / f"{dataset}.json") as file:
         file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     training_images.txt lists the pictures that it was trained on. guide.keras, what following the guide would have
     given, is beside them unless the winner is the guide's own trial.
     """
-    config = load_config()
+    config = load_config().for_dataset(dataset)
     per_class = config.size(size)
     packed = read_packed(Path("data/packed") / f"{dataset}-{backbone}")
     profile = Profile.read(Path("results/profile") / f"{dataset}-{backbone}.json")
