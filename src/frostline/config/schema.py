@@ -18,6 +18,7 @@ from frostline.config.types import (
     PromotionMetric,
     Resize,
     Strategies,
+    ViewSet,
     ViewSets,
 )
 from frostline.errors import ConfigError

@@ -26,9 +26,9 @@ from frostline.records.train_record import (
     write_training_images,
 )
 from frostline.runtime.progress import say
+from frostline.search.groups import group_results
 from frostline.search.plan import StudyPlan
 from frostline.search.selection import Selection
-from frostline.search.groups import group_results
 from frostline.search.study import seed_of
 from frostline.search.trials import NUMBER, finished_trials, importances, settings_of, trial_table
 from frostline.statistics.interval import Interval

@@ -14,7 +14,7 @@ from frostline.config.schema import ACCELERATED, SearchConfig
 from frostline.config.types import GUIDE, StrategyName
 from frostline.runtime.devices import accelerators
 from frostline.search.space import head_point, suggest_head, suggest_thawed, thawed_point
-from frostline.search.trials import COST, settings_of
+from frostline.search.trials import COST, NUMBER, settings_of
 from frostline.training.settings import TrialSettings, guide_depth
 
 __all__ = ["Schedule"]
@@ -57,13 +57,12 @@ class Schedule:
         Of what is left the first trials of depth groups get equal shares, so that a dear group takes nothing from a
         cheap one, and leaves it what it does not need; later trials may take it all.
         """
-        left = self.images - sum(trial.user_attrs.get(COST, 0.0) for trial in finished)
         waiting = len(self.depths(finished)) - (number - self.config.effort.heads - 1)
-        return max(0.0, left) / max(1, waiting)
+        return max(0.0, self.left(finished)) / max(1, waiting)
 
     def left(self, finished: Sequence[FrozenTrial]) -> float:
         """How many images are left to train on."""
-        return self.images - sum(trial.user_attrs.get(COST, 0.0) for trial in finished)
+        return self.images - sum(float(trial.user_attrs.get(COST, 0)) for trial in finished)
 
     def point(self, number: int, finished: Sequence[FrozenTrial]) -> dict[str, Any]:
         """What trial `number` is to try, as parameters; none where Optuna's sampler chooses."""
@@ -100,7 +99,7 @@ def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
     """The best head, by what it keeps; the best of all comes last, of equals the first by number."""
     best: dict[int, TrialSettings] = {}
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    for trial in sorted(reversed(complete), key=lambda trial: trial.values[0]):
+    for trial in sorted(complete, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER])):
         settings = settings_of(trial)
         if settings.thaw == 0:
             best.pop(settings.keep, None)

@@ -12,7 +12,15 @@ from frostline.config.schema import SearchConfig
 from frostline.config.types import StrategyName
 from frostline.training.settings import TrialSettings, guide_depth
 
-__all__ = ["HEAD_PARAMETERS", "head_point", "standard_head", "standard_rates", "suggest_head", "suggest_thawed", "thawed_point"]
+__all__ = [
+    "HEAD_PARAMETERS",
+    "head_point",
+    "standard_head",
+    "standard_rates",
+    "suggest_head",
+    "suggest_thawed",
+    "thawed_point",
+]
 
 HEAD_PARAMETERS = ("keep", "reads", "pooling", "views")
 _RATES = ("head_learning_rate", "backbone_learning_rate")

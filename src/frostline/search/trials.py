@@ -105,15 +105,19 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
     settings = settings_of(trial) if SETTINGS in attrs else None
     fields = list(TrialSettings.model_fields)
     values = {name: getattr(settings, name, None) for name in ("keep", "thaw", *fields)}
-    return {
-        "trial": attrs[NUMBER],
-        "strategy": attrs.get("strategy"),
-        "group": group_of(settings) if settings else None,
-        "value": trial.value if trial.state == TrialState.COMPLETE else reached,
-        STANDARD_ERROR: attrs.get(STANDARD_ERROR),
-        "epochs": attrs.get("epochs", len(history)),
-        "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
-        SETTLED: attrs.get(SETTLED, trial.state == TrialState.COMPLETE),
-        COST: attrs.get(COST, 0.0),
-        "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
-    } | values | {"blocks": ",".join(map(str, settings.blocks)) if settings else None, "reason": attrs.get(REASON, "")}
+    return (
+        {
+            "trial": attrs[NUMBER],
+            "strategy": attrs.get("strategy"),
+            "group": group_of(settings) if settings else None,
+            "value": trial.value if trial.state == TrialState.COMPLETE else reached,
+            STANDARD_ERROR: attrs.get(STANDARD_ERROR),
+            "epochs": attrs.get("epochs", len(history)),
+            "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
+            SETTLED: attrs.get(SETTLED, trial.state == TrialState.COMPLETE),
+            COST: attrs.get(COST, 0.0),
+            "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
+        }
+        | values
+        | {"blocks": ",".join(map(str, settings.blocks)) if settings else None, "reason": attrs.get(REASON, "")}
+    )

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["effective_sample_size", "one_standard_error_below", "paired_standard_error", "recalls", "settled_epoch", "standard_error"]
+__all__ = [
+    "effective_sample_size",
+    "one_standard_error_below",
+    "paired_standard_error",
+    "recalls",
+    "settled_epoch",
+    "standard_error",
+]
 
 
 def effective_sample_size(correct: NDArray[np.bool_ | np.floating[Any]], groups: NDArray[Any]) -> float:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from frostline.backbones.surgery import EPSILON
-from frostline.data.arrays import Rows
 from frostline.cache.group import Rowwise
+from frostline.data.arrays import Rows
 
 __all__ = ["PENALTIES", "LinearHead", "fit_ridge"]
 

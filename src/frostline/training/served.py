@@ -1,6 +1,5 @@
 """The whole network that a trial comes to: from raw images to probabilities, over its views."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from frostline.backbones.surgery import Backbone, add_head, read_out
