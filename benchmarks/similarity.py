@@ -3,11 +3,11 @@
     python -m benchmarks.similarity --backbone inceptionv3 --weights FILE --dogs-cats FOLDER --imagenet-sample FOLDER
 
 measures, for each data set and image size, the shift of 400 images, and for five draws of 50 images a class among them
-what the probe says (its peak, and where to cut) and what a head really gives on the images that are left: on the last
-block, as `end_of_convnet` puts it, and on the block of the cut, as `start_of_convnet` does. The head is the probe's: a
-ridge classifier on pooled features. Fine-tuning is too dear here. Adds its rows to `similarity.csv` as it goes on
-(those that are there are kept, so that several backbones share the file), draws `similarity.png`, and prints the table
-of `shift.md`.
+what the probe and the guide say, and what a head really gives on the images that are left: on the last block, as
+`end_of_convnet` puts it, and on the block of the cut, as `start_of_convnet` does. The head is the probe's: a ridge
+classifier on pooled features. Fine-tuning is too dear here. Adds its rows to `similarity.csv` as it goes on (those that
+are there are kept, so that several backbones share the file), draws `similarity.png`, and prints the table of
+`shift.md`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +25,7 @@ from sklearn.linear_model import RidgeClassifierCV
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig, ProfileConfig
@@ -32,7 +33,7 @@ from frostline.data.images import decode, to_square
 from frostline.data.sources.elpv import ElpvSource
 from frostline.plots.style import INK, PALETTE, chart, legend
 from frostline.records.profile import CellProfile
-from frostline.regimes.cells import CellImages, profile_cell
+from frostline.regimes.cells import CellImages, measure_distance, profile_cell
 from frostline.regimes.comparison import Comparison, Measurement, prepare_comparison
 from frostline.runtime.precision import resolve_precision
 from frostline.runtime.progress import say
@@ -74,7 +75,7 @@ def main() -> None:
         __doc__,
         backbone=Option(BACKBONE, help="a Keras application"),
         weights=Option("imagenet", help="imagenet, or a weights file"),
-        sizes=Option([96, 160, 224, 299], smallest=[32], help="image sizes in pixels"),
+        sizes=Option([75, 96, 128, 160, 224, 299], smallest=[32], help="image sizes in pixels"),
         images=Option(200, smallest=12, help="of each class"),
         train=Option(50, smallest=8, help="images of each class that a head is trained on"),
         draws=Option(5, smallest=2),
@@ -140,8 +141,15 @@ def digits() -> list[list[Open]]:
 def study(
     comparison: Comparison, measured: Measurement, labels: NDArray[np.int64], train: int, draws: int
 ) -> list[dict[str, object]]:
-    """A row for all images (draw 0), and one for each draw: the profile, and the scores of heads on each block."""
-    rows = [{"draw": 0} | facts(profile(comparison, measured, labels)) | {"scores": ""}]
+    """A row for all images (draw 0), and one for each draw: its profile, and the scores of heads on each block."""
+    groups = np.arange(len(labels)).astype(str)
+    distance = measure_distance(comparison, measured.compared, groups.tolist(), ProfileConfig(), SEED)
+
+    def profile(rows: NDArray[np.int64]) -> dict[str, object]:
+        images = CellImages(labels[rows], groups[rows].tolist(), np.bincount(labels[rows]).tolist())
+        return facts(profile_cell(comparison, distance, measured.seen.of(rows), images, ProfileConfig(), SEED))
+
+    rows = [{"draw": 0} | profile(np.arange(len(labels))) | {"scores": ""}]
     for draw in range(1, draws + 1):
         rng = np.random.default_rng((SEED, draw))
         ranks = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
@@ -149,21 +157,19 @@ def study(
             np.concatenate(part) for part in zip(*((each[:train], each[train:]) for each in ranks), strict=True)
         )
         scores = [head_score(block[few], labels[few], block[rest], labels[rest]) for block in measured.seen.pooled]
-        found = facts(profile(comparison, measured.of(few), labels[few]))
-        rows.append({"draw": draw} | found | {"scores": " ".join(f"{score:.4f}" for score in scores)})
+        rows.append({"draw": draw} | profile(few) | {"scores": " ".join(f"{score:.4f}" for score in scores)})
     return rows
 
 
-def profile(comparison: Comparison, measured: Measurement, labels: NDArray[np.int64]) -> CellProfile:
-    """As frostline profiles a cell that has just these images."""
-    images = CellImages(labels, [str(number) for number in range(len(labels))], np.bincount(labels).tolist())
-    return profile_cell(comparison, measured, images, ProfileConfig(), SEED)
-
-
 def facts(cell: CellProfile) -> dict[str, object]:
-    shift = cell.shift or Interval(value=np.nan, low=np.nan, high=np.nan)
-    bounds = {part: round(value, 4) for part, value in shift.model_dump().items()}
-    return {"images": cell.measured} | bounds | {"peak": cell.peak, "cut": cell.cut}
+    missing = Interval(value=np.nan, low=np.nan, high=np.nan)
+    bounds = {
+        f"{name}_{part}": round(value, 4)
+        for name, interval in (("shift", cell.shift), ("probe_gain", cell.gain))
+        for part, value in (interval or missing).model_dump().items()
+    }
+    told = {"similarity": cell.similarity, "first": cell.strategies[0], "peak": cell.peak, "cut": cell.cut}
+    return {"images": cell.probed} | bounds | told
 
 
 def head_score(
@@ -171,47 +177,62 @@ def head_score(
 ) -> float:
     """Balanced accuracy on `others` of a ridge classifier on standardised `features`, as the probe fits it."""
     head = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES, class_weight="balanced"))
-    head.fit(features.astype(np.float64), labels)
-    return float(balanced_accuracy_score(truth, head.predict(others.astype(np.float64))))
+    with threadpool_limits(1):  # as in `profile_cell`
+        head.fit(features.astype(np.float64), labels)
+        return float(balanced_accuracy_score(truth, head.predict(others.astype(np.float64))))
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per backbone, set and size: shift of all images, and the draws' mean scores with the gain of the cut."""
+    """A row per backbone, set and size: what is said of all images, and the draws' mean scores, in per cent."""
     found = []
     for key, group in rows.groupby(KEY, sort=False):
         whole, draws = group[group["draw"] == 0].iloc[0], group[group["draw"] > 0]
-        scores = np.array([[float(score) for score in each.split()] for each in draws["scores"]]) * 100
-        cut = scores[np.arange(len(draws)), draws["cut"].astype(int) - 1]
-        mean, error = (cut - scores[:, -1]).mean(), (cut - scores[:, -1]).std(ddof=1) / np.sqrt(len(draws))
-        margin = t.ppf(0.975, len(draws) - 1) * error
+        scores = 100 * np.array([[float(score) for score in each.split()] for each in draws["scores"]])
+        last, cut = scores[:, -1], scores[np.arange(len(draws)), draws["cut"].astype(int) - 1]
+        margin = t.ppf(0.975, len(draws) - 1) * (cut - last).std(ddof=1) / np.sqrt(len(draws))
+        gain = Interval(value=(cut - last).mean(), low=(cut - last).mean() - margin, high=(cut - last).mean() + margin)
+        first = np.where(draws["first"] == "start_of_convnet", cut, last)
         found.append(
             dict(zip(KEY, key, strict=True))
-            | {part: whole[part] for part in ("value", "low", "high", "peak")}
-            | {"blocks": scores.shape[1], "cuts": sorted(draws["cut"].astype(int)), "last": scores[:, -1].mean()}
-            | {"at_cut": cut.mean(), "gain": mean, "gain_low": mean - margin, "gain_high": mean + margin}
-            | {"best_block": 1 + int(scores.mean(axis=0).argmax()), "best": scores.mean(axis=0).max()}
-            | {"few": draws[["low", "value", "high"]].to_numpy().tolist()}
+            | {"shift": interval(whole, "shift"), "verdict": whole["similarity"], "gain": gain, "draws": len(draws)}
+            | {"peak": f"{whole['peak']:.0f} of {scores.shape[1]}", "probe": interval(whole, "probe_gain")}
+            | {"last": last.mean(), "cut": cut.mean(), "first": first.mean()}
+            | {"cut_first": (draws["first"] == "start_of_convnet").sum()}
         )
     return pd.DataFrame(found)
 
 
+def interval(row: pd.Series, name: str) -> Interval:
+    return Interval(**{part: row[f"{name}_{part}"] for part in ("value", "low", "high")})
+
+
+def contradicted(verdict: str, gain: Interval) -> bool:
+    """Whether what a cut clearly gains or loses speaks against the guide's row for a small cell."""
+    return (verdict == "similar" and gain.low > 0) or (verdict == "different" and gain.high < 0)
+
+
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The same as people read it."""
+
+    def points(gain: Interval, unit: float = 1) -> str:
+        return f"{unit * gain.value:+.1f} [{unit * gain.low:+.1f}, {unit * gain.high:+.1f}]"
+
     return pd.DataFrame(
         {
-            "backbone": table["backbone"],
-            "set": table["set"],
-            "px": table["pixels"],
-            "shift": [f"{row.value:.3g} [{row.low:.3g}, {row.high:.3g}]" for row in table.itertuples()],
-            "probe's peak": [f"{row.peak:.0f} of {row.blocks}" for row in table.itertuples()],
-            "cuts": [f"{min(cuts)} to {max(cuts)}" for cuts in table["cuts"]],
-            "last block": table["last"].map("{:.1f}".format),
-            "cut": table["at_cut"].map("{:.1f}".format),
-            "gain of cutting": [
-                f"{row.gain:+.1f} [{row.gain_low:+.1f}, {row.gain_high:+.1f}]" for row in table.itertuples()
-            ],
-            "best block": [f"{row.best_block}: {row.best:.1f}" for row in table.itertuples()],
+            "backbone": row.backbone,
+            "set": row.set,
+            "px": row.pixels,
+            "shift": str(row.shift),
+            "verdict": row.verdict + " (!)" * contradicted(row.verdict, row.gain),
+            "probe's peak": row.peak,
+            "cut over last, by the probe": points(row.probe, 100),
+            "last block": f"{row.last:.1f}",
+            "cut": f"{row.cut:.1f}",
+            "cut over last, measured": points(row.gain),
+            "cut tried first": f"{row.cut_first} of {row.draws}",
+            "tried first": f"{row.first:.1f}",
         }
+        for row in table.itertuples()
     )
 
 
@@ -221,11 +242,12 @@ def figure(table: pd.DataFrame) -> Figure:
     colours = dict(zip(table["set"].unique(), PALETTE.values(), strict=False))
     markers = dict(zip(table["backbone"].unique(), "osD^v", strict=False))
     for (backbone, name), rows in table.groupby(["backbone", "set"], sort=False):
-        errors = [rows["gain"] - rows["gain_low"], rows["gain_high"] - rows["gain"]]
+        shift, gain = [each.value for each in rows["shift"]], [each.value for each in rows["gain"]]
+        errors = [[each.value - each.low for each in rows["gain"]], [each.high - each.value for each in rows["gain"]]]
         look = {"color": colours[name], "marker": markers[backbone], "capsize": 2, "elinewidth": 0.8}
-        axes.errorbar(rows["value"], rows["gain"], errors, linestyle="none", label=f"{name} ({backbone})", **look)
-        for row in rows.itertuples():
-            axes.annotate(str(row.pixels), (row.value, row.gain), (4, 4), textcoords="offset points", fontsize=7)
+        axes.errorbar(shift, gain, errors, linestyle="none", label=f"{name} ({backbone})", **look)
+        for pixels, *point in zip(rows["pixels"], shift, gain, strict=True):
+            axes.annotate(str(pixels), point, (4, 4), textcoords="offset points", fontsize=7)
     axes.axhline(0, color=INK, linewidth=1)
     axes.set_xscale("symlog", linthresh=0.01)
     axes.set_xlabel("shift of 400 images (labels: image size in pixels)")

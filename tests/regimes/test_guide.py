@@ -7,7 +7,7 @@ from frostline.config.types import GUIDE
 from frostline.regimes.guide import Recommendation, classify_similarity, classify_size, recommend
 from frostline.statistics.interval import Interval
 
-CONFIG = ProfileConfig(similar_up_to=0.25, large_per_class=200, large_in_all=2000)
+CONFIG = ProfileConfig(large_per_class=200, large_in_all=2000)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_a_cell_is_large_from_either_bound_on(per_class: int, in_all: int, size:
     ],
 )
 def test_similarity_needs_the_whole_interval_on_one_side(low: float, high: float, similarity: str) -> None:
-    assert classify_similarity(Interval(value=(low + high) / 2, low=low, high=high), CONFIG) == similarity
+    assert classify_similarity(Interval(value=(low + high) / 2, low=low, high=high), 0.25) == similarity
 
 
 def test_without_a_shift_similarity_is_unclear() -> None:
-    assert classify_similarity(None, CONFIG) == "unclear"
+    assert classify_similarity(None, 0.25) == "unclear"

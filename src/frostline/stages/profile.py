@@ -44,7 +44,8 @@ def run(dataset: str, backbone: str) -> None:
         log.log_figure(figure, "profile.png")
         log.log_file(path)
     for size, cell in cells.items():
-        say(f"{dataset}-{size}: {cell.regime} (shift {cell.shift}); the guide says {' or '.join(cell.strategies)}.")
+        say(f"{dataset}-{size}: {cell.regime} (shift {cell.shift}); to try first: {' or '.join(cell.strategies)}.")
+        say(f"{dataset}-{size}: {cell.reason}")
 
 
 def _tags(profile: Profile) -> dict[str, str]:
