@@ -101,7 +101,7 @@ def _size(profile: Profile, cell: CellProfile, sample: Sample) -> str:
     bounds = profile.thresholds
     if len(sample.classes) < 2:
         return "unknown: it counts images per class, and there are no classes to tell apart"
-    kept = ", without a test split" if sample.trainable != sample.counts else ""
+    kept = ", beside a test split" if sample.trainable != sample.counts else ""
     return (
         f"{cell.size}: {cell.per_class:.0f} in the median class (large from {bounds.large_per_class}), "
         f"{cell.images} in all (large from {bounds.large_in_all}){kept}"
@@ -148,9 +148,9 @@ def _notes(profile: Profile, cell: CellProfile, sample: Sample, prepare: Prepare
             f"Beside the class folders {files} without a label {'is' if sample.loose == 1 else 'are'} left out."
         )
     if cell.measured < MIN_IMAGES:
-        apart = " (a test split is left alone)" if sample.trainable != sample.counts else ""
-        seen = f"{counted(cell.measured, 'image')}{apart}"
-        notes.append(f"{seen} cannot show whether they are similar: give at least {MIN_IMAGES}.")
+        beside = " beside a test split" if sample.trainable != sample.counts else ""
+        seen = counted(cell.measured, "image")
+        notes.append(f"{seen}{beside} cannot show whether they are similar: it takes at least {MIN_IMAGES}.")
     if sample.side < profile.image_size:
         notes.append(
             f"The pictures' shorter side is {sample.side:.0f} pixels, but the network sees them enlarged to "

@@ -37,7 +37,9 @@ def run(dataset: str, backbone: str) -> None:
         figure.savefig(picture)
     tracker = Tracker.open(config.stores, dataset)
     with tracker.stage_run(f"profile {name}", lineage_tags() | {"backbone": backbone} | _tags(profile)) as log:
-        log.log_params(config.profile.model_dump() | {"reference": profile.reference})
+        log.log_params(
+            config.profile.model_dump() | {"reference": profile.reference, "similar_up_to": profile.similar_up_to}
+        )
         log.log_metrics(_metrics(profile))
         log.log_table(_blocks(profile), "blocks")
         log.log_table(_layers(profile), "layers")
