@@ -71,7 +71,8 @@ def test_without_a_shift_similarity_is_unclear() -> None:
         ("small", "similar", -0.2, -0.01, ("end_of_convnet",)),
         ("small", "different", -0.2, -0.01, ("end_of_convnet", "start_of_convnet")),
         ("small", "different", -0.2, 0.01, ("start_of_convnet",)),
-        ("small", "unclear", 0.01, 0.2, ("end_of_convnet", "start_of_convnet")),
+        ("small", "unclear", -0.01, 0.2, ("start_of_convnet", "end_of_convnet")),
+        ("small", "unclear", -0.2, 0.01, ("end_of_convnet", "start_of_convnet")),
         ("large", "similar", 0.01, 0.2, ("fine_tune",)),
     ],
 )

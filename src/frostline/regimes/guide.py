@@ -83,6 +83,7 @@ def recommend(size: SizeClass, similarity: Similarity, gain: Interval | None = N
 
     `gain` is by how much the probe reads the classes better where `start_of_convnet` cuts than after the last block. If
     its whole interval speaks against the guide's row for a small cell, the probe's choice is first, the guide's second.
+    Where similarity is unclear it says which of the neighbours is first.
 
     >>> recommend("small", "different").strategies
     ('start_of_convnet',)
@@ -96,4 +97,6 @@ def recommend(size: SizeClass, similarity: Similarity, gain: Interval | None = N
             strategies, reason = ("start_of_convnet", "end_of_convnet"), _EARLIER
         if similarity == "different" and gain.high < 0:
             strategies, reason = ("end_of_convnet", "start_of_convnet"), _LATER
+        if similarity == "unclear" and gain.value > 0:
+            strategies = ("start_of_convnet", "end_of_convnet")
     return Recommendation(f"{size}-{similarity}", strategies, reason)
