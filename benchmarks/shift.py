@@ -37,6 +37,7 @@ SIZES = (96, 128, 160, 224)
 COUNTS = (20, 50, 100, 200, 400, 1000)
 MANY_AT = 96  # pixels: the size at which 1,000 images are looked at; at the others, 400
 SEED = 20
+THRESHOLD = ProfileConfig().similar_up_to.sample
 Load = Callable[[int, int], np.ndarray]  # (number of images, pixels a side)
 
 
@@ -64,7 +65,7 @@ def main() -> None:
             for count in COUNTS:
                 if count <= len(activations.means[0]):
                     shift = measure_shift(activations.of(np.arange(count)), reference, SEED).score
-                    verdict = classify_similarity(shift, ProfileConfig())
+                    verdict = classify_similarity(shift, THRESHOLD)
                     rows.append(
                         {"set": name, "expected": expected, "pixels": size, "images": count, "verdict": verdict}
                         | {part: round(value, 4) for part, value in shift.model_dump().items()}
@@ -135,11 +136,10 @@ def halves(activations: Activations) -> tuple[Activations, Reference]:
 
 def figure(table: pd.DataFrame) -> Figure:
     figure, axes = chart(9.5, 5.0, "Shift against number of images (96 pixels)")
-    threshold = ProfileConfig().similar_up_to
     for name, group in table[table["pixels"] == MANY_AT].groupby("set", sort=False):
         errors = [group["value"] - group["low"], group["high"] - group["value"]]
         axes.errorbar(group["images"], group["value"], errors, marker="o", capsize=3, label=name)
-    axes.axhline(threshold, color=INK, linewidth=1, linestyle="--", label=f"similar up to {threshold}")
+    axes.axhline(THRESHOLD, color=INK, linewidth=1, linestyle="--", label=f"similar up to {THRESHOLD}")
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=0.01)
     axes.set_ylim(bottom=0)

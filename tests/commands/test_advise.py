@@ -34,6 +34,7 @@ def test_regime_evidence_and_lines_that_can_be_pasted(folder: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     words = " ".join(answer.stdout.split())
     assert "80 in 2 classes (even 40, odd 40)" in words
+    assert "small: 30 in the median class (large from 200), 60 in all (large from 2000), beside a test split" in words
     assert "Regime small-different" in words
     assert "Try first start_of_convnet" in words
     assert "against 1000 images of ImageNet" in words
@@ -83,7 +84,7 @@ def test_more_classes_than_images_to_look_at(tmp_path: Path, solar_cells: list[P
     assert answer.returncode == 0, answer.stderr
     words = " ".join(answer.stdout.split())
     assert "25 in 25 classes" in words
-    assert "20 of 25 files opened" in words
+    assert "25 of 25 files opened" in words
     assert "10 (1), 11 (1), and 13 more" in words
 
 
@@ -92,7 +93,7 @@ def test_too_few_pictures_leave_similarity_unclear(folder: Path) -> None:
         for picture in sorted((folder / label).iterdir())[5:]:
             picture.unlink()
     words = " ".join(advise(folder).stdout.split())
-    assert "10 images cannot show whether they are similar: give at least 20" in words
+    assert "8 images beside a test split cannot show whether they are similar: it takes at least 20" in words
     assert "Regime small-unclear" in words
     assert "Try first end_of_convnet or start_of_convnet" in words
 

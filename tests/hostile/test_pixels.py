@@ -61,7 +61,7 @@ def test_a_data_set_has_one_white(tmp_path: Path, white: int, dtype: str, levels
     assert found.levels == levels
     assert found.classes == ("bright", "dark")
     assert [means[found.labels == number].mean() for number in (0, 1)] == pytest.approx([205, 68], abs=6)
-    sample = sample_folder(tmp_path / "pictures", 100, SIDE, PrepareConfig())
+    sample = sample_folder(tmp_path / "pictures", 100, SIDE, PrepareConfig(), 1)
     assert sample.images.mean() == pytest.approx(found.images.mean(), rel=0.02)
 
 

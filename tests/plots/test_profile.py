@@ -20,6 +20,7 @@ def cell(depth: int, *, shift: bool = True, probe: bool = True) -> CellProfile:
         images=100,
         per_class=50,
         measured=100,
+        probed=100,
         size="small",
         similarity="unclear",
         shift=UNCERTAIN if shift else None,
@@ -29,6 +30,7 @@ def cell(depth: int, *, shift: bool = True, probe: bool = True) -> CellProfile:
         order=row.order,
         peak=depth if probe else None,
         cut=1 if probe else None,
+        gain=UNCERTAIN if probe else None,
         layers=tuple(LayerShift(name=f"layer{n}", block=1 + n // 2, shift=UNCERTAIN) for n in range(2 * depth * shift)),
         blocks=tuple(
             BlockProbe(name=f"block{n}", block=n, balanced_accuracy=UNCERTAIN, log_evidence=0.1)
@@ -44,6 +46,7 @@ def profile(depth: int, reference: str | None = "a sample", **cells: CellProfile
         application="VGG16",
         image_size=96,
         reference=reference,
+        similar_up_to=reference and 0.25,
         thresholds=ProfileConfig(),
         block_names=tuple(f"block{n}" for n in range(1, depth + 1)),
         cells=cells,
@@ -64,7 +67,7 @@ def drawn(figure: Figure) -> list[str]:
 def test_both_cells_are_named_with_their_shift_and_best_block() -> None:
     words = drawn(profile_figure(profile(5, small=cell(5), large=cell(5))))
     assert "cells as VGG16 sees it at 96 pixels" in words
-    assert "small: median 0.3 [0.2, 0.5]" in words
+    assert "median 0.3 [0.2, 0.5]" in words
     assert "large: best at block 5" in words
     assert {"similar", "different", "reference: a sample", "balanced accuracy"} <= set(words)
 

@@ -1,6 +1,7 @@
 """Backbones with BatchNorm carry their own reference: what they learned from lies near it, other things do not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from frostline.backbones.weights import WeightsRecord
 from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import load_square
 from frostline.regimes.activations import Activations, batchnorms, measure
+from frostline.regimes.cells import CellImages, measure_distance, profile_cell
+from frostline.regimes.comparison import Comparison
 from frostline.regimes.guide import classify_similarity
 from frostline.regimes.reference import channel_moments, find_reference
 from frostline.regimes.shift import Shift, measure_shift
 
 SIZE = 48
+UP_TO = ProfileConfig().similar_up_to.batchnorm
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +68,39 @@ def trained(crops) -> Backbone:
 def test_a_small_network_tells_what_it_was_trained_on_from_what_it_was_not(trained, crops, cells) -> None:
     same = shift_of(trained, measure(trained, crops("right", 40, SIZE)[0])).score
     other = shift_of(trained, measure(trained, cells(60, SIZE))).score
-    assert classify_similarity(same, ProfileConfig()) == "similar"
-    assert classify_similarity(other, ProfileConfig()) == "different"
+    assert classify_similarity(same, UP_TO) == "similar"
+    assert classify_similarity(other, UP_TO) == "different"
+
+
+def trained_at(native_size: int, backbone: Backbone) -> Backbone:
+    """The same, as if it had been trained at that size."""
+    return Backbone(replace(backbone.spec, native_size=native_size), backbone.network, backbone.weights, "float32")
+
+
+@pytest.mark.parametrize(("native_size", "verdict"), [(SIZE, "different"), (2 * SIZE, "different"), (97, "unclear")])
+def test_below_half_the_native_size_a_large_shift_may_be_the_sizes(
+    trained, crops, cells, native_size: int, verdict: str
+) -> None:
+    backbone = trained_at(native_size, trained)
+    comparison = Comparison(backbone, backbone, find_reference(backbone))
+    groups = [str(number) for number in range(40)]
+    found = {
+        name: measure_distance(comparison, measure(backbone, images), groups, ProfileConfig(), 1).similarity
+        for name, images in (("same", crops("right", 20, SIZE)[0]), ("other", cells(40, SIZE)))
+    }
+    assert found == {"same": "similar", "other": verdict}
+
+
+def test_what_the_size_leaves_unclear_is_said(trained, cells) -> None:
+    backbone = trained_at(97, trained)
+    comparison = Comparison(backbone, backbone, find_reference(backbone))
+    measured = measure(backbone, cells(40, SIZE))
+    groups = [str(number) for number in range(40)]
+    distance = measure_distance(comparison, measured, groups, ProfileConfig(), 1)
+    images = CellImages(np.zeros(40, np.int64), groups, [40])
+    cell = profile_cell(comparison, distance, measured, images, ProfileConfig(), 1)
+    assert cell.regime == "small-unclear"
+    assert "less than half of that which the weights were trained at" in cell.reason
 
 
 def test_each_layer_is_measured_where_its_statistics_were_taken(trained, crops) -> None:

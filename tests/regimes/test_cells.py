@@ -11,8 +11,8 @@ from frostline.data.images import load_square
 from frostline.errors import ArtifactError
 from frostline.records.profile import CellProfile, Profile
 from frostline.regimes.activations import Activations, measure
-from frostline.regimes.cells import MIN_IMAGES, CellImages, make_profile, profile_cell
-from frostline.regimes.comparison import Comparison, Measurement
+from frostline.regimes.cells import MIN_IMAGES, CellImages, make_profile, measure_distance, profile_cell
+from frostline.regimes.comparison import Comparison
 from frostline.regimes.guide import classify_similarity
 from frostline.regimes.probe import cut_block, peak_block, probe_answers
 from frostline.regimes.reference import Reference, channel_moments, find_reference
@@ -42,7 +42,8 @@ LABELS = np.repeat([0, 1], 20)
 def profiled(backbone: Backbone, activations: Activations, **changes: object) -> CellProfile:
     given = {"reference": None, "labels": LABELS, "groups": GROUPS, "counts": [20, 20]} | changes
     comparison = Comparison(backbone, backbone, given.pop("reference"))
-    return profile_cell(comparison, Measurement(activations, activations), CellImages(**given), CONFIG, seed=1)
+    distance = measure_distance(comparison, activations, given["groups"], CONFIG, seed=1)
+    return profile_cell(comparison, distance, activations, CellImages(**given), CONFIG, seed=1)
 
 
 def own_reference(activations: Activations) -> Reference:
@@ -74,7 +75,7 @@ def test_a_few_images_leave_similarity_open_although_there_is_a_shift(
         labels=LABELS[some],
         groups=GROUPS[: len(some)],
     )
-    assert classify_similarity(cell.shift, CONFIG) == "different"
+    assert classify_similarity(cell.shift, CONFIG.similar_up_to.sample) == "different"
     assert cell.similarity == "unclear"
 
 

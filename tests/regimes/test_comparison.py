@@ -56,7 +56,7 @@ def test_solar_cells_stay_different_however_small_they_were(backbone: Backbone, 
     images = np.stack([to_square(picture, SEEN_AT, "stretch") for picture in pictures])
     comparison = prepare_comparison("vgg16", CONFIG, backbone, [32])
     shift = measure_shift(comparison.measure(images).compared, comparison.reference, seed=1).score
-    assert classify_similarity(shift, ProfileConfig()) == "different"
+    assert classify_similarity(shift, ProfileConfig().similar_up_to.sample) == "different"
 
 
 def test_shrunk_photographs_stay_similar_where_enlarging_alone_calls_them_different(
@@ -71,5 +71,5 @@ def test_shrunk_photographs_stay_similar_where_enlarging_alone_calls_them_differ
     shifts = {}
     for name, comparison in (("seen", as_seen), ("own", at_own_size)):
         shifts[name] = measure_shift(comparison.measure(images).compared, comparison.reference, seed=1).score
-    assert classify_similarity(shifts["seen"], ProfileConfig()) == "different"
-    assert classify_similarity(shifts["own"], ProfileConfig()) == "similar"
+    assert classify_similarity(shifts["seen"], ProfileConfig().similar_up_to.sample) == "different"
+    assert classify_similarity(shifts["own"], ProfileConfig().similar_up_to.sample) == "similar"

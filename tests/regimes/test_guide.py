@@ -7,7 +7,7 @@ from frostline.config.types import GUIDE
 from frostline.regimes.guide import Recommendation, classify_similarity, classify_size, recommend
 from frostline.statistics.interval import Interval
 
-CONFIG = ProfileConfig(similar_up_to=0.25, large_per_class=200, large_in_all=2000)
+CONFIG = ProfileConfig(large_per_class=200, large_in_all=2000)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,30 @@ def test_a_cell_is_large_from_either_bound_on(per_class: int, in_all: int, size:
     ],
 )
 def test_similarity_needs_the_whole_interval_on_one_side(low: float, high: float, similarity: str) -> None:
-    assert classify_similarity(Interval(value=(low + high) / 2, low=low, high=high), CONFIG) == similarity
+    assert classify_similarity(Interval(value=(low + high) / 2, low=low, high=high), 0.25) == similarity
 
 
 def test_without_a_shift_similarity_is_unclear() -> None:
-    assert classify_similarity(None, CONFIG) == "unclear"
+    assert classify_similarity(None, 0.25) == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("size", "similarity", "low", "high", "strategies"),
+    [
+        ("small", "similar", 0.01, 0.2, ("start_of_convnet", "end_of_convnet")),
+        ("small", "similar", -0.01, 0.2, ("end_of_convnet",)),
+        ("small", "similar", -0.2, -0.01, ("end_of_convnet",)),
+        ("small", "different", -0.2, -0.01, ("end_of_convnet", "start_of_convnet")),
+        ("small", "different", -0.2, 0.01, ("start_of_convnet",)),
+        ("small", "unclear", -0.01, 0.2, ("start_of_convnet", "end_of_convnet")),
+        ("small", "unclear", -0.2, 0.01, ("end_of_convnet", "start_of_convnet")),
+        ("large", "similar", 0.01, 0.2, ("fine_tune",)),
+    ],
+)
+def test_a_probe_that_clearly_contradicts_a_small_cells_row_comes_first(
+    size, similarity, low: float, high: float, strategies
+) -> None:
+    found = recommend(size, similarity, Interval(value=(low + high) / 2, low=low, high=high))
+    assert (found.regime, found.strategies) == (f"{size}-{similarity}", strategies)
+    contradicted = size == "small" and similarity != "unclear" and len(strategies) == 2
+    assert ("But a probe reads" in found.reason) == contradicted

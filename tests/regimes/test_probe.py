@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 from frostline.evaluation.intervals import balanced_accuracy_interval
-from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, usable_folds
+from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, probe_gain, usable_folds
 from frostline.statistics.interval import Interval
 
 ALONE = [str(number) for number in range(120)]
@@ -36,6 +36,21 @@ def test_the_interval_holds_the_value_and_the_same_seed_gives_the_same() -> None
     first, second = (probe_score(*informative(1), ALONE, 5, seed=1) for _ in range(2))
     assert first == second
     assert 0 <= first.low <= first.value <= first.high <= 1
+
+
+def test_a_gain_is_paired_and_has_the_sign_of_the_better_block() -> None:
+    labels, groups = np.repeat([0, 1, 3], 40), np.array(ALONE)
+    last = np.random.default_rng(1).random(120) < 0.6
+    earlier = last | (np.arange(120) % 8 == 0)
+    gain = probe_gain(labels, groups.tolist(), earlier, last, seed=1)
+    right = [balanced_accuracy_interval(each, labels, groups, 1) for each in (earlier, last)]
+    assert gain.value == pytest.approx(right[0].value - right[1].value)
+    assert 0 < gain.low < gain.value < gain.high
+    assert gain.high - gain.low < right[0].high - right[0].low
+    back = probe_gain(labels, groups.tolist(), last, earlier, seed=1)
+    assert (back.value, back.low, back.high) == pytest.approx((-gain.value, -gain.high, -gain.low))
+    none = probe_gain(labels, groups.tolist(), last, last, seed=1)
+    assert (none.value, none.low, none.high) == (0, 0, 0)
 
 
 def test_a_group_is_never_on_both_sides() -> None:

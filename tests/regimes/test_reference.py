@@ -18,6 +18,7 @@ from frostline.regimes.guide import classify_similarity
 from frostline.regimes.reference import FOLDER, channel_moments, find_reference, write_references
 from frostline.regimes.shift import measure_shift
 
+UP_TO = ProfileConfig().similar_up_to.sample
 LIMITS = {"min_side": 1, "max_pixels": 10**8}
 
 
@@ -119,7 +120,7 @@ def noise() -> np.ndarray:
 
 def verdict(backbone: Backbone, images: np.ndarray) -> str:
     reference = find_reference(backbone)
-    return classify_similarity(measure_shift(measure(backbone, images), reference, seed=1).score, ProfileConfig())
+    return classify_similarity(measure_shift(measure(backbone, images), reference, seed=1).score, UP_TO)
 
 
 @pytest.mark.parametrize("make", [digits, noise])

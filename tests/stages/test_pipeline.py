@@ -192,7 +192,7 @@ def test_nothing_is_done_twice_and_a_learning_rate_bound_redoes_training_alone(p
 def test_a_threshold_redoes_the_profile(project: Path) -> None:
     original = (project / "params.yaml").read_text()
     params = yaml.safe_load(original)
-    params["profile"]["similar_up_to"] = 0.3
+    params["profile"]["similar_up_to"] = {"sample": 0.3}
     (project / "params.yaml").write_text(yaml.safe_dump(params))
     assert "profile@cells-vgg16" in stages_to_redo(project)
     (project / "params.yaml").write_text(original)

@@ -15,14 +15,14 @@ from frostline.data.sample import Sample, sample_folder
 from frostline.files.atomic import atomic_file
 from frostline.plots.profile import profile_figure
 from frostline.records.profile import CellProfile, Profile
-from frostline.regimes.cells import MIN_IMAGES, CellImages, make_profile, profile_cell
+from frostline.regimes.cells import MIN_IMAGES, CellImages, make_profile, measure_distance, profile_cell
 from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.guide import recommend
 from frostline.runtime.precision import resolve_precision
 from frostline.runtime.terminal import console, is_unicode, plain
 from frostline.text.phrases import counted, listed
 
-__all__ = ["run"]
+__all__ = ["examine", "run"]
 
 _SEED = 20
 _CELL = "all"
@@ -33,16 +33,10 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
 
     At most `images` pictures are looked at. Raises DataError if there is none to look at.
     """
-    prepare, thresholds = PrepareConfig(), ProfileConfig(images=images)
+    prepare = PrepareConfig()
     config = BackboneConfig(weights=weights, image_size=image_size)
-    sample = sample_folder(folder, images, resolve_image_size(backbone, config), prepare)
-    network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
-    comparison = prepare_comparison(backbone, config, network, [sample.side])
-    measured = comparison.measure(sample.images)
-    seen = CellImages(sample.labels, sample.groups, sample.counts)
-    cell = profile_cell(comparison, measured, seen, thresholds, _SEED)
-    name = folder.resolve().name
-    profile = make_profile(name, backbone, comparison, {_CELL: cell}, thresholds)
+    profile, sample = examine(folder, backbone, config, images, prepare)
+    cell = profile.cell(_CELL)
     screen = console(120)
     screen.print(_evidence(profile, cell, sample))
     for note in _notes(profile, cell, sample, prepare):
@@ -53,6 +47,21 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     with atomic_file(picture) as path:
         profile_figure(profile).savefig(path, format="png")
     screen.print(Text.assemble("The picture is ", plain(str(picture)), "."))
+
+
+def examine(
+    folder: Path, backbone: str, config: BackboneConfig, images: int, prepare: PrepareConfig
+) -> tuple[Profile, Sample]:
+    """The profile of `folder` as one cell, and the sample of at most `images` that it was measured on."""
+    thresholds = ProfileConfig(images=images)
+    sample = sample_folder(folder, images, resolve_image_size(backbone, config), prepare, _SEED)
+    network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
+    comparison = prepare_comparison(backbone, config, network, [sample.side])
+    measured = comparison.measure(sample.images)
+    distance = measure_distance(comparison, measured.compared, sample.groups, thresholds, _SEED)
+    seen = CellImages(sample.labels, sample.groups, sample.trainable)
+    cell = profile_cell(comparison, distance, measured.seen, seen, thresholds, _SEED)
+    return make_profile(folder.resolve().name, backbone, comparison, {_CELL: cell}, thresholds), sample
 
 
 def _evidence(profile: Profile, cell: CellProfile, sample: Sample) -> Table:
@@ -92,19 +101,17 @@ def _size(profile: Profile, cell: CellProfile, sample: Sample) -> str:
     bounds = profile.thresholds
     if len(sample.classes) < 2:
         return "unknown: it counts images per class, and there are no classes to tell apart"
+    kept = ", beside a test split" if sample.trainable != sample.counts else ""
     return (
         f"{cell.size}: {cell.per_class:.0f} in the median class (large from {bounds.large_per_class}), "
-        f"{cell.images} in all (large from {bounds.large_in_all})"
+        f"{cell.images} in all (large from {bounds.large_in_all}){kept}"
     )
 
 
 def _similarity(profile: Profile, cell: CellProfile) -> str:
     if cell.shift is None:
         return "unknown: there is no reference for these weights (scripts/make_reference.py makes one)"
-    return (
-        f"{cell.similarity}: shift {cell.shift} (similar up to {profile.thresholds.similar_up_to}), "
-        f"against {profile.reference}"
-    )
+    return f"{cell.similarity}: shift {cell.shift} (similar up to {profile.similar_up_to}), against {profile.reference}"
 
 
 def _depth(cell: CellProfile) -> str:
@@ -141,8 +148,9 @@ def _notes(profile: Profile, cell: CellProfile, sample: Sample, prepare: Prepare
             f"Beside the class folders {files} without a label {'is' if sample.loose == 1 else 'are'} left out."
         )
     if cell.measured < MIN_IMAGES:
+        beside = " beside a test split" if sample.trainable != sample.counts else ""
         seen = counted(cell.measured, "image")
-        notes.append(f"{seen} cannot show whether they are similar: give at least {MIN_IMAGES}.")
+        notes.append(f"{seen}{beside} cannot show whether they are similar: it takes at least {MIN_IMAGES}.")
     if sample.side < profile.image_size:
         notes.append(
             f"The pictures' shorter side is {sample.side:.0f} pixels, but the network sees them enlarged to "

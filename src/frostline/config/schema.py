@@ -118,12 +118,19 @@ class BackboneConfig(_Section):
     image_size: ImageSize = "native"
 
 
+class SimilarUpTo(_Section):
+    """The largest shift that counts as similar: from a sample's statistics, or from BatchNorm's."""
+
+    sample: Annotated[float, Field(gt=0)] = 0.25
+    batchnorm: Annotated[float, Field(gt=0)] = 0.3
+
+
 class ProfileConfig(_Section):
     """How cells are measured, and where the regimes meet. `frostline advise` takes the defaults."""
 
     images: Annotated[int, Field(ge=20)] = 400
     folds: Annotated[int, Field(ge=2)] = 5
-    similar_up_to: Annotated[float, Field(gt=0)] = 0.25
+    similar_up_to: SimilarUpTo = SimilarUpTo()
     large_per_class: Count = 200
     large_in_all: Count = 2000
 

@@ -64,8 +64,8 @@ class PackedImages:
     levels: Levels = OWN_LEVELS
 
     def training_sides(self) -> NDArray[np.int64]:
-        """The shorter sides of the originals in the training split, in pixels."""
-        training = self.index[self.index["split"] == "train"]
+        """The shorter sides of the originals that are not in the test split, in pixels."""
+        training = self.index[self.index["split"] != "test"]
         return training[["width", "height"]].min(axis=1).to_numpy()
 
 

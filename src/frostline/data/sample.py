@@ -1,7 +1,11 @@
-"""Some images of a folder, looked at without preparing it: for a first opinion on a data set."""
+"""Some images of a data set, or of a folder that is not prepared: enough for an opinion on it.
+
+`frostline advise` and the stage `profile` look at the same images of a folder that is small enough to be opened whole.
+"""
 
 import hashlib
 import stat
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from frostline.config.schema import PrepareConfig
+from frostline.data.arrays import Rows
 from frostline.data.images import decode_cost, load_square, quiet_decoders
 from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row
 from frostline.data.levels import Levels
@@ -23,11 +28,15 @@ from frostline.data.selection import select
 from frostline.data.sources import Record
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.walk import Walk
+from frostline.data.splits import assign_splits, cell_rows
 from frostline.errors import DataError, ImageError
 from frostline.files.reading import reading
 from frostline.text.phrases import counted
 
-__all__ = ["Sample", "sample_folder"]
+__all__ = ["Sample", "sample_folder", "sample_rows"]
+
+_WHOLE = 10
+"""Times the images wanted: a folder of so many files is opened whole, and split as `prepare` would."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +45,10 @@ class Sample:
 
     `images` is uint8 [N, S, S, 3]; `labels` int64 [N] are numbers into `classes`, which is empty where the folder has
     no class folders (then all are 0); `groups` [N] name near duplicates. `counts` estimates the usable images of each
-    class (of all, without classes) in the whole folder, from the `files` found and what became of those `opened`, some
-    only far enough to see that they are no pictures. `left_out` counts opened files by the reason why they are not
-    used, `loose` the files beside class folders, which have no label. `side` is the median shorter side in pixels.
+    class (of all, without classes) in the whole folder but for its own test split, from the `files` found and what
+    became of those `opened`, some only far enough to see that they are no pictures; `trainable` how many of these are
+    left when a test split was drawn. `left_out` counts opened files by the reason why they are not used, `loose` the
+    files beside class folders, which have no label. `side` is the median shorter side in pixels.
     """
 
     images: NDArray[np.uint8]
@@ -46,6 +56,7 @@ class Sample:
     classes: tuple[str, ...]
     groups: tuple[str, ...]
     counts: tuple[int, ...]
+    trainable: tuple[int, ...]
     files: int
     opened: int
     left_out: dict[str, int]
@@ -53,45 +64,72 @@ class Sample:
     side: float
 
 
-def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareConfig) -> Sample:
-    """At most `limit` images of `folder`, drawn by a hash of their names, equally many of each class where there are.
+def sample_rows(index: pd.DataFrame, limit: int, seed: int) -> Rows:
+    """Row numbers, int64, of at most `limit` images of the splits train and val: of each class as many, if it has them.
 
-    Files are drawn until there are so many usable images, or none is left, or three times as many were decoded: nearly
-    all of those are then copies of one another. Files that are no pictures cost a look at their first bytes. A folder
-    with pictures but without class folders is taken as unlabelled. Of train/, val/ and test/ the last is left alone, as
-    a cell leaves it. Raises DataError if there is no folder, no file, or no usable image, or if the folders do not say
-    what the classes are.
+    They are the largest cell (see `cell_rows`) that is within the limit, so that of any other cell they hold all
+    images or, of each class, so many.
+    """
+    of_class = index.loc[index["split"] != "test", "label"].value_counts()
+    per_class = bisect_right(range(1, limit + 1), limit, key=lambda most: of_class.clip(upper=most).sum())
+    return cell_rows(index, max(1, per_class), seed)[:limit]
+
+
+def sample_folder(folder: Path, limit: int, image_size: int, prepare: PrepareConfig, seed: int) -> Sample:
+    """At most `limit` images of `folder`, equally many of each class where there are, and none of its test split.
+
+    A folder of up to ten times as many files is opened whole. If it has classes, it is split as the stage `prepare`
+    splits it, and the images are those that the stage `profile` looks at, in the same order. Of a larger one, files are
+    drawn by a hash of their names until there are so many usable images, or none is left, or three times as many were
+    decoded: nearly all of those are then copies of one another. Files that are no pictures cost a look at their first
+    bytes. A folder with pictures but without class folders is taken as unlabelled. Raises DataError if there is no
+    folder, no file, or no usable image, or if the folders do not say what the classes are.
     """
     with reading(folder, DataError):
         records, classes, loose = _records(folder)
-    numbers = {label: number for number, label in enumerate(classes or [""])}
+    held_apart = any(record.split == "test" for record in records)
+    whole = len(records) <= _WHOLE * limit
+    if not whole:
+        records = [record for record in records if record.split != "test"]
     draw = _Draw(folder, records)
-    table, levels, reasons = _usable(draw, limit, prepare)
-    looked_at = draw.looked_at.total()
-    if table.empty:
+    table, levels, reasons = _usable(draw, len(records) if whole else limit, prepare)
+    if table.empty or (table["split"] == "test").all():
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        looked_at = draw.looked_at.total()
         raise DataError(
             f"{folder} holds no usable image: of {counted(len(records), 'file')}, {looked_at} "
             f"{'was' if looked_at == 1 else 'were'} opened ({why})."
         )
+    numbers = {label: number for number, label in enumerate(classes or [""])}
+    usable = Counter(table.loc[table["split"] != "test", "label"])
+    counts = [draw.estimate(label, usable) for label in numbers]
+    trainable = counts
+    if not held_apart and len(classes) > 1:
+        trainable = [round(count * (1 - prepare.test_fraction)) for count in counts]
+        if whole:
+            table = _split(table, prepare, seed)
+            left = Counter(table.loc[table["split"] != "test", "label"])
+            trainable = [left[label] for label in numbers]
+    chosen = table.iloc[sample_rows(table, limit, seed)]
 
     def load(image: str) -> NDArray[np.uint8]:
         min_side, max_pixels = prepare.min_side, prepare.max_pixels
         file = folder / image
         return load_square(file, image_size, "stretch", min_side=min_side, max_pixels=max_pixels, levels=levels)
 
-    names = table["image"].tolist()
+    names = chosen["image"].tolist()
     return Sample(
         images=np.stack(list(map_files(load, names, "Reading images", lambda name: decode_cost(folder / name)))),
-        labels=np.array([numbers[label] for label in table["label"]], dtype=np.int64),
+        labels=np.array([numbers[label] for label in chosen["label"]], dtype=np.int64),
         classes=classes,
-        groups=tuple(table["group"]),
-        counts=tuple(draw.estimate(label, Counter(table["label"])) for label in numbers),
+        groups=tuple(chosen["group"]),
+        counts=tuple(counts),
+        trainable=tuple(trainable),
         files=len(records),
-        opened=looked_at,
+        opened=draw.looked_at.total(),
         left_out=dict(reasons.most_common()),
         loose=loose,
-        side=float(table[["width", "height"]].min(axis=1).median()),
+        side=float(table.loc[table["split"] != "test", ["width", "height"]].min(axis=1).median()),
     )
 
 
@@ -105,8 +143,14 @@ def _records(folder: Path) -> tuple[list[Record], tuple[str, ...], int]:
         if loose:
             return loose, (), 0
         raise DataError(f"{folder} is empty. Put pictures into it, best in a sub-folder per class.")
-    records = [record for record in FolderSource(folder).records() if record.split != "test"]
-    return records, tuple(sorted({record.label for record in records})), len(loose)
+    records = FolderSource(folder).records()
+    return records, tuple(sorted({record.label for record in records if record.split != "test"})), len(loose)
+
+
+def _split(table: pd.DataFrame, prepare: PrepareConfig, seed: int) -> pd.DataFrame:
+    """`table` with a test split drawn."""
+    columns = (table[name].tolist() for name in ("label", "group", "split"))
+    return table.assign(split=assign_splits(*columns, test_fraction=prepare.test_fraction, seed=seed))
 
 
 class _Draw(Iterator[Record]):

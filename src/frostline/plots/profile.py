@@ -18,7 +18,7 @@ _NAMED_BLOCKS = 8
 
 @plainly()
 def profile_figure(profile: Profile) -> Figure:
-    """One colour a cell. Above: each layer's shift, over its block. Below: the probe's balanced accuracy per block."""
+    """Above: each layer's shift, over its block. Below: the probe's balanced accuracy per block, one colour a cell."""
     sizes, (dataset,) = lettered(list(profile.cells)), lettered([profile.dataset], most=40)
     figure = Picture(9.5, 7.0)
     above, below = figure.subplots(2, 1, sharex=True)
@@ -28,8 +28,8 @@ def profile_figure(profile: Profile) -> Figure:
     for number, (size, cell) in enumerate(zip(sizes, profile.cells.values(), strict=True)):
         look = (_COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)])
         offset = (number - (len(profile.cells) - 1) / 2) * 0.12
-        _shift(above, cell, size, look)
         _probe(below, cell, size, look, offset)
+    _shift(above, next(iter(profile.cells.values())))
     _bands(above, profile)
     if not any(cell.blocks for cell in profile.cells.values()):
         _say_instead(below, "too few labelled images for a probe")
@@ -43,25 +43,25 @@ def profile_figure(profile: Profile) -> Figure:
     return figure
 
 
-def _shift(axes: Axes, cell: CellProfile, size: str, look: tuple[str, str]) -> None:
+def _shift(axes: Axes, cell: CellProfile) -> None:
+    """Of the data set, which all its cells have."""
     if cell.shift is None:
         return
-    colour, marker = look
     x = _positions([layer.block for layer in cell.layers])
     values = np.array([[layer.shift.value, layer.shift.low, layer.shift.high] for layer in cell.layers]).T
     errors = np.abs(values[1:] - values[0])
-    axes.errorbar(x, values[0], errors, fmt=marker, color=colour, markersize=5, elinewidth=1, alpha=0.8, zorder=3)
-    axes.axhline(cell.shift.value, color=colour, linewidth=1.5, linestyle="--")
-    axes.plot([], [], marker=marker, linestyle="--", color=colour, label=f"{size}: median {cell.shift}")
+    axes.errorbar(x, values[0], errors, fmt="o", color=INK, markersize=5, elinewidth=1, alpha=0.8, zorder=3)
+    axes.axhline(cell.shift.value, color=INK, linewidth=1.5, linestyle="--")
+    axes.plot([], [], marker="o", linestyle="--", color=INK, label=f"median {cell.shift}")
 
 
 def _bands(axes: Axes, profile: Profile) -> None:
     """Colour the sides of the threshold; the axis is logarithmic from 0.01 on, for shifts differ by magnitudes."""
     axes.set_ylabel("shift: symmetric KL divergence")
-    if profile.reference is None:
+    threshold = profile.similar_up_to
+    if threshold is None:
         _say_instead(axes, "no reference statistics for these weights")
         return
-    threshold = profile.thresholds.similar_up_to
     axes.set_yscale("symlog", linthresh=0.01)
     high = max(axes.get_ylim()[1], threshold * 30)
     axes.axhspan(0, threshold, color=_SIMILAR, alpha=0.10, linewidth=0, label="similar")

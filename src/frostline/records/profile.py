@@ -34,15 +34,19 @@ class BlockProbe(Frozen):
 
 
 class CellProfile(Frozen):
-    """One cell: its size, its shift and depth profile over `measured` of its images, and the guide's recommendation.
+    """One cell: its size, its data set's shift, its own depth profile, and the guide's recommendation.
 
-    `shift` is None where the backbone has no reference; `blocks` is empty where the classes are too few or too small
-    to probe. `peak` is the block that the probe reads best; `cut` is how many blocks `start_of_convnet` should keep.
+    The shift is measured on `measured` images of the data set, the same for all its cells, and None where the backbone
+    has no reference. The probe reads `probed` images of the cell; `blocks` is empty where its classes are too few or
+    too small for that. `peak` is the block that the probe reads best; `cut` is how many blocks `start_of_convnet`
+    should keep, `gain` by
+    how much the probe's balanced accuracy is higher there than after the last block.
     """
 
     images: int
     per_class: float
     measured: int
+    probed: int
     size: SizeClass
     similarity: Similarity
     shift: Interval | None
@@ -52,18 +56,24 @@ class CellProfile(Frozen):
     order: tuple[StrategyName, ...]
     peak: int | None
     cut: int | None
+    gain: Interval | None
     layers: tuple[LayerShift, ...]
     blocks: tuple[BlockProbe, ...]
 
 
 class Profile(Frozen):
-    """The cells of one data set by size, as one backbone sees them at `image_size` pixels."""
+    """The cells of one data set by size, as one backbone sees them at `image_size` pixels.
+
+    `reference` says in words what they were compared with, `similar_up_to` up to which shift they count as similar to
+    it; both are None where there is nothing to compare with.
+    """
 
     dataset: str
     backbone: str
     application: str
     image_size: int
     reference: str | None
+    similar_up_to: float | None
     thresholds: ProfileConfig
     block_names: tuple[str, ...]
     cells: dict[str, CellProfile]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,21 +10,34 @@ from threadpoolctl import threadpool_limits
 
 from frostline.backbones.surgery import Backbone
 from frostline.config.schema import ProfileConfig
+from frostline.config.types import Similarity
 from frostline.data.packed import PackedImages
+from frostline.data.sample import sample_rows
 from frostline.data.splits import cell_rows
 from frostline.evaluation.intervals import balanced_accuracy_interval
 from frostline.records.profile import BlockProbe, CellProfile, LayerShift, Profile
 from frostline.regimes.activations import Activations, measured_layers
-from frostline.regimes.comparison import Comparison, Measurement
+from frostline.regimes.comparison import Comparison
 from frostline.regimes.guide import classify_similarity, classify_size, recommend
-from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, usable_folds
-from frostline.regimes.shift import measure_shift
+from frostline.regimes.probe import cut_block, log_evidence, peak_block, probe_answers, probe_gain, usable_folds
+from frostline.regimes.reference import Reference
+from frostline.regimes.shift import Shift, measure_shift
+from frostline.statistics.interval import Interval
 from frostline.statistics.standard_error import standard_error
 
-__all__ = ["MIN_IMAGES", "CellImages", "make_profile", "profile_cell", "profile_cells"]
+__all__ = ["MIN_IMAGES", "CellImages", "Distance", "make_profile", "measure_distance", "profile_cell", "profile_cells"]
+
+_one_thread = partial(threadpool_limits, 1)
+"""These matrices are small, and linear algebra's threads wait far longer than they work where the backend's threads, or
+another process, hold the cores."""
 
 MIN_IMAGES = 20
 """Fewer say nothing certain about similarity: at 10, grey photographs reach the threshold by chance."""
+
+_SIZE = (
+    " At this image size, less than half of that which the weights were trained at, BatchNorm's statistics do not fit "
+    "the original data either: a larger one would tell, or a reference made by scripts/make_reference.py."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +52,15 @@ class CellImages:
     counts: Sequence[int]
 
 
+@dataclass(frozen=True)
+class Distance:
+    """How far a data set lies from the original data, as so many `images` of it show; no shift without a reference."""
+
+    shift: Shift | None
+    similarity: Similarity
+    images: int
+
+
 def profile_cells(
     comparison: Comparison,
     packed: PackedImages,
@@ -45,29 +68,23 @@ def profile_cells(
     config: ProfileConfig,
     seed: int,
 ) -> dict[str, CellProfile]:
-    """The profile of a data set at each of `sizes` (name: images per class).
+    """The profile of a data set at each of `sizes` (name: images per class), from one forward pass over a sample of it.
 
-    A cell is profiled by its own images alone, as it is trained; all share one forward pass.
+    Similarity is the data set's, so that its cells agree; the probe reads the cell's own images alone, as it is
+    trained.
     """
-    rows = {size: cell_rows(packed.index, per_class, seed) for size, per_class in sizes.items()}
-    sampled = {size: each[: config.images] for size, each in rows.items()}
-    every = np.unique(np.concatenate(list(sampled.values())))
-    measured = comparison.measure(packed.images[every])
-    places = {size: np.searchsorted(every, each) for size, each in sampled.items()}
-    return {
-        size: profile_cell(
-            comparison,
-            measured.of(places[size]),
-            CellImages(
-                labels=packed.labels[sampled[size]],
-                groups=packed.index["group"].iloc[sampled[size]].tolist(),
-                counts=np.bincount(packed.labels[rows[size]], minlength=len(packed.classes)).tolist(),
-            ),
-            config,
-            seed,
-        )
-        for size in sizes
-    }
+    sample = sample_rows(packed.index, config.images, seed)
+    measured = comparison.measure(packed.images[sample])
+    labels, groups = packed.labels[sample], packed.index["group"].to_numpy()[sample]
+    distance = measure_distance(comparison, measured.compared, groups.tolist(), config, seed)
+    cells = {}
+    for size, per_class in sizes.items():
+        rows = cell_rows(packed.index, per_class, seed)
+        own = np.flatnonzero(np.isin(sample, rows))
+        counts = np.bincount(packed.labels[rows], minlength=len(packed.classes)).tolist()
+        images = CellImages(labels[own], groups[own].tolist(), counts)
+        cells[size] = profile_cell(comparison, distance, measured.seen.of(own), images, config, seed)
+    return cells
 
 
 def make_profile(
@@ -85,56 +102,86 @@ def make_profile(
         application=backbone.spec.application,
         image_size=backbone.image_size,
         reference=reference.source if reference else None,
+        similar_up_to=similar_up_to(reference, config) if reference else None,
         thresholds=config,
         block_names=backbone.block_names,
         cells=cells,
     )
 
 
+def measure_distance(
+    comparison: Comparison, compared: Activations, groups: Sequence[str], config: ProfileConfig, seed: int
+) -> Distance:
+    """Of images in `groups` [N], whose activations are those that are `compared`."""
+    reference = comparison.reference
+    if reference is None:
+        return Distance(None, "unclear", len(groups))
+    with _one_thread():
+        shift = measure_shift(compared, reference, seed, groups)
+    similarity = classify_similarity(shift.score, similar_up_to(reference, config))
+    if len(groups) < MIN_IMAGES or (similarity == "different" and not comparison.holds):
+        similarity = "unclear"
+    return Distance(shift, similarity, len(groups))
+
+
+def similar_up_to(reference: Reference, config: ProfileConfig) -> float:
+    """The threshold of `config` for such a reference."""
+    return float(getattr(config.similar_up_to, reference.kind))
+
+
 def profile_cell(
-    comparison: Comparison, measured: Measurement, images: CellImages, config: ProfileConfig, seed: int
+    comparison: Comparison,
+    distance: Distance,
+    seen: Activations,
+    images: CellImages,
+    config: ProfileConfig,
+    seed: int,
 ) -> CellProfile:
-    """Profile a cell from what was `measured` of some of its `images`."""
-    reference, labels, counts = comparison.reference, images.labels, images.counts
-    # One thread: these matrices are small, and linear algebra's threads wait far longer than they work where the
-    # backend's threads, or another process, hold the cores.
-    with threadpool_limits(1):
-        shift = measure_shift(measured.compared, reference, seed, images.groups) if reference else None
-        blocks, errors = _depth_profile(comparison.seen, measured.seen, images, config.folds, seed)
+    """Profile a cell of a data set at that `distance` from what was `seen` of some of its `images`."""
+    shift, counts = distance.shift, images.counts
+    with _one_thread():
+        depth = _depth_profile(comparison.seen, seen, images, config.folds, seed)
     layers = tuple(
         LayerShift(name=layer.name, block=layer.block, shift=value)
         for layer, value in zip(measured_layers(comparison.compared), shift.layers if shift else (), strict=False)
     )
     size = classify_size(float(np.median(counts)), sum(counts), config)
-    similarity = classify_similarity(shift.score if shift and len(labels) >= MIN_IMAGES else None, config)
-    recommendation = recommend(size, similarity)
-    scores = [block.balanced_accuracy.value for block in blocks]
+    recommendation = recommend(size, distance.similarity, depth.gain)
     return CellProfile(
         images=sum(counts),
         per_class=float(np.median(counts)),
-        measured=len(labels),
+        measured=distance.images,
+        probed=len(images.labels),
         size=size,
-        similarity=similarity,
+        similarity=distance.similarity,
         shift=shift.score if shift else None,
         regime=recommendation.regime,
         strategies=recommendation.strategies,
-        reason=recommendation.reason,
+        reason=recommendation.reason + (_SIZE if distance.similarity == "unclear" and not comparison.holds else ""),
         order=recommendation.order,
-        peak=peak_block(scores),
-        cut=cut_block(scores, errors),
+        peak=depth.peak,
+        cut=depth.cut,
+        gain=depth.gain,
         layers=layers,
-        blocks=blocks,
+        blocks=depth.blocks,
     )
 
 
-def _depth_profile(
-    backbone: Backbone, activations: Activations, images: CellImages, folds: int, seed: int
-) -> tuple[tuple[BlockProbe, ...], list[float]]:
-    """The blocks, and the standard error of each one's score."""
+@dataclass(frozen=True)
+class _Depth:
+    """What a profile says of the blocks; all of it is missing where there is no probe."""
+
+    blocks: tuple[BlockProbe, ...] = ()
+    peak: int | None = None
+    cut: int | None = None
+    gain: Interval | None = None
+
+
+def _depth_profile(backbone: Backbone, activations: Activations, images: CellImages, folds: int, seed: int) -> _Depth:
     labels, groups = images.labels, images.groups
     folds = usable_folds(labels, groups, folds)
     if folds < 2:
-        return (), []
+        return _Depth()
     names = np.array(groups)
     answers = [probe_answers(features, labels, groups, folds, seed) for features in activations.pooled]
     blocks = tuple(
@@ -148,4 +195,7 @@ def _depth_profile(
             zip(backbone.block_names, answers, activations.pooled, strict=True), start=1
         )
     )
-    return blocks, [standard_error(right, labels, names) for right in answers]
+    scores = [block.balanced_accuracy.value for block in blocks]
+    cut = cut_block(scores, [standard_error(right, labels, names) for right in answers])
+    gain = probe_gain(labels, groups, answers[cut - 1], answers[-1], seed) if cut else None
+    return _Depth(blocks, peak_block(scores), cut, gain)

@@ -18,6 +18,9 @@ __all__ = ["Comparison", "Measurement", "prepare_comparison"]
 _ENLARGED = 0.75
 """Of the size that a network sees: pictures below are enlarged so much that the blur would count as a difference."""
 
+_HOLDS_FROM = 0.5
+"""Of the native size: below, ImageNet's own images lie beyond the threshold (docs/results/shift.md)."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -41,6 +44,12 @@ class Comparison:
     seen: Backbone
     compared: Backbone
     reference: Reference | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the reference describes original data at this size. BatchNorm's does from half the native size on."""
+        batchnorm = self.reference is not None and self.reference.kind == "batchnorm"
+        return not batchnorm or self.compared.image_size >= _HOLDS_FROM * self.compared.spec.native_size
 
     def measure(self, images: NDArray[np.uint8]) -> Measurement:
         """Run both over `images` [N, S, S, 3] in 0..255: once, if they are one."""

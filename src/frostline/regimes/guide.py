@@ -32,6 +32,17 @@ _REASONS: dict[tuple[SizeClass, Similarity], str] = {
     "learned from is not clear, so try pretrained weights first and random ones to compare.",
 }
 
+_EARLIER = (
+    "The images are few and look like what the network has learned from, which speaks for a new head on all blocks. "
+    "But a probe reads their classes clearly better before the last blocks, which then serve another task: try a head "
+    "on the early blocks first, and one on all."
+)
+_LATER = (
+    "The images are few and unlike what the network has learned from, which speaks for cutting the later blocks off. "
+    "But a probe reads their classes clearly better after the last one: try a new head on all blocks first, and one on "
+    "the early blocks."
+)
+
 
 @dataclass(frozen=True)
 class Recommendation:
@@ -55,23 +66,37 @@ def classify_size(per_class: float, in_all: int, config: ProfileConfig) -> SizeC
     return "large" if per_class >= config.large_per_class or in_all >= config.large_in_all else "small"
 
 
-def classify_similarity(shift: Interval | None, config: ProfileConfig) -> Similarity:
+def classify_similarity(shift: Interval | None, similar_up_to: float) -> Similarity:
     """By the side of `similar_up_to` that the shift's interval lies on; `unclear` across it, or without a shift.
 
     >>> across = Interval(value=0.3, low=0.2, high=0.4)
-    >>> classify_similarity(across, ProfileConfig(similar_up_to=0.25))
+    >>> classify_similarity(across, similar_up_to=0.25)
     'unclear'
     """
-    if shift is None or shift.low <= config.similar_up_to < shift.high:
+    if shift is None or shift.low <= similar_up_to < shift.high:
         return "unclear"
-    return "similar" if shift.high <= config.similar_up_to else "different"
+    return "similar" if shift.high <= similar_up_to else "different"
 
 
-def recommend(size: SizeClass, similarity: Similarity) -> Recommendation:
-    """The guide's row for a regime; both neighbours where similarity is unclear.
+def recommend(size: SizeClass, similarity: Similarity, gain: Interval | None = None) -> Recommendation:
+    """The guide's row for a regime; both neighbours where similarity is unclear, or where the probe contradicts it.
+
+    `gain` is by how much the probe reads the classes better where `start_of_convnet` cuts than after the last block. If
+    its whole interval speaks against the guide's row for a small cell, the probe's choice is first, the guide's second.
+    Where similarity is unclear it says which of the neighbours is first.
 
     >>> recommend("small", "different").strategies
     ('start_of_convnet',)
+    >>> recommend("small", "similar", Interval(value=0.1, low=0.02, high=0.2)).strategies
+    ('start_of_convnet', 'end_of_convnet')
     """
     key = (size, similarity)
-    return Recommendation(f"{size}-{similarity}", _STRATEGIES[key], _REASONS[key])
+    strategies, reason = _STRATEGIES[key], _REASONS[key]
+    if size == "small" and gain:
+        if similarity == "similar" and gain.low > 0:
+            strategies, reason = ("start_of_convnet", "end_of_convnet"), _EARLIER
+        if similarity == "different" and gain.high < 0:
+            strategies, reason = ("end_of_convnet", "start_of_convnet"), _LATER
+        if similarity == "unclear" and gain.value > 0:
+            strategies = ("start_of_convnet", "end_of_convnet")
+    return Recommendation(f"{size}-{similarity}", strategies, reason)

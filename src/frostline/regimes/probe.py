@@ -7,10 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frostline.data.arrays import Labels
+from frostline.evaluation.intervals import paired_difference
+from frostline.statistics.interval import Interval
 from frostline.statistics.standard_error import one_standard_error_below
 from frostline.training.settings import guide_depth
 
-__all__ = ["cut_block", "log_evidence", "peak_block", "probe_answers", "usable_folds"]
+__all__ = ["cut_block", "log_evidence", "peak_block", "probe_answers", "probe_gain", "usable_folds"]
 
 _PENALTIES = tuple(10.0**exponent for exponent in range(-1, 6))
 Features = NDArray[np.float32]
@@ -57,6 +59,19 @@ def log_evidence(features: Features, labels: Labels) -> float:
         for label in np.unique(labels)
     ]
     return float(np.mean(evidences) / len(labels))
+
+
+def probe_gain(
+    labels: Labels, groups: Sequence[str], earlier: NDArray[np.bool_], last: NDArray[np.bool_], seed: int
+) -> Interval:
+    """By how much the balanced accuracy of one block's right answers [N] exceeds that of the last block's, paired."""
+    numbers = np.unique(labels, return_inverse=True)[1]
+    classes = int(numbers.max()) + 1
+
+    def answers(right: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.eye(classes)[np.where(right, numbers, (numbers + 1) % classes)]  # which wrong one does not matter
+
+    return paired_difference(numbers, answers(earlier), answers(last), np.array(groups), "balanced_accuracy", seed)
 
 
 def peak_block(scores: Sequence[float]) -> int | None:

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,14 @@ FOLDER = Path(__file__).parent / "references"
 class Reference:
     """Mean and variance of each channel, [C] float64 per measured layer, and where they come from in words.
 
-    `image_size` is what they were taken at, where that is known to matter: None for BatchNorm's.
+    `kind` is the key of `profile.similar_up_to` for it. `image_size` is what a sample's were taken at, if it is known;
+    BatchNorm's hold for the network's native size.
     """
 
     means: tuple[NDArray[np.float64], ...]
     variances: tuple[NDArray[np.float64], ...]
     source: str
+    kind: Literal["sample", "batchnorm"] = "sample"
     image_size: int | None = None
 
 
@@ -90,7 +92,7 @@ def _from_file(stored: Any, provenance: dict[str, Any], image_size: int) -> Refe
         _split(stored[f"mean_{nearest}"], ends),
         _split(stored[f"variance_{nearest}"], ends),
         f"{provenance['images']} images of {provenance['data']} at {nearest} pixels",
-        nearest,
+        image_size=nearest,
     )
 
 
@@ -112,4 +114,4 @@ def _from_batchnorm(backbone: Backbone) -> Reference | None:
     variances = tuple(numbers(layer.moving_variance) for layer in layers)
     if not any(map(np.any, means)) and all((each == 1).all() for each in variances):
         return None  # as they are before any training
-    return Reference(means, variances, "BatchNorm's moving statistics in the weights")
+    return Reference(means, variances, "BatchNorm's moving statistics in the weights", "batchnorm")

@@ -37,14 +37,17 @@ def run(dataset: str, backbone: str) -> None:
         figure.savefig(picture)
     tracker = Tracker.open(config.stores, dataset)
     with tracker.stage_run(f"profile {name}", lineage_tags() | {"backbone": backbone} | _tags(profile)) as log:
-        log.log_params(config.profile.model_dump() | {"reference": profile.reference})
+        log.log_params(
+            config.profile.model_dump() | {"reference": profile.reference, "similar_up_to": profile.similar_up_to}
+        )
         log.log_metrics(_metrics(profile))
         log.log_table(_blocks(profile), "blocks")
         log.log_table(_layers(profile), "layers")
         log.log_figure(figure, "profile.png")
         log.log_file(path)
     for size, cell in cells.items():
-        say(f"{dataset}-{size}: {cell.regime} (shift {cell.shift}); the guide says {' or '.join(cell.strategies)}.")
+        say(f"{dataset}-{size}: {cell.regime} (shift {cell.shift}); to try first: {' or '.join(cell.strategies)}.")
+        say(f"{dataset}-{size}: {cell.reason}")
 
 
 def _tags(profile: Profile) -> dict[str, str]:
