@@ -55,7 +55,7 @@ def _minutes(
     epochs = max(_USUAL_EPOCHS, median(settled) if settled else 0)
     trained = max((len(trial.user_attrs["history"]) for trial in own), default=0)
     each = trainer.cell.training_images / len(trainer.cell.folds) * _share(group, trainer)
-    return float(max(epochs - trained, 1) * each * pace / 60
+    return float(max(epochs - trained, 1) * each * pace / 60)
 
 
 def _share(group: DepthGroup, trainer: Trainer) -> float:

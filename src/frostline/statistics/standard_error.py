@@ -12,7 +12,6 @@ __all__ = [
     "one_standard_error_below",
     "paired_standard_error",
     "recalls",
-    "settled_epoch",
     "standard_error",
 ]
 
@@ -105,15 +104,3 @@ def one_standard_error_below(scores: Sequence[float], errors: Sequence[float]) -
     """
     best = max(scores)
     return best - max(error for score, error in zip(scores, errors, strict=True) if score == best)
-
-
-def settled_epoch(scores: Sequence[float], errors: Sequence[float]) -> int:
-    """The last epoch (from 1) whose score is within a standard error of the best, by the `errors` of the scores.
-
-    Under a falling learning rate, a later epoch is the more settled network.
-
-    >>> settled_epoch([0.70, 0.83, 0.82, 0.80], errors=[0.02] * 4)
-    3
-    """
-    floor = one_standard_error_below(scores, errors)
-    return max(epoch for epoch, score in enumerate(scores, start=1) if score >= floor)

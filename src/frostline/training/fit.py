@@ -80,8 +80,8 @@ def average_features(model: Any, inputs: Inputs, rows: Rows, views: int) -> NDAr
     averages = []
     for batch in batches:
         x = [inputs.batch(padded(batch, length), np.full(length, view, dtype=np.int64)) for view in range(views)]
-        total = sum(np.asarray(model.predict_on_batch(each), dtype=np.float32) for each in x)
-        averages.append((total / np.float32(views))[: len(batch)])
+        seen = [np.asarray(model.predict_on_batch(each), dtype=np.float32)[: len(batch)] for each in x]
+        averages.append(np.mean(seen, axis=0, dtype=np.float32))
     features: NDArray[np.float32] = np.concatenate(averages)
     if not np.isfinite(features).all():
         raise TrainingDiverged("the network's outputs are no longer numbers; the learning rate is too high")

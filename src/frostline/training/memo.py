@@ -54,7 +54,7 @@ class Memo:
         self._place = folder.path / self._identity.fingerprint[:24]
 
     def epochs(self, what: Mapping[str, object], train: Callable[[], Iterator[Epoch]]) -> Generator[Epoch]:
-        """The epochs of the training that `what` describes, as many as are asked for: those known, then more of `train`.
+        """The epochs of the training that `what` describes, as many as are asked for: those known, then more.
 
         To go on from the known ones, it is trained again from the first: weights are not kept.
         """

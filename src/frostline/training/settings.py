@@ -20,7 +20,7 @@ _START_SHARE = 0.75
 class TrialSettings(Frozen):
     """One point of the search space.
 
-    The head reads `blocks` of the backbone, ascending; the last of them is the last that is kept. Of the kept blocks the
+    The head reads `blocks` of the backbone, ascending; the last of them is the last that is kept. Of those kept the
     first `freeze_depth` are frozen (0 <= freeze_depth <= keep). `init` is `random` only where nothing is frozen.
     `views` and `test_views` name sets of views (data.views): thawed blocks are trained on images under the former;
     every prediction is one of features averaged over the latter, which are the former or the identity alone. Rates and

@@ -58,8 +58,8 @@ class Suffix:
     """A compiled network on the activations of one block, from which trial after trial starts anew.
 
     Its inputs are feature maps after the source and, where the head reads frozen blocks, their vectors as ReadOut gives
-    them. `backbone` holds the weights that are trained; suffixes of other shapes share it, so only one of them is in use
-    at a time, from `start` on.
+    them. `backbone` holds the weights that are trained; suffixes of other shapes share it, so only one of them is in
+    use at a time, from `start` on.
     """
 
     def __init__(self, backbone: Backbone, shape: Shape, classes: int, *, train_batchnorm: bool) -> None:

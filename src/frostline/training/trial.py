@@ -222,8 +222,7 @@ class Trainer:
             yield loss, suffix.probabilities(inputs, validation, views)
 
     def _train_network(self, settings: TrialSettings, rows: Rows, epochs: int, seed: int) -> Any:
-        for suffix, _, _ in islice(self._train_epochs(settings, rows, seed, len(self.cell.folds)), epochs):
-            pass
+        *_, (suffix, _, _) = islice(self._train_epochs(settings, rows, seed, len(self.cell.folds)), epochs)
         whole = self.setup.build(precision="float32")
         return whole_network(whole, settings, suffix.finish(whole))
 
