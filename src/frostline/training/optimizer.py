@@ -22,8 +22,8 @@ class GroupedAdam(keras.optimizers.Adam):  # type: ignore[misc]
     normalisation would undo. Rates rise linearly over a warm-up and are constant then. `averaged` shows the weights'
     average over the steps, in which the last ninth of them counts for most: polynomial-decay averaging (Shamir and
     Zhang 2013, arXiv 1212.1824, section 4). It serves as a falling rate would, but at every step, so that training may
-    be judged, and ended, anywhere. Rates and warm-up are variables, so that one compiled network serves every trial of its
-    shape; `configure` sets them.
+    be judged, and ended, anywhere. Rates and warm-up are variables, so that one compiled network serves every trial of
+    its shape; `configure` sets them.
     """
 
     def __init__(self, in_head: Callable[[Any], bool]) -> None:

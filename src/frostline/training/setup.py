@@ -78,12 +78,11 @@ class Setup:
         wreck, and get a head of random weights.
         """
         weights = self.backbone if head else self.build(seed)
+        head = head or self._random_head(settings, weights, rows, seed)
         warmup = round(self.train.warmup * steps_per_epoch(len(rows), self.train.batch_size))
         shape = Shape(self._source(settings), settings.blocks, settings.freeze_depth, settings.pooling)
         suffix = self._suffixes.get(shape)
-        suffix.start(
-            settings, weights, head or self._random_head(settings, weights, rows, seed), seed=seed, warmup=warmup
-        )
+        suffix.start(settings, weights, head, seed=seed, warmup=warmup)
         return suffix, Inputs(self._feeds(settings, shape), self.cell.packed.labels, self.class_weights())
 
     def _source(self, settings: TrialSettings) -> int:
