@@ -1,6 +1,7 @@
-"""The order of a study: heads in number, then each depth group's first trial, the cheapest first, then what is left.
+"""The order of a study: heads in number, their ensemble, each depth group's first trial, then what the budget leaves.
 
-Heads begin with the guide's, thawed trials with standard rates at each depth, the guide's among them.
+Heads begin with the guide's; thawed trials with standard rates at each depth, the cheapest first, among them the
+guide's.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,13 @@ from optuna.trial import FrozenTrial, TrialState
 from frostline.config.schema import ACCELERATED, SearchConfig
 from frostline.config.types import GUIDE, StrategyName
 from frostline.runtime.devices import accelerators
+from frostline.search.ensemble import choose_ensemble
 from frostline.search.space import head_point, suggest_head, suggest_thawed, thawed_point
 from frostline.search.trials import COST, NUMBER, settings_of
 from frostline.training.settings import TrialSettings, guide_depth
+from frostline.training.trial import Trainer
 
-__all__ = ["Schedule"]
+__all__ = ["Schedule", "alike"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Schedule:
     @property
     def trials(self) -> int:
         """How many there are at most: the budget of images may end a study before."""
-        return self.config.effort.heads + self.config.effort.thawed
+        return self._ensemble + self.config.effort.thawed
 
     @property
     def strategies(self) -> tuple[StrategyName, ...]:
@@ -51,13 +54,25 @@ class Schedule:
         """Whether trial `number` is a head on frozen blocks."""
         return number <= self.config.effort.heads
 
+    def thaws(self, number: int) -> bool:
+        """Whether trial `number` thaws blocks."""
+        return number > self._ensemble
+
+    def is_ensemble(self, number: int) -> bool:
+        """Whether trial `number` is the ensemble of the heads before it."""
+        return number == self._ensemble
+
+    @property
+    def _ensemble(self) -> int:
+        return self.config.effort.heads + 1
+
     def allowance(self, number: int, finished: Sequence[FrozenTrial]) -> float:
         """How many images trial `number`, which thaws blocks, may train on before it is judged.
 
         Of what is left the first trials of depth groups get equal shares, so that a dear group takes nothing from a
         cheap one, and leaves it what it does not need; later trials may take it all.
         """
-        waiting = len(self.depths(finished)) - (number - self.config.effort.heads - 1)
+        waiting = len(self.depths(finished)) - (number - self._ensemble - 1)
         return max(0.0, self.left(finished)) / max(1, waiting)
 
     def left(self, finished: Sequence[FrozenTrial]) -> float:
@@ -71,13 +86,19 @@ class Schedule:
             if number > len(heads):
                 return {}
             return head_point(heads[number - 1], self.config, self.depth, self.cut)
-        depths, place = self.depths(finished), number - self.config.effort.heads - 1
+        if self.is_ensemble(number):
+            return {}
+        depths, place = self.depths(finished), number - self._ensemble - 1
         return thawed_point(*depths[place][:2], self.config, random=depths[place][2]) if place < len(depths) else {}
 
-    def suggest(self, trial: optuna.Trial, number: int, finished: Sequence[FrozenTrial]) -> TrialSettings:
+    def suggest(
+        self, trial: optuna.Trial, number: int, finished: Sequence[FrozenTrial], trainer: Trainer
+    ) -> TrialSettings:
         """The settings of trial `number`, after those that are `finished`."""
         if self.is_head(number):
             return suggest_head(trial, self.config, self.depth)
+        if self.is_ensemble(number):
+            return choose_ensemble(trainer, alike(finished))
         return suggest_thawed(trial, self.config, _best_heads(finished), self.depth)
 
     def depths(self, finished: Sequence[FrozenTrial]) -> list[tuple[int, int, bool]]:
@@ -93,6 +114,13 @@ class Schedule:
             if freeze_depth < kept:
                 depths.append((kept, freeze_depth, init == "random"))
         return list(dict.fromkeys(depths))
+
+
+def alike(finished: Sequence[FrozenTrial]) -> list[TrialSettings]:
+    """The settings of all heads that predict under the same views as the best of them."""
+    heads = [settings_of(trial) for trial in finished if trial.state == TrialState.COMPLETE]
+    best = next(reversed(_best_heads(finished).values()))
+    return list(dict.fromkeys(head for head in heads if head.thaw == 0 and head.test_views == best.test_views))
 
 
 def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:

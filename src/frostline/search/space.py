@@ -54,6 +54,7 @@ def suggest_thawed(trial: Trial, config: SearchConfig, heads: dict[int, TrialSet
         blocks=head.blocks,
         freeze_depth=freeze_depth,
         pooling=head.pooling,
+        members=head.members,
         views=views,
         test_views=config.test_views_of(views),
         dropout=dropout,

@@ -12,7 +12,7 @@ from frostline.backbones.surgery import EPSILON
 from frostline.cache.group import Rowwise
 from frostline.data.arrays import Rows
 
-__all__ = ["PENALTIES", "LinearHead", "fit_ridge"]
+__all__ = ["PENALTIES", "LinearHead", "fit_ridge", "targets_of"]
 
 PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 3))
 """Of the squared weights, per image, where features of a block are worth 1 together: from 1e-5 to 10."""
@@ -63,7 +63,7 @@ def fit_ridge(
     mean, variance = _moments(features, rows, width)
     scale = np.concatenate([np.full(each, 1 / np.sqrt(each), dtype=np.float32) for each in widths])
     weights = class_weights[labels[rows]].astype(np.float64)
-    targets = np.where(np.eye(len(class_weights), dtype=bool)[labels[rows]], _LOGIT, -_LOGIT)
+    targets = targets_of(labels[rows], len(class_weights))
     level = weights @ targets / weights.sum()
     root = np.sqrt(weights)
 
@@ -96,6 +96,11 @@ def fit_ridge(
         kernel = weight * scale[:, None]
         heads.append(LinearHead(mean, variance, kernel.astype(np.float32), bias.astype(np.float32)))
     return heads
+
+
+def targets_of(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """The logits [N, K] that a head is fitted to: 2 for the class in `labels` [N], -2 for the others."""
+    return np.where(np.eye(classes, dtype=bool)[labels], _LOGIT, -_LOGIT)
 
 
 def _parts(features: Rowwise, rows: Rows) -> Iterator[tuple[slice, NDArray[Any]]]:
