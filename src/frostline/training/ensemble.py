@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.training.ridge import LinearHead
+from frostline.training.ridge import LinearHead, Moments
 from frostline.training.settings import Member, TrialSettings
 
 __all__ = ["join", "member_settings"]
@@ -22,22 +22,23 @@ def member_settings(settings: TrialSettings) -> list[TrialSettings]:
     ]
 
 
-def join(heads: Sequence[LinearHead], settings: TrialSettings, channels: Mapping[int, int]) -> LinearHead:
+def join(
+    heads: Sequence[LinearHead], settings: TrialSettings, channels: Mapping[int, int], moments: Moments
+) -> LinearHead:
     """The one head that gives the mean of the logits of `heads`, the members of `settings`, by their shares.
 
     It reads both averages and maxima of all blocks that a member reads; `channels` says how many a block has.
+    `moments` are of all these features: those that no member reads may be of use once blocks are thawed.
     """
     ends = np.cumsum([2 * channels[block] for block in settings.blocks]).tolist()
     starts = dict(zip(settings.blocks, [0, *ends[:-1]], strict=True))
     width, classes = ends[-1], len(heads[0].bias)
-    mean, variance = np.zeros(width, dtype=np.float32), np.ones(width, dtype=np.float32)
     kernel, bias = np.zeros((width, classes), dtype=np.float32), np.zeros(classes, dtype=np.float32)
     for head, member in zip(heads, settings.members, strict=True):
         places = np.concatenate([_places(member, starts[block], channels[block]) for block in member.blocks])
-        mean[places], variance[places] = head.mean, head.variance
         kernel[places] += np.float32(member.share) * head.kernel
         bias += np.float32(member.share) * head.bias
-    return LinearHead(mean, variance, kernel, bias)
+    return LinearHead(*moments, kernel, bias)
 
 
 def _places(member: Member, start: int, channels: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from frostline.data.views import views_of
 from frostline.statistics.temperature import fit_temperature
 from frostline.training.ensemble import join, member_settings
 from frostline.training.features import ReadOut
-from frostline.training.ridge import PENALTIES, LinearHead, fit_ridge, targets_of
+from frostline.training.ridge import PENALTIES, LinearHead, fit_ridge, moments, targets_of
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 
@@ -93,7 +93,7 @@ class Heads:
         if settings.members:
             heads = [self._fitted(member, rows) for member in member_settings(settings)]
             channels = {block: self._setup.width(block, "average") for block in settings.blocks}
-            return join(heads, settings, channels)
+            return join(heads, settings, channels, moments(self._features(settings), rows))
         (head,) = self._fit(settings, rows, (self.scores(settings).penalty,))
         return head
 
