@@ -13,7 +13,7 @@ from frostline.training.trial import Metrics, Trainer
 
 __all__ = ["Race", "Rival"]
 
-_LEVEL = 0.1
+_LEVEL = 0.3
 _FEWEST_IMAGES = 8
 _LEAST = 1e-7
 
@@ -31,7 +31,8 @@ class Race:
 
     On the first fold it may train on `allowance` images, counted as if through every block. Whoever is then ahead of
     the rival on the fold's images, by likelihood, may train on as many again, up to `left`; others end there. After
-    every fold, a trial that is worse than the rival on the images so far, by Wilcoxon's signed-rank test, ends.
+    every fold, a trial ends that is worse than the rival on the images so far, by Wilcoxon's signed-rank test; and one
+    that is not ahead, where what is left does not pay for the other folds.
     """
 
     def __init__(
@@ -68,6 +69,9 @@ class Race:
                 f"worse than trial {self._rival.number if self._rival else ''} on {len(certainty)} of {self._images} "
                 "images (Wilcoxon)"
             )
+        rest = len(history) * sum(self._costs[self._folds :])
+        if self.spent + rest > self._left and not self._is_ahead(certainty):
+            raise optuna.TrialPruned(f"the budget ended it after {len(certainty)} of {self._images} images")
         self.spent += len(history) * self._costs[self._folds]
         self._folds += 1
 
