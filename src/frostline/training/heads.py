@@ -99,10 +99,9 @@ class Heads:
 
     def _fit(self, settings: TrialSettings, rows: Rows, penalties: tuple[float, ...]) -> list[LinearHead]:
         setup = self._setup
-        widths = [setup.width(block, settings.pooling) for block in settings.blocks]
-        return fit_ridge(
-            self._features(settings), rows, setup.cell.packed.labels, setup.class_weights(), widths, penalties
-        )
+        labels, weights = setup.cell.packed.labels, setup.class_weights()
+        widths = [setup.backbone.width(block, settings.pooling) for block in settings.blocks]
+        return fit_ridge(self._features(settings), rows, labels, weights, widths, penalties)
 
     def _features(self, settings: TrialSettings) -> ReadOut:
         return ReadOut(self._setup.vectors, settings.blocks, settings.pooling, views_of(settings.test_views))

@@ -34,6 +34,12 @@ class LinearHead:
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
 
+    @classmethod
+    def blank(cls, width: int, classes: int) -> Self:
+        """The head on `width` features that makes all `classes` alike."""
+        mean, kernel, bias = (np.zeros(shape, dtype=np.float32) for shape in (width, (width, classes), classes))
+        return cls(mean, np.ones_like(mean), kernel, bias)
+
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of `features` [N, D], [N, K]."""
         logits: NDArray[np.float32] = _standardised(features, self.mean, self.variance) @ self.kernel + self.bias
