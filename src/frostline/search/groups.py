@@ -6,7 +6,7 @@ from statistics import median
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.records.train_record import GroupResult
-from frostline.search.trials import COST, SETTLED, settings_of
+from frostline.search.trials import COST, SETTINGS, SETTLED, settings_of
 from frostline.training.settings import GROUPS, DepthGroup, group_of
 from frostline.training.trial import Trainer
 
@@ -18,7 +18,7 @@ _USUAL_EPOCHS = 15
 
 def group_results(finished: Sequence[FrozenTrial], trainer: Trainer) -> tuple[GroupResult, ...]:
     """The result of each group, the cheapest first; of one that has no trial too, unless the backbone has no such."""
-    trials = [trial for trial in finished if "settings" in trial.user_attrs]
+    trials = [trial for trial in finished if SETTINGS in trial.user_attrs]
     return tuple(_result(group, trials, trainer) for group in GROUPS if _exists(group, trainer.backbone.depth))
 
 

@@ -20,7 +20,7 @@ from frostline.search.trials import (
     SETTLED,
     STANDARD_ERROR,
     by_image,
-    finished_trials,
+    finished_before,
     packed,
 )
 from frostline.tracking.studies import StudyRuns
@@ -45,7 +45,8 @@ class Objective:
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
-        number, finished = trial.user_attrs[NUMBER], finished_trials(trial.study)
+        number = trial.user_attrs[NUMBER]
+        finished = finished_before(trial.study, number)
         settings = self._schedule.suggest(trial, number, finished)
         strategy = strategy_of(settings, self._trainer.backbone.depth)
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
