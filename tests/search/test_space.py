@@ -5,7 +5,14 @@ import pytest
 from made_trials import CONFIG, DEPTH, settings
 
 from frostline.config.types import GUIDE
-from frostline.search.space import HEAD_PARAMETERS, head_point, standard_rates, suggest_head, suggest_thawed, thawed_point
+from frostline.search.space import (
+    HEAD_PARAMETERS,
+    head_point,
+    standard_rates,
+    suggest_head,
+    suggest_thawed,
+    thawed_point,
+)
 from frostline.training.settings import group_of, guide_depth, strategy_of
 
 
