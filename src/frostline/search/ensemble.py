@@ -4,18 +4,27 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState
 
+from frostline.search.trials import settings_of
 from frostline.training.heads import HeadScores
 from frostline.training.settings import Member, TrialSettings
 from frostline.training.trial import Trainer
 
-__all__ = ["choose_ensemble", "cross_fitted"]
+__all__ = ["choose_ensemble", "cross_fitted", "heads_alike"]
 
 _PICKS = 10
 
 
+def heads_alike(finished: Sequence[FrozenTrial]) -> list[TrialSettings]:
+    """The heads of complete trials, each once, that predict under the same views as the best of them."""
+    complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
+    heads = [settings_of(trial) for trial in sorted(complete, key=lambda trial: -trial.values[0])]
+    return list(dict.fromkeys(head for head in heads if head.thaw == 0 and head.test_views == heads[0].test_views))
+
+
 def choose_ensemble(trainer: Trainer, heads: Sequence[TrialSettings]) -> TrialSettings:
-    """The mean of some of `heads`, which are under the same views, the best of them first among its members.
+    """The mean of some of `heads`, which are under the same views.
 
     Greedy selection with replacement (Caruana et al. 2004, Ensemble Selection from Libraries of Models): of ten picks
     each is the head that makes the squared error of the mean of logits least.

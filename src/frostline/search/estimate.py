@@ -81,7 +81,7 @@ def estimate_study(trainer: Trainer, schedule: Schedule, folder: Path, limit_byt
 
 def _reads(trainer: Trainer, schedule: Schedule) -> Mapping[int, float]:
     """How often trials that freeze so many blocks read an image: the budget, shared evenly by the depths."""
-    depths = [freeze_depth for _, freeze_depth, _ in schedule.depths(())][: schedule.config.effort.thawed]
+    depths = [freeze_depth for _, freeze_depth, _ in schedule.depths(())]
     flops = trainer.backbone.flops_per_block()
     reads: defaultdict[int, float] = defaultdict(float)
     for freeze_depth in depths:

@@ -8,9 +8,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.runtime.memory import is_out_of_memory
 from frostline.runtime.progress import say
-from frostline.search.ensemble import cross_fitted
+from frostline.search.ensemble import choose_ensemble, cross_fitted, heads_alike
 from frostline.search.race import Race, Rival
-from frostline.search.schedule import Schedule, alike
+from frostline.search.schedule import Schedule
 from frostline.search.study import TrialFailed, seed_of
 from frostline.search.trials import (
     CERTAINTY,
@@ -21,7 +21,7 @@ from frostline.search.trials import (
     SETTLED,
     STANDARD_ERROR,
     by_image,
-    finished_trials,
+    finished_before,
     packed,
 )
 from frostline.tracking.studies import StudyRuns
@@ -46,8 +46,13 @@ class Objective:
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
-        number, finished = trial.user_attrs[NUMBER], finished_trials(trial.study)
-        settings = self._schedule.suggest(trial, number, finished, self._trainer)
+        number = trial.user_attrs[NUMBER]
+        finished = finished_before(trial.study, number)
+        heads = heads_alike(finished) if self._schedule.is_ensemble(number) else []
+        if heads:
+            settings = choose_ensemble(self._trainer, heads)
+        else:
+            settings = self._schedule.suggest(trial, number, finished)
         strategy = strategy_of(settings, self._trainer.backbone.depth)
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
         trial.set_user_attr("strategy", strategy)
@@ -75,7 +80,7 @@ class Objective:
             say(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
 
         try:
-            validation = self._validate(settings, number, finished, race)
+            validation = self._validate(settings, number, heads, race)
         except optuna.TrialPruned as pruned:
             epoch = best_epoch(race.history)
             conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
@@ -95,12 +100,10 @@ class Objective:
         conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 
-    def _validate(
-        self, settings: TrialSettings, number: int, finished: Sequence[FrozenTrial], race: Race
-    ) -> Validation:
+    def _validate(self, settings: TrialSettings, number: int, heads: Sequence[TrialSettings], race: Race) -> Validation:
         try:
-            if self._schedule.is_ensemble(number):
-                return self._trainer.judged(cross_fitted(self._trainer, alike(finished)))
+            if heads:
+                return self._trainer.judged(cross_fitted(self._trainer, heads))
             return self._trainer.validate(settings, seed_of(self._seed, number), race)
         except TrainingDiverged as error:
             raise TrialFailed(str(error)) from error

@@ -14,13 +14,12 @@ from optuna.trial import FrozenTrial, TrialState
 from frostline.config.schema import ACCELERATED, SearchConfig
 from frostline.config.types import GUIDE, StrategyName
 from frostline.runtime.devices import accelerators
-from frostline.search.ensemble import choose_ensemble
+from frostline.search.proposal import propose
 from frostline.search.space import head_point, suggest_head, suggest_thawed, thawed_point
 from frostline.search.trials import COST, NUMBER, settings_of
 from frostline.training.settings import TrialSettings, guide_depth
-from frostline.training.trial import Trainer
 
-__all__ = ["Schedule", "alike"]
+__all__ = ["Schedule"]
 
 
 @dataclass(frozen=True)
@@ -72,55 +71,60 @@ class Schedule:
         Of what is left the first trials of depth groups get equal shares, so that a dear group takes nothing from a
         cheap one, and leaves it what it does not need; later trials may take it all.
         """
-        waiting = len(self.depths(finished)) - (number - self._ensemble - 1)
+        waiting = len(self.depths(finished)) - self._place(number)
         return max(0.0, self.left(finished)) / max(1, waiting)
 
     def left(self, finished: Sequence[FrozenTrial]) -> float:
         """How many images are left to train on."""
         return self.images - sum(float(trial.user_attrs.get(COST, 0)) for trial in finished)
 
-    def point(self, number: int, finished: Sequence[FrozenTrial]) -> dict[str, Any]:
-        """What trial `number` is to try, as parameters; none where Optuna's sampler chooses."""
-        if self.is_head(number):
-            heads = [name for name in self.strategies if name in ("end_of_convnet", "start_of_convnet")]
-            if number > len(heads):
-                return {}
-            return head_point(heads[number - 1], self.config, self.depth, self.cut)
+    def point(self, number: int, finished: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
+        """What trial `number` is to try, as parameters: what the order says, or then what TPE proposes.
+
+        It learns about heads from heads, and about thawed blocks from trials that thaw some. An ensemble has none.
+        """
         if self.is_ensemble(number):
             return {}
-        depths, place = self.depths(finished), number - self._ensemble - 1
-        return thawed_point(*depths[place][:2], self.config, random=depths[place][2]) if place < len(depths) else {}
+        first, place = self._first_points(number, finished), self._place(number)
+        if place < len(first):
+            return first[place]
+        kind = self.is_head if self.is_head(number) else self.thaws
+        alike = [trial for trial in finished if kind(trial.user_attrs[NUMBER])]
+        startup = self.config.startup_trials if self.is_head(number) else len(first)
+        return propose(alike, lambda trial: self.suggest(trial, number, finished), startup, seed)
 
-    def suggest(
-        self, trial: optuna.Trial, number: int, finished: Sequence[FrozenTrial], trainer: Trainer
-    ) -> TrialSettings:
-        """The settings of trial `number`, after those that are `finished`."""
+    def _first_points(self, number: int, finished: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+        """What trials of the kind of trial `number` begin with."""
+        if self.is_head(number):
+            heads = [name for name in self.strategies if name in ("end_of_convnet", "start_of_convnet")]
+            return [head_point(name, self.config, self.depth, self.cut) for name in heads]
+        depths = self.depths(finished)
+        return [thawed_point(keep, frozen, self.config, random=random) for keep, frozen, random in depths]
+
+    def _place(self, number: int) -> int:
+        """Of trial `number` among its kind, from 0."""
+        return number - 1 - (0 if self.is_head(number) else self._ensemble)
+
+    def suggest(self, trial: optuna.Trial, number: int, finished: Sequence[FrozenTrial]) -> TrialSettings:
+        """The settings of trial `number`, which is no ensemble, after those that are `finished`."""
         if self.is_head(number):
             return suggest_head(trial, self.config, self.depth)
-        if self.is_ensemble(number):
-            return choose_ensemble(trainer, alike(finished))
         return suggest_thawed(trial, self.config, _best_heads(finished), self.depth)
 
     def depths(self, finished: Sequence[FrozenTrial]) -> list[tuple[int, int, bool]]:
-        """(keep, freeze depth, whether from random weights) of each group's first trial.
+        """(keep, freeze depth, whether from random weights) of each group's first trial, as many as may be run.
 
-        The last block, and about half of the blocks, of what the best head keeps; then the guide's.
+        The last block, and about half of the blocks, of what the best head keeps, or of as many blocks as that takes;
+        then the guide's.
         """
-        heads = _best_heads(finished)
-        keep = next(reversed(heads), self.depth) if heads else self.depth
-        depths = [(keep, keep - 1, False), (keep, keep // 2, False)]
+        best = next(reversed(_best_heads(finished)), self.depth)
+        two, three = (min(self.depth, max(best, fewest)) for fewest in (2, 3))
+        depths = [(two, two - 1, False), (three, three // 2, False)]
         for strategy in self.strategies:
             init, kept, freeze_depth = guide_depth(strategy, self.depth, self.cut)
             if freeze_depth < kept:
                 depths.append((kept, freeze_depth, init == "random"))
-        return list(dict.fromkeys(depths))
-
-
-def alike(finished: Sequence[FrozenTrial]) -> list[TrialSettings]:
-    """The settings of all heads that predict under the same views as the best of them."""
-    heads = [settings_of(trial) for trial in finished if trial.state == TrialState.COMPLETE]
-    best = next(reversed(_best_heads(finished).values()))
-    return list(dict.fromkeys(head for head in heads if head.thaw == 0 and head.test_views == best.test_views))
+        return list(dict.fromkeys(depths))[: self.config.effort.thawed]
 
 
 def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
