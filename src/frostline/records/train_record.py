@@ -10,7 +10,8 @@ from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
 from frostline.records.names import OfModel
 from frostline.statistics.interval import Interval
-from frostline.training.settings import TrialSettings
+from frostline.text.phrases import counted
+from frostline.training.settings import DepthGroup, TrialSettings
 
 __all__ = [
     "TRAINING_IMAGES",
@@ -80,11 +81,28 @@ class GroupResult(Frozen):
     trials was trained until that no longer helped; if not, about so many more `minutes` would do it on this machine.
     """
 
-    group: str
+    group: DepthGroup
     trials: int
     score: float | None
+    standard_error: float | None
     decided: bool
     minutes: float | None
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is decided; if not, what that would take."""
+        if self.decided:
+            return "decided" if self.score is not None else "decided: clearly worse than another trial"
+        if self.minutes is None:
+            return "not decided within this budget"
+        return f"not decided within this budget: about {counted(max(1, round(self.minutes)), 'minute')} more"
+
+    @property
+    def scored(self) -> str:
+        """Its score and the standard error."""
+        if self.score is None:
+            return "–"
+        return f"{self.score:.3f}" + (f" ± {self.standard_error:.3f}" if self.standard_error is not None else "")
 
 
 class TrialCounts(Frozen):
