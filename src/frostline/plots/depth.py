@@ -46,9 +46,19 @@ def groups_figure(groups: Sequence[GroupResult], trials: pd.DataFrame) -> Figure
     for row, group in enumerate(groups):
         colour, marker = _LOOKS[group.group]
         score = reached.get(group.group, np.nan) if group.score is None else group.score
-        look = {"color": colour, "markerfacecolor": colour if group.decided else "white", "markersize": 10}
-        lines = {"markeredgewidth": 1.6, "elinewidth": 1.6, "capsize": 4, "zorder": 3}
-        axes.errorbar(score, row, xerr=group.standard_error, fmt=marker, **look, **lines)
+        axes.errorbar(
+            score,
+            row,
+            xerr=group.standard_error,
+            fmt=marker,
+            color=colour,
+            markerfacecolor=colour if group.decided else "white",
+            markersize=10,
+            markeredgewidth=1.6,
+            elinewidth=1.6,
+            capsize=4,
+            zorder=3,
+        )
         found = group.scored if group.score is not None or np.isnan(score) else f"{score:.3f} when it ended"
         words = "" if group.verdict == "decided" else f"\n{group.verdict}"
         axes.text(1.03, row, f"{found}{words}", transform=axes.get_yaxis_transform(), va="center", color=INK)

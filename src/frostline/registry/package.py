@@ -15,7 +15,6 @@ from PIL import Image
 
 import frostline
 from frostline.config.schema import PrepareConfig
-from frostline.data.views import views_of
 from frostline.provenance import Version, backend
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, read_training_images
 from frostline.runtime.logs import quieted
@@ -73,7 +72,7 @@ def _model_config(record: TrainRecord, limits: PrepareConfig) -> dict[str, Any]:
         "classes": list(record.classes),
         "image_size": record.image_size,
         "resize": record.resize,
-        "views": len(views_of(record.best.settings.test_views)),
+        "views": record.best.views,
         "min_side": limits.min_side,
         "max_pixels": limits.max_pixels,
         "levels": record.levels.as_dict(),
