@@ -7,7 +7,6 @@ from rich.table import Table
 from frostline.config.load import load_config
 from frostline.report.results import CellResult, read_results
 from frostline.runtime.terminal import console
-from frostline.text.phrases import counted
 
 __all__ = ["run"]
 
@@ -33,11 +32,14 @@ def run() -> None:
 
 def _found(results: Sequence[CellResult]) -> Table:
     table = Table(title="What the search found", header_style="bold")
-    for name in ("cell", "backbone", "best strategy", "frozen; trained", "the head reads", "views"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("cell", no_wrap=True)
+    for name in ("backbone", "best strategy", "frozen", "the head\nreads blocks", "views"):
+        table.add_column(name)
     scores = ("validation, corrected\n(95% interval)", "test balanced acc.\n(95% interval)", "test\naccuracy")
-    for name in (*scores, "trials", "time"):
+    for name in scores:
         table.add_column(name, justify="right", no_wrap=True)
+    for name in ("trials", "time"):
+        table.add_column(name, justify="right")
     for result in results:
         table.add_row(*_row(result))
     return table
@@ -47,16 +49,16 @@ def _row(result: CellResult) -> list[str]:
     record, metrics = result.record, result.metrics
     settings, trials, expected = record.best.settings, record.trials, record.validation.corrected
     low, high = result.evidence["intervals"]["balanced_accuracy"].values()
-    trained = "the head alone"
+    frozen = f"{settings.freeze_depth} of {settings.keep} kept"
     if settings.thaw:
-        rates = f"{settings.head_learning_rate:.1e}, {settings.backbone_learning_rate:.1e}"
-        trained = f"{counted(settings.thaw, 'block')}, at rates of\n{rates} (head, blocks)"
+        head, blocks = settings.head_learning_rate, settings.backbone_learning_rate
+        frozen += f"; learning rates:\nhead {head:.1e}, blocks {blocks:.1e}"
     return [
         record.cell,
         record.backbone,
         record.best.strategy,
-        f"{settings.freeze_depth} of {settings.keep} kept; {trained}",
-        f"{'block' if len(settings.blocks) == 1 else 'blocks'} {', '.join(map(str, settings.blocks))}",
+        frozen,
+        ", ".join(map(str, settings.blocks)),
         f"{settings.test_views} ({record.best.views})",
         f"{expected.value:.3f} ({expected.low:.3f} to {expected.high:.3f})",
         f"{metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f})",

@@ -30,7 +30,7 @@ _LOOKS = dict(
         strict=True,
     )
 )
-_HEADS_WIDTH, _THAWED_STEP = 0.32, 0.14
+_WIDTH = 0.4
 _GOLDEN = 0.618034
 _NUMBERED_BLOCKS = 12
 
@@ -88,8 +88,8 @@ def trials_figure(trials: pd.DataFrame) -> Figure:
     )
     scatter_trials(axes, x, placed)
     best = heads.groupby("freeze_depth")["value"].max()
-    middle = np.asarray(best.index, dtype=float) - _HEADS_WIDTH / 2
-    axes.hlines(best, middle - _HEADS_WIDTH / 2, middle + _HEADS_WIDTH / 2, color=PALETTE["blue"], linewidth=2.5)
+    middle = np.asarray(best.index, dtype=float) - _WIDTH / 2
+    axes.hlines(best, middle - _WIDTH / 2, middle + _WIDTH / 2, color=PALETTE["blue"], linewidth=2.5)
     mark_best(axes, x, placed)
     if len(placed):
         axes.set_xlim(placed["freeze_depth"].min() - 0.6, placed["freeze_depth"].max() + 0.6)
@@ -138,10 +138,18 @@ def scatter_trials(axes: Axes, x: "pd.Series[float]", trials: pd.DataFrame) -> N
         colour, marker = _LOOKS[str(group)]  # type: ignore[index]
         size, alpha = (26, 0.6) if group == "heads" else (70, 1.0)
         filled = [colour if state == "complete" else "white" for state in some["state"]]
+        lines = 0.0 if group == "heads" else 1.5
         axes.scatter(
-            x[some.index], some["value"], c=filled, edgecolors=colour, marker=marker, s=size, alpha=alpha,
-            linewidths=1.5 if group != "heads" else 0, zorder=3,
-        )  # fmt: skip
+            x[some.index],
+            some["value"],
+            c=filled,
+            edgecolors=colour,
+            marker=marker,
+            s=size,
+            alpha=alpha,
+            linewidths=lines,
+            zorder=3,
+        )
 
 
 def name_groups(axes: Axes, trials: pd.DataFrame) -> None:
@@ -173,9 +181,9 @@ def mark_best(axes: Axes, x: Any, trials: pd.DataFrame) -> None:
 
 def _offsets(trials: pd.DataFrame) -> "pd.Series[float]":
     """Steps to the side: heads are strewn evenly on the left of their depth, others stand in line on its right."""
-    strewn = -_HEADS_WIDTH * (trials["trial"].astype(float) * _GOLDEN % 1)
-    thawed = trials[trials["group"] != "heads"]
-    in_line = _THAWED_STEP * (1 + thawed.sort_values("trial").groupby("freeze_depth").cumcount())
+    strewn = -_WIDTH * (trials["trial"].astype(float) * _GOLDEN % 1)
+    thawed = trials[trials["group"] != "heads"].sort_values("trial").groupby("freeze_depth")["trial"]
+    in_line = _WIDTH * (1 + thawed.cumcount()) / (1 + thawed.transform("size"))
     return strewn.where(trials["group"] == "heads", in_line.reindex(trials.index))
 
 
