@@ -49,10 +49,7 @@ class Objective:
         number = trial.user_attrs[NUMBER]
         finished = finished_before(trial.study, number)
         heads = heads_alike(finished) if self._schedule.is_ensemble(number) else []
-        if heads:
-            settings = choose_ensemble(self._trainer, heads)
-        else:
-            settings = self._schedule.suggest(trial, number, finished)
+        settings = choose_ensemble(self._trainer, heads) if heads else self._schedule.suggest(trial, number, finished)
         strategy = strategy_of(settings, self._trainer.backbone.depth)
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
         trial.set_user_attr("strategy", strategy)

@@ -92,7 +92,7 @@ class Heads:
     def _fitted(self, settings: TrialSettings, rows: Rows) -> LinearHead:
         if settings.members:
             heads = [self._fitted(member, rows) for member in member_settings(settings)]
-            channels = {block: self._setup.width(block, "average") for block in settings.blocks}
+            channels = {block: self._setup.backbone.width(block, "average") for block in settings.blocks}
             return join(heads, settings, channels, moments(self._features(settings), rows))
         (head,) = self._fit(settings, rows, (self.scores(settings).penalty,))
         return head
