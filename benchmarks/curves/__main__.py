@@ -2,7 +2,7 @@
 
     python -m benchmarks.curves --dogs-cats FOLDER --imagenet-sample FOLDER --minutes 60
 
-Cells are data sets of two classes (scikit-learn's digits, even or odd; solar cells; photographs whose folders are given)
+Cells are data sets of two classes (scikit-learn's digits, even or odd; solar cells; photographs whose folder is given)
 at each of `--sizes` images a class, under each of `--seeds`. A head is fitted in all draws of folds; a network with
 thawed blocks is trained on the first fold until `--patience` epochs in a row do not lower the validation loss, then as
 long on others: on all where the last block is thawed, on `--more-folds` in all where more are and the cell is small.
@@ -14,6 +14,7 @@ or an interruption ended it. Cheap settings come first, each in all cells before
 
 import gc
 import time
+from pathlib import Path
 
 import keras
 
@@ -33,16 +34,16 @@ _FEW_IMAGES = 200  # a cell of so many at most is a small one
 def main() -> None:
     options = parse(
         __doc__,
-        dogs_cats=Option(kind=str, help="the folder that holds cat/ and dog/"),
-        imagenet_sample=Option(kind=str, help="a folder of ImageNet pictures, named by their WordNet numbers"),
+        dogs_cats=Option(kind=Path, help="the folder that holds cat/ and dog/"),
+        imagenet_sample=Option(kind=Path, help="a folder of ImageNet pictures, named by their WordNet numbers"),
         sizes=Option([50, 200], smallest=[8], help="images a class"),
         seeds=Option([20, 21], smallest=[20]),
         image_size=Option(48, smallest=32, help="pixels"),
-        epochs=Option(30, smallest=2, help="at most"),
-        patience=Option(5, smallest=1, help="epochs in a row that do not lower the validation loss end a training"),
+        epochs=Option(40, smallest=2, help="at most"),
+        patience=Option(8, smallest=1, help="epochs in a row that do not lower the validation loss end a training"),
         folds=Option(5, smallest=2, help="of the cross-validation"),
-        more_folds=Option(2, help="trained where more than the last block is thawed, in small cells"),
-        test_images=Option(200, smallest=8),
+        more_folds=Option(3, smallest=1, help="trained where more than the last block is thawed, in small cells"),
+        test_images=Option(300, smallest=8, help="of both classes as many"),
         digits=Option(1797, smallest=60, help="so many of scikit-learn's"),
         minutes=Option(1e9, help="stop after the curve that passes so many"),
         variant=Option("base", help="the name of a way to train, where the code has been changed"),

@@ -1,4 +1,4 @@
-"""The cells of the table: data sets of two classes at several sizes, under several seeds, with test images of their own."""
+"""The cells of the table: data sets of two classes at several sizes and seeds, with test images of their own."""
 
 import argparse
 from collections.abc import Mapping

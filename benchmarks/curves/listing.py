@@ -1,4 +1,4 @@
-"""The settings of the table: heads over blocks and views, and thawed trials over depth, rates, views and what they read."""
+"""The settings of the table: heads over blocks and views, thawed trials over depth, rates, views and blocks read."""
 
 from collections.abc import Mapping
 

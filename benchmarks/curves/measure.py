@@ -82,7 +82,7 @@ def _thawed(
     found: dict[str, list[NDArray[Any]]] = {"margins": [], "raw_margins": [], "right": [], "raw_right": []}
     losses: list[float] = []
     times: list[float] = []
-    training, validation = trainer.cell.folds[0]
+    _, validation = trainer.cell.folds[0]
     views, started = len(views_of(settings.test_views)), time.perf_counter()
     try:
         for suffix, inputs, loss in islice(_epochs(trainer, settings, seed, 0), most):

@@ -2,19 +2,11 @@
 
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 
 from frostline.training.settings import GROUPS
 
 from .table import Curve
-
-
-def test_scores(curve: Curve, kind: str = "") -> np.ndarray:
-    """Balanced accuracy [E] on test images after each epoch."""
-    labels = curve.arrays["test_labels"]
-    right = np.unpackbits(curve.arrays[f"{kind}right"], axis=1, count=len(labels))
-    return np.mean([right[:, labels == name].mean(axis=1) for name in np.unique(labels)], axis=0)
 
 
 def summary(curves: Iterable[Curve]) -> pd.DataFrame:
@@ -24,7 +16,7 @@ def summary(curves: Iterable[Curve]) -> pd.DataFrame:
             "cell": f"{curve.cell.dataset}-{curve.cell.per_class}",
             "seed": curve.cell.seed,
             "group": curve.group,
-            "best": test_scores(curve).max(initial=0),
+            "best": curve.test_scores().max(initial=0),
             "minutes": curve.facts["seconds"] / 60,
         }
         for curve in curves

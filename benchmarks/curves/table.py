@@ -23,11 +23,12 @@ Arrays = dict[str, NDArray[Any]]
 class Curve:
     """What one setting gave in one cell, under one variant of how it is trained.
 
-    Margins are log odds of an image's own class, as probabilities of two classes come to: of validation images `[E, N]`
-    after each of E epochs, fold after fold of those that were trained (of a head `[R, N]` in R draws of all folds), and
-    `right` [E, T] is what of the test images is named rightly. `raw_...` are of weights as they are after the epoch, others
-    of weights averaged over steps. Networks that are tested were trained on the first fold's training images; a head's
-    `test_margins` [2, T] are those of one and of a head fitted to all images of the cell. See `facts` for costs.
+    `arrays` has `margins`, log odds of an image's own class: of validation images [E, N] after each of E epochs, fold
+    after fold of those that were trained (of a head [R, N] in R draws of all folds); and packed bits `right` [E, T] of
+    what is named rightly of the test images, by a network trained on the first fold's training images. `raw_...` are of
+    weights as they are after an epoch, others of weights averaged over steps. `test_margins` [2, T] are of a head that
+    was fitted to the first fold's training images, and of one fitted to all images of the cell. `labels` [N] and
+    `test_labels` [T] are those of the images. Costs are in `facts`.
     """
 
     cell: CellKey
@@ -43,6 +44,12 @@ class Curve:
     @property
     def group(self) -> DepthGroup:
         return group_of(self.settings)
+
+    def test_scores(self, kind: str = "") -> NDArray[np.float64]:
+        """Balanced accuracy [E] on test images after each epoch; of weights as they are if `kind` is `raw_`."""
+        labels = self.arrays["test_labels"]
+        right = np.unpackbits(self.arrays[f"{kind}right"], axis=1, count=len(labels))
+        return np.mean([right[:, labels == name].mean(axis=1) for name in np.unique(labels)], axis=0)
 
 
 class Table:
