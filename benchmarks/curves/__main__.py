@@ -36,6 +36,7 @@ def main() -> None:
         __doc__,
         dogs_cats=Option(kind=Path, help="the folder that holds cat/ and dog/"),
         imagenet_sample=Option(kind=Path, help="a folder of ImageNet pictures, named by their WordNet numbers"),
+        sets=Option(["digits", "solar_cells", "dogs_cats", "animals_things"], help="of these, those that are at hand"),
         sizes=Option([50, 200], smallest=[8], help="images a class"),
         seeds=Option([20, 21], smallest=[20]),
         image_size=Option(48, smallest=32, help="pixels"),
@@ -51,7 +52,13 @@ def main() -> None:
     )
     ends = time.monotonic() + 60 * options.minutes
     table, sets = Table(options.output / "curves"), data_sets(options)
-    cells = [CellKey(name, size, seed) for size in options.sizes for seed in options.seeds for name in sets]
+    cells = [
+        CellKey(name, size, seed)
+        for size in options.sizes
+        for seed in options.seeds
+        for name in options.sets
+        if name in sets
+    ]
     for group in GROUPS:
         for key in cells:
             chosen = {
