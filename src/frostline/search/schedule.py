@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
 from frostline.config.schema import ACCELERATED, SearchConfig
 from frostline.config.types import GUIDE, StrategyName
@@ -20,6 +19,8 @@ from frostline.search.trials import COST, NUMBER, settings_of
 from frostline.training.settings import TrialSettings, guide_depth
 
 __all__ = ["Schedule"]
+
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ class Schedule:
     def point(self, number: int, finished: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
         """What trial `number` is to try, as parameters: what the order says, or then what TPE proposes.
 
-        It learns about heads from heads, and about thawed blocks from trials that thaw some. An ensemble has none.
+        It learns about heads from heads, and about thawed blocks from trials that thaw some, and is asked again if it
+        proposes what was tried: few heads differ from one another. An ensemble has no parameters.
         """
         if self.is_ensemble(number):
             return {}
@@ -91,7 +93,12 @@ class Schedule:
         kind = self.is_head if self.is_head(number) else self.thaws
         alike = [trial for trial in finished if kind(trial.user_attrs[NUMBER])]
         startup = self.config.startup_trials if self.is_head(number) else len(first)
-        return propose(alike, lambda trial: self.suggest(trial, number, finished), startup, seed)
+        tried = {settings_of(trial) for trial in alike}
+        for attempt in range(_ATTEMPTS):
+            point = propose(alike, lambda trial: self.suggest(trial, number, finished), startup, seed + attempt)
+            if self.suggest(FixedTrial(point), number, finished) not in tried:
+                break
+        return point
 
     def _first_points(self, number: int, finished: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         """What trials of the kind of trial `number` begin with."""
@@ -105,7 +112,7 @@ class Schedule:
         """Of trial `number` among its kind, from 0."""
         return number - 1 - (0 if self.is_head(number) else self._ensemble)
 
-    def suggest(self, trial: optuna.Trial, number: int, finished: Sequence[FrozenTrial]) -> TrialSettings:
+    def suggest(self, trial: BaseTrial, number: int, finished: Sequence[FrozenTrial]) -> TrialSettings:
         """The settings of trial `number`, which is no ensemble, after those that are `finished`."""
         if self.is_head(number):
             return suggest_head(trial, self.config, self.depth)
