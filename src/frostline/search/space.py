@@ -37,7 +37,9 @@ def suggest_head(trial: BaseTrial, config: SearchConfig, depth: int) -> TrialSet
     return _head(range(max(1, keep - reads + 1), keep + 1), pooling, views, config)
 
 
-def suggest_thawed(trial: BaseTrial, config: SearchConfig, heads: dict[int, TrialSettings], depth: int) -> TrialSettings:
+def suggest_thawed(
+    trial: BaseTrial, config: SearchConfig, heads: dict[int, TrialSettings], depth: int
+) -> TrialSettings:
     """A network whose last blocks are trained, under the best of `heads` for the last block that it keeps.
 
     One block at least is thawed, and random weights are taken only where nothing is frozen.
