@@ -164,14 +164,14 @@ def make_network():
     """Save a small real network with weights of the given seed, and give its fingerprint."""
     import keras
 
-    from frostline.backbones.surgery import add_head
+    from frostline.backbones.surgery import add_head, read_out
     from frostline.backbones.weights import digest
 
     def make(folder: Path, seed: int) -> str:
         keras.utils.set_random_seed(seed)
         inputs = keras.Input((SIDE, SIDE, 3))
         maps = keras.layers.AveragePooling2D(4)(keras.layers.Rescaling(1 / 255)(inputs))
-        outputs, _ = add_head(maps, 2, pooling="both", dropout=0.3, seed=seed)
+        outputs, _ = add_head(read_out([maps], "both"), 2, dropout=0.3, seed=seed)
         folder.mkdir(parents=True, exist_ok=True)
         network = keras.Model(inputs, outputs)
         network.save(folder / "model.keras")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head
+from frostline.backbones.surgery import add_head, read_out
 from frostline.evaluation.gradcam import gradcam
 
 tensorflow = pytest.importorskip("tensorflow")
@@ -14,7 +14,7 @@ def network(pooling: str) -> keras.Model:
     keras.utils.set_random_seed(3)
     inputs = keras.Input((16, 16, 3))
     maps = keras.layers.Conv2D(5, 3, strides=2, activation="relu")(keras.layers.Rescaling(1 / 255)(inputs))
-    output, normalisation = add_head(maps, 3, pooling=pooling, dropout=0.5, seed=1)
+    output, normalisation = add_head(read_out([maps], pooling), 3, dropout=0.5, seed=1)
     rng = np.random.default_rng(2)
     normalisation.moving_variance.assign(rng.uniform(0.1, 2, normalisation.moving_variance.shape))
     return keras.Model(inputs, output)
@@ -44,7 +44,7 @@ def test_the_closed_form_is_the_mean_gradient_of_the_score(pooling):
 def test_heat_lies_where_the_evidence_is():
     inputs = keras.Input((16, 16, 3))
     maps = keras.layers.AveragePooling2D(4)(keras.layers.Rescaling(1 / 255)(inputs))
-    output, _ = add_head(maps, 2, pooling="average", dropout=0.0, seed=1)
+    output, _ = add_head(read_out([maps], "average"), 2, seed=1)
     model = keras.Model(inputs, output)
     model.get_layer("head").set_weights([np.array([[-1.0, 1.0]] * 3), np.zeros(2)])
     images = np.zeros((1, 16, 16, 3), dtype=np.uint8)

@@ -79,7 +79,7 @@ def test_preprocessing_and_views_are_exported_with_the_network(champion, cells, 
     features = keras.Model(blocks.inputs, pool(blocks.output))
     images = keras.Input((32, 32, 3))
     vectors = average_over_views(images, views_of(*views), features)
-    output, _ = add_head(vectors, 2, pooling="both", dropout=0.0, seed=1)
+    output, _ = add_head(vectors, 2, seed=1)
     file = tmp_path / "vgg16.keras"
     keras.Model(images, output).save(file)
     vgg16 = SimpleNamespace(network=file, name=champion.name, number="1", model_config=champion.model_config)
