@@ -72,7 +72,7 @@ class Schedule:
         Of what is left the first trials of depth groups get equal shares, so that a dear group takes nothing from a
         cheap one, and leaves it what it does not need; later trials may take it all.
         """
-        waiting = len(self.depths(finished)) - self._place(number)
+        waiting = len(self.depths) - self._place(number)
         return max(0.0, self.left(finished)) / max(1, waiting)
 
     def left(self, finished: Sequence[FrozenTrial]) -> float:
@@ -105,7 +105,7 @@ class Schedule:
         if self.is_head(number):
             heads = [name for name in self.strategies if name in ("end_of_convnet", "start_of_convnet")]
             return [head_point(name, self.config, self.depth, self.cut) for name in heads]
-        depths = self.depths(finished)
+        depths = self.depths
         return [thawed_point(keep, frozen, self.config, random=random) for keep, frozen, random in depths]
 
     def _place(self, number: int) -> int:
@@ -118,15 +118,13 @@ class Schedule:
             return suggest_head(trial, self.config, self.depth)
         return suggest_thawed(trial, self.config, _best_heads(finished), self.depth)
 
-    def depths(self, finished: Sequence[FrozenTrial]) -> list[tuple[int, int, bool]]:
+    @property
+    def depths(self) -> list[tuple[int, int, bool]]:
         """(keep, freeze depth, whether from random weights) of each group's first trial, as many as may be run.
 
-        The last block, and about half of the blocks, of what the best head keeps, or of as many blocks as that takes;
-        then the guide's.
+        The last block, and about half of all blocks; then the guide's.
         """
-        best = next(reversed(_best_heads(finished)), self.depth)
-        two, three = (min(self.depth, max(best, fewest)) for fewest in (2, 3))
-        depths = [(two, two - 1, False), (three, three // 2, False)]
+        depths = [(self.depth, self.depth - 1, False), (self.depth, self.depth // 2, False)]
         for strategy in self.strategies:
             init, kept, freeze_depth = guide_depth(strategy, self.depth, self.cut)
             if freeze_depth < kept:
