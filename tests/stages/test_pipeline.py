@@ -152,7 +152,7 @@ def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
     done = [run for run in children if run.info.status == "FINISHED"]
     assert len(children) == len(done) == TRIALS
     assert {frozenset(run.data.params) for run in done} == {frozenset(parent.data.params)}
-    metrics = {name for name in parent.data.metrics if not name.startswith("test_")}
+    metrics = {name for name in parent.data.metrics if not name.startswith(("test_", "group_"))}
     corrected = {name: parent.data.metrics[name] for name in ("score_low", "score_corrected", "score_high")}
     assert list(corrected.values()) == sorted(corrected.values())
     assert {frozenset(run.data.metrics) for run in done} == {frozenset(metrics - corrected.keys())}
@@ -171,7 +171,8 @@ def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
         "report",
     } <= names
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"trials.json", "trials.png", "history.png", "importance.png", "learning.png"} <= artifacts
+    figures = {"groups.png", "trials.png", "heads.png", "history.png", "importance.png"}
+    assert {"trials.json", "groups.json"} | figures <= artifacts
     assert "To see freeze depth against score" in parent.data.tags["mlflow.note.content"]
 
 
@@ -209,6 +210,7 @@ def test_the_summary_says_whether_the_guide_was_right(project: Path) -> None:
     assert "cells-small" in shown.stdout
     assert "Was the guide right?" in shown.stdout
     assert "small-different" in shown.stdout
+    assert "How deep to freeze" in shown.stdout
 
 
 def test_a_challenger_below_a_floor_is_refused_and_one_above_serves_until_it_is_rolled_back(project: Path) -> None:

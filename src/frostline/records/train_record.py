@@ -51,6 +51,12 @@ class Best(Frozen):
         return group_of(self.settings)
 
     @property
+    def reads(self) -> str:
+        """What its head reads: `block 5`, or `blocks 3, 4`."""
+        blocks = self.settings.blocks
+        return f"block{'s' if len(blocks) > 1 else ''} {', '.join(map(str, blocks))}"
+
+    @property
     def views(self) -> int:
         """How many views of an image a prediction is averaged over."""
         return len(views_of(self.settings.test_views))
