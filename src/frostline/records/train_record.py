@@ -62,8 +62,8 @@ class Best(Frozen):
         return len(views_of(self.settings.test_views))
 
     def params(self) -> dict[str, object]:
-        """Strategy and settings, under the names that runs have for them."""
-        return {"strategy": self.strategy} | self.settings.params()
+        """Strategy, depth group and settings, under the names that runs have for them."""
+        return {"strategy": self.strategy, "group": self.group} | self.settings.params()
 
 
 class ValidationScore(Frozen):
