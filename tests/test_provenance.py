@@ -51,7 +51,7 @@ EXCUSED = {
 }
 ENTRIES = {
     Activations: ("frostline.cache.prefix", {}),
-    Trainings: ("frostline.training.trial", {"frostline.statistics": "judges what is replayed"}),
+    Trainings: ("frostline.training.trial", {"frostline.statistics.standard_error": "judges what is replayed"}),
     Study: ("frostline.search.driver", {}),
 }
 
@@ -234,6 +234,7 @@ def test_what_changes_no_number_renames_nothing(world):
         ("cache/prefix.py", {Activations, Trainings, Study}),
         ("runtime/precision.py", {Trainings, Study}),
         ("training/fit.py", {Trainings, Study}),
+        ("statistics/temperature.py", {Trainings, Study}),
         ("search/space.py", {Study}),
         ("statistics/standard_error.py", {Study}),
         ("report/page.py", set()),
@@ -255,6 +256,7 @@ def test_changed_code_renames_just_what_it_decides(world, edit, module, renamed)
         ("numpy", {Pictures, Networks, Activations, Trainings, Study}),
         ("optuna", {Networks, Study}),
         ("scikit-learn", {Networks, Study}),
+        ("scipy", {Pictures, Networks, Trainings, Study}),
         ("pillow", {Pictures}),
         ("mlflow", set()),
     ],

@@ -37,7 +37,7 @@ DECODER_VERSION = 2
 
 _PACKAGE = Path(__file__).parent
 _PREFIX = ("backbones", "cache", "data/views.py", "runtime/devices.py", "runtime/environment.py")
-_TRAINING = (*_PREFIX, "runtime/precision.py", "training")
+_TRAINING = (*_PREFIX, "runtime/precision.py", "statistics/temperature.py", "training")
 _NETWORKS = ("keras", "numpy")
 _STUDY = (*_NETWORKS, "optuna", "scikit-learn", "scipy")
 
@@ -145,14 +145,15 @@ class Trainings(_Computed):
     training: Mapping[str, Any]
     devices: Sequence[str]
     code = _TRAINING
-    libraries = _NETWORKS
+    libraries = (*_NETWORKS, "scipy")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study(_Computed):
-    """The trials of a study, but for their number, which may be raised later.
+    """The trials of a study.
 
-    `groups` are of near duplicates, which standard errors know. Devices are no part: a study may go on elsewhere.
+    `groups` are of near duplicates, which standard errors know. Devices are no part, but that `search` says how many
+    images they may train on: a study may go on elsewhere.
     """
 
     folds: str

@@ -168,7 +168,7 @@ class Effort(_Section):
 
 EFFORTS = {
     "quick": Effort(heads=16, thawed=4, images=1_000),
-    "standard": Effort(heads=40, thawed=8, images=4_000),
+    "standard": Effort(heads=40, thawed=8, images=2_000),
     "thorough": Effort(heads=80, thawed=24, images=60_000),
 }
 """What the words in `search.effort` stand for."""
@@ -178,11 +178,13 @@ ACCELERATED = 25
 
 
 def _as_effort(value: object) -> object:
-    if isinstance(value, str):
-        if value not in EFFORTS:
-            raise ValueError(f"must be {', '.join(EFFORTS)}, or heads, thawed and images, but got '{value}'")
-        return EFFORTS[value]
-    return value
+    if isinstance(value, dict | Effort):
+        return value
+    word = str(value)
+    if word not in EFFORTS:
+        near = did_you_mean(word, EFFORTS)
+        raise ValueError(f"must be {', '.join(EFFORTS)}, or numbers {{heads: 40, thawed: 8, images: 4000}}.{near}")
+    return EFFORTS[word]
 
 
 class SearchConfig(_Section):

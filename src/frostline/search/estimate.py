@@ -81,7 +81,7 @@ def estimate_study(trainer: Trainer, schedule: Schedule, folder: Path, limit_byt
 
 def _reads(trainer: Trainer, schedule: Schedule) -> Mapping[int, float]:
     """How often trials that freeze so many blocks read an image: the budget, shared evenly by the depths."""
-    depths = [freeze_depth for _, freeze_depth, _ in schedule.depths(())][: schedule.config.effort.thawed]
+    depths = [freeze_depth for _, freeze_depth, _ in schedule.depths(())]
     flops = trainer.backbone.flops_per_block()
     reads: defaultdict[int, float] = defaultdict(float)
     for freeze_depth in depths:
@@ -93,7 +93,7 @@ def _head_seconds(trainer: Trainer) -> float:
     """Of a head of middling width: an eigenvalue decomposition for every fold of every draw."""
     cell, blocks = trainer.cell, range(1, trainer.backbone.depth + 1)
     images = len(cell.folds[0][0])
-    width = sum(trainer.setup.width(block, "both") for block in blocks) / 2
+    width = sum(trainer.backbone.width(block, "both") for block in blocks) / 2
     smaller, larger = sorted((images, width))
     return len(cell.repeats) * len(cell.folds) * smaller**2 * (9 * smaller + 2 * larger) / _HEAD_FLOPS
 

@@ -26,7 +26,7 @@ class Selection:
 
     `labels` and `groups` [N] are theirs, fold after fold; `recommended` are the places of the trials that stand for
     what the guide recommends. The trial with the highest score is used, but the guide's best where the images do not
-    show that the other is better: where the difference, image by image, is less than its own standard error.
+    show that the other is better: where the difference, image by image, is at most its own standard error.
     """
 
     trials: tuple[FrozenTrial, ...]
@@ -93,6 +93,6 @@ class Selection:
     def _winner(self, scores: Sequence[float]) -> int:
         best = max(range(len(scores)), key=lambda place: (scores[place], -place))
         guide = self._guide(scores)
-        if guide is not None and scores[best] - scores[guide] < self._margins[guide][best]:
+        if guide is not None and scores[best] - scores[guide] <= self._margins[guide][best]:
             return guide
         return best

@@ -24,6 +24,7 @@ __all__ = [
     "SETTLED",
     "STANDARD_ERROR",
     "by_image",
+    "finished_before",
     "finished_trials",
     "importances",
     "packed",
@@ -73,6 +74,11 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
         if trial.state.is_finished() and (trial.state != TrialState.FAIL or REASON in trial.user_attrs):
             counted.setdefault(trial.user_attrs[NUMBER], trial)
     return [counted[number] for number in sorted(counted)]
+
+
+def finished_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
+    """The finished trials that trial `number` of the search may know of, in order."""
+    return [trial for trial in finished_trials(study) if trial.user_attrs[NUMBER] < number]
 
 
 def importances(study: optuna.Study, seed: int) -> dict[str, float]:
