@@ -75,7 +75,7 @@ def test_the_best_of_each_group_is_shown_hollow_and_in_words_where_it_is_not_dec
     assert texts(figure) == {
         "0.720 ± 0.020",
         "0.650 ± 0.020",
-        "–\nnot decided within this budget: about 12 minutes more",
+        "not decided within this budget: about 12 minutes more",
         "0.550 when it ended\nnot decided within this budget: about 1 minute more",
     }
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]

@@ -60,4 +60,8 @@ def test_a_depth_group_says_whether_it_is_decided(group, scored, verdict):
 def test_the_groups_that_are_left_open_are_named(record_fields):
     record = TrainRecord.model_validate(record_fields)
     assert [group.group for group in record.undecided] == ["all blocks"]
-    assert (record.best.group, record.best.views) == ("heads", 2)
+    assert (record.best.group, record.best.reads, record.best.views) == ("heads", "blocks 3, 4", 2)
+    assert record.best.params() == {
+        **{"strategy": "start_of_convnet", "group": "heads", "init": "pretrained", "keep": 4, "thaw": 0},
+        **{"freeze_depth": 4, "blocks": "3,4", "pooling": "both", "views": "mirror", "test_views": "mirror"},
+    }

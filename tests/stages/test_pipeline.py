@@ -173,7 +173,8 @@ def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
         "report",
     } <= names
     artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"trials.json", "trials.png", "history.png", "importance.png", "learning.png"} <= artifacts
+    figures = {"groups.png", "trials.png", "heads.png", "history.png", "importance.png"}
+    assert {"trials.json", "groups.json"} | figures <= artifacts
     assert "To see freeze depth against score" in parent.data.tags["mlflow.note.content"]
 
 
@@ -211,6 +212,7 @@ def test_the_summary_says_whether_the_guide_was_right(project: Path) -> None:
     assert "cells-small" in shown.stdout
     assert "Was the guide right?" in shown.stdout
     assert "small-different" in shown.stdout
+    assert "How deep to freeze" in shown.stdout
 
 
 def test_a_challenger_below_a_floor_is_refused_and_one_above_serves_until_it_is_rolled_back(project: Path) -> None:

@@ -59,9 +59,10 @@ def groups_figure(groups: Sequence[GroupResult], trials: pd.DataFrame) -> Figure
             capsize=4,
             zorder=3,
         )
-        found = group.scored if group.score is not None or np.isnan(score) else f"{score:.3f} when it ended"
-        words = "" if group.verdict == "decided" else f"\n{group.verdict}"
-        axes.text(1.03, row, f"{found}{words}", transform=axes.get_yaxis_transform(), va="center", color=INK)
+        words = [] if group.verdict == "decided" else [group.verdict]
+        if not np.isnan(score):
+            words.insert(0, f"{score:.3f} when it ended" if group.score is None else group.scored)
+        axes.text(1.03, row, "\n".join(words), transform=axes.get_yaxis_transform(), va="center", color=INK)
     axes.margins(x=0.1)
     axes.set_yticks(range(len(groups)), [f"{each.group}, {counted(each.trials, 'trial')}" for each in groups])
     axes.set_ylim(len(groups) - 0.5, -0.5)

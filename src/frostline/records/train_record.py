@@ -51,13 +51,19 @@ class Best(Frozen):
         return group_of(self.settings)
 
     @property
+    def reads(self) -> str:
+        """What its head reads: `block 5`, or `blocks 3, 4`."""
+        blocks = self.settings.blocks
+        return f"block{'s' if len(blocks) > 1 else ''} {', '.join(map(str, blocks))}"
+
+    @property
     def views(self) -> int:
         """How many views of an image a prediction is averaged over."""
         return len(views_of(self.settings.test_views))
 
     def params(self) -> dict[str, object]:
-        """Strategy and settings, under the names that runs have for them."""
-        return {"strategy": self.strategy} | self.settings.params()
+        """Strategy, depth group and settings, under the names that runs have for them."""
+        return {"strategy": self.strategy, "group": self.group} | self.settings.params()
 
 
 class ValidationScore(Frozen):

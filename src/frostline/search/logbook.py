@@ -36,11 +36,11 @@ def log_study(parent: Run, outcome: Outcome, record: TrainRecord) -> None:
     parent.describe(
         f"{record.cell}, {record.backbone}: the regime is **{record.guide.regime}**, for which the guide recommends "
         f"{' or '.join(record.guide.recommended)}. Trial {best.trial} won with **{best.strategy}**: keep "
-        f"{best.settings.keep}, freeze {best.settings.freeze_depth}; the head reads blocks "
-        f"{', '.join(map(str, best.settings.blocks))}. Corrected for its having been chosen, its "
-        f"balanced accuracy in validation is {corrected}.\n\n{_decided(record)}\n\nTo see freeze depth against score, "
-        "select the runs under this one, press *Compare*, and choose the parameter `freeze_depth` and the metric "
-        "`score` under *Parallel coordinates*; or look at `groups.png` and `trials.png` among the artifacts."
+        f"{best.settings.keep}, freeze {best.settings.freeze_depth}; the head reads {best.reads}. Corrected for its "
+        f"having been chosen, its balanced accuracy in validation is {corrected}.\n\n{_decided(record)}\n\nTo see "
+        "freeze depth against score, select the runs under this one, press *Compare*, and choose the parameter "
+        "`freeze_depth` and the metric `score` under *Parallel coordinates*; or look at `groups.png` and `trials.png` "
+        "among the artifacts."
     )
 
 
