@@ -12,6 +12,7 @@ Writes `replay.csv` and `replay.png`, and prints a table.
 """
 
 import functools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,14 +28,16 @@ from frostline.runtime.progress import track
 from ..curves.table import Curve, Table
 from ..measuring import RESULTS, Option, markdown_table, parse
 from .frostline_policy import FROSTLINE
+from .halving import HALVING
 from .invented import invent
 from .policies import POLICIES, Policy
 from .world import Ledger, World
 
 COSTS = np.geomspace(10, 300_000, 91)
 WITHIN = (3, 2, 1)
-ALL = POLICIES | FROSTLINE
+ALL = POLICIES | HALVING | FROSTLINE
 DEFAULT = "the default before"
+TICKS = (10, 100, 1000, 10_000, 100_000)
 LINES = ("-", "--", ":")
 
 
@@ -77,7 +80,7 @@ def read_worlds(folder: Path, variant: str, weights: str) -> Iterator[World]:
 
 
 def replay(policy: Policy, world: World, repeat: int) -> dict[str, object]:
-    """What it spent, what it ended with, and its regret in points at each of COSTS; before its first trial, chance's."""
+    """What it spent, what it ended with, and its regret in points at each of COSTS, at first that of chance."""
     ledger = Ledger(world)
     policy(world, ledger, np.random.default_rng([repeat, world.cell.seed]), COSTS[-1])
     costs, tests = (np.array(each) for each in zip(*ledger.steps, strict=True))
@@ -108,13 +111,13 @@ def table(replayed: pd.DataFrame, regrets: dict[str, NDArray[np.float64]]) -> pd
     budget = spent.get(DEFAULT)
     lines = []
     for policy, values in regrets.items():
-        mean = values.mean(axis=0)
+        mean = np.append(math.inf, values.mean(axis=0))
         line = {"policy": policy, "images in all": f"{spent[policy]:,.0f}", "regret in the end": shown(values[:, -1])}
         if budget:
             line[f"at {budget:,.0f} images"] = shown(values[:, np.searchsorted(COSTS, budget)])
         for points in WITHIN:
-            reached = np.flatnonzero(mean <= points)
-            line[f"images to within {points}"] = f"{COSTS[reached[0]]:,.0f}" if len(reached) else "not reached"
+            within = int(np.flatnonzero(mean > points)[-1])  # from there on; `mean` begins one place before COSTS
+            line[f"images to within {points}"] = f"{COSTS[within]:,.0f}" if within < len(COSTS) else "not reached"
         lines.append(line)
     return pd.DataFrame(lines)
 
@@ -132,6 +135,8 @@ def figure(regrets: dict[str, NDArray[np.float64]]) -> Figure:
         for place in range(30 + number % 10, len(COSTS), 20):
             axes.vlines(COSTS[place], *interval(values[:, place]), color=line.get_color(), linewidth=1, alpha=0.5)
     axes.set_xscale("log")
+    axes.set_xticks(TICKS, [f"{cost:,}" for cost in TICKS])
+    axes.set_xticks([], minor=True)
     axes.set_ylim(0, min(20, 1.1 * max(values.mean(axis=0)[30] for values in regrets.values())))
     axes.set_xlabel("images through every block")
     axes.set_ylabel("points of test balanced accuracy below the table's best")

@@ -4,7 +4,6 @@ Where nothing else is said, trials are validated on the first fold alone, as a h
 `PATIENCE` epochs in a row have not lowered its validation loss, of whose epochs the one of the lowest loss is used.
 """
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,7 +20,7 @@ Policy = Callable[[World, Ledger, Rng, float], None]
 
 def random_search(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
     """Every setting alike, in random order."""
-    for known in _shuffled(list(world.all.values()), rng):
+    for known in shuffled(list(world.all.values()), rng):
         if ledger.spent >= most:
             return
         _train_to_its_end(known, ledger)
@@ -66,7 +65,7 @@ def old_default(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
         if name not in guide and known.settings.views != "crops" and len(known.settings.blocks) == 1
     ]
     first = [world.all[name] for name in guide if name in world.all]
-    for known in [*first, *_shuffled(others, rng)][:OLD_TRIALS]:
+    for known in [*first, *shuffled(others, rng)][:OLD_TRIALS]:
         if ledger.spent >= most:
             return
         if known.is_head:
@@ -82,7 +81,7 @@ def old_default(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
 
 def heads_only(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
     """All heads in random order, by their scores over all folds and draws."""
-    for known in _shuffled(list(world.heads.values()), rng):
+    for known in shuffled(list(world.heads.values()), rng):
         if ledger.spent >= most:
             return
         ledger.fit(known, draws=len(known.curve.arrays["margins"]))
@@ -92,26 +91,12 @@ def heads_only(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
 def ensemble_of_heads(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
     """After every head, the ensemble that greedy selection makes of those so far (Caruana et al. 2004), of up to 10."""
     tried: list[Known] = []
-    for known in _shuffled(list(world.heads.values()), rng):
+    for known in shuffled(list(world.heads.values()), rng):
         if ledger.spent >= most:
             return
         ledger.fit(known, draws=len(known.curve.arrays["margins"]))
         tried.append(known)
         ledger.use(_test_of_ensemble(tried))
-
-
-def successive_halving(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
-    """Every head; then all thawed settings for an epoch, the better third for 3, of these a third for 9, and so on."""
-    _every_head(world, ledger, rng, most)
-    _halve(list(world.thawed.values()), 1, ledger, {}, most)
-
-
-def hyperband(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
-    """Every head; then successive halving of a random third each, from 1, 3 and 9 epochs on (Li et al. 2018)."""
-    _every_head(world, ledger, rng, most)
-    order = _shuffled(list(world.thawed.values()), rng)
-    for bracket in range(3):
-        _halve(order[bracket::3], 3**bracket, ledger, {}, most)
 
 
 def _train_to_its_end(known: Known, ledger: Ledger) -> None:
@@ -148,32 +133,6 @@ def _report(known: Known, trial: optuna.Trial, ledger: Ledger, trained: dict[str
     return optuna.trial.TrialState.COMPLETE
 
 
-def _every_head(world: World, ledger: Ledger, rng: Rng, most: float) -> None:
-    for known in _shuffled(list(world.heads.values()), rng):
-        if ledger.spent < most:
-            ledger.fit(known)
-            ledger.offer(known.scores[0], known.tests[0])
-
-
-def _halve(rung: list[Known], epochs: int, ledger: Ledger, trained: dict[str, int], most: float) -> None:
-    while rung:
-        losses = {}
-        for known in rung:
-            if ledger.spent >= most:
-                return
-            ledger.see(known)
-            reached = min(epochs, known.settled_after(PATIENCE))
-            ledger.train(known, reached - trained.get(known.name, 0))
-            trained[known.name] = reached
-            best = known.best_epoch(reached) - 1
-            losses[known.name] = known.losses[best]
-            ledger.offer(known.scores[best], known.tests[best])
-        if all(trained[known.name] < epochs for known in rung):
-            return
-        rung = sorted(rung, key=lambda known: losses[known.name])[: math.ceil(len(rung) / 3)]
-        epochs *= 3
-
-
 def _test_of_ensemble(heads: Sequence[Known], size: int = 10) -> float:
     """Test score of the average probability of those that greedy selection takes, with replacement."""
     seen = np.stack([1 / (1 + np.exp(-known.margins[0])) for known in heads])
@@ -187,7 +146,7 @@ def _test_of_ensemble(heads: Sequence[Known], size: int = 10) -> float:
     return balanced(unseen[chosen].mean(axis=0) > 0.5, heads[0].curve.arrays["test_labels"])
 
 
-def _shuffled(known: list[Known], rng: Rng) -> list[Known]:
+def shuffled(known: list[Known], rng: Rng) -> list[Known]:
     return [known[place] for place in rng.permutation(len(known))]
 
 
@@ -197,6 +156,4 @@ POLICIES: dict[str, Policy] = {
     "the default before": old_default,
     "heads only": heads_only,
     "ensemble of heads": ensemble_of_heads,
-    "successive halving": successive_halving,
-    "Hyperband": hyperband,
 }
