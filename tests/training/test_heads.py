@@ -58,7 +58,7 @@ def test_the_same_head_is_scored_once(trainer, monkeypatch):
     assert trainer.heads.scores(point(init="random", freeze_depth=0)) is scores
 
 
-def test_no_image_has_a_say_in_its_own_logits(trainer, make_trainer, packed_cells, monkeypatch):
+def test_no_image_has_a_say_in_its_own_logits(trainer, make_trainer, monkeypatch):
     """Whatever the labels of a fold's validation images: the head that answers for them has not seen them."""
     monkeypatch.setattr("frostline.training.heads.PENALTIES", (0.01,))
     before = Heads(trainer.setup).scores(SETTINGS[0]).logits

@@ -46,11 +46,13 @@ class Objective:
         self._runs = runs
         self._seed = seed
 
-    def __call__(self, trial: optuna.Trial) -> float:
+    def __call__(self, trial: optuna.Trial) -> float:  # noqa: PLR0915  # told from beginning to end
         """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
         number = trial.user_attrs[NUMBER]
         finished = finished_before(trial.study, number)
         heads = heads_alike(finished) if self._schedule.is_ensemble(number) else []
+        if self._schedule.is_ensemble(number) and not heads:
+            raise TrialFailed("no head is complete that an ensemble could be made of")
         settings = choose_ensemble(self._trainer, heads) if heads else self._schedule.suggest(trial, number, finished)
         strategy = strategy_of(settings, self._trainer.backbone.depth)
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))

@@ -87,7 +87,7 @@ class Schedule:
         """
         if self.is_ensemble(number):
             return {}
-        first, place = self._first_points(number, finished), self._place(number)
+        first, place = self._first_points(number), self._place(number)
         if place < len(first):
             return first[place]
         kind = self.is_head if self.is_head(number) else self.thaws
@@ -100,13 +100,12 @@ class Schedule:
                 break
         return point
 
-    def _first_points(self, number: int, finished: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    def _first_points(self, number: int) -> list[dict[str, Any]]:
         """What trials of the kind of trial `number` begin with."""
         if self.is_head(number):
             heads = [name for name in self.strategies if name in ("end_of_convnet", "start_of_convnet")]
             return [head_point(name, self.config, self.depth, self.cut) for name in heads]
-        depths = self.depths
-        return [thawed_point(keep, frozen, self.config, random=random) for keep, frozen, random in depths]
+        return [thawed_point(keep, frozen, self.config, random=random) for keep, frozen, random in self.depths]
 
     def _place(self, number: int) -> int:
         """Of trial `number` among its kind, from 0."""
@@ -133,12 +132,11 @@ class Schedule:
 
 
 def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
-    """The best head, by what it keeps; the best of all comes last, of equals the first by number."""
+    """The best head, by what it keeps; of equals the first by number."""
     best: dict[int, TrialSettings] = {}
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     for trial in sorted(complete, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER])):
         settings = settings_of(trial)
         if settings.thaw == 0:
-            best.pop(settings.keep, None)
             best[settings.keep] = settings
     return best
