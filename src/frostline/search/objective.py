@@ -46,7 +46,7 @@ class Objective:
         self._runs = runs
         self._seed = seed
 
-    def __call__(self, trial: optuna.Trial) -> float:  # noqa: PLR0915  # told from beginning to end
+    def __call__(self, trial: optuna.Trial) -> float:
         """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
         number = trial.user_attrs[NUMBER]
         finished = finished_before(trial.study, number)
