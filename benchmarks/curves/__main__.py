@@ -5,8 +5,7 @@
 Cells are data sets of two classes (scikit-learn's digits, even or odd; solar cells; photographs whose folder is given)
 at each of `--sizes` images a class, under each of `--seeds`. A head is fitted in all draws of folds; a network with
 thawed blocks is trained on the first fold until `--patience` epochs in a row do not lower the validation loss, then as
-long on others: on all where the last block is thawed, else on so many in all as `--small-folds` and `--large-folds`
-say.
+long on others: on all where the last block is thawed, else on `--small-folds` or `--large-folds` in all, by the cell.
 After each epoch of the first fold it is tested, with averaged weights and with weights as they are.
 
 Adds to a file per cell in `curves/` of the output; curves that are there are kept, so that it goes on where `--minutes`

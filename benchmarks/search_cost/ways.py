@@ -5,6 +5,7 @@ import gc
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def search(bench: Bench, jobs: Sequence[Job], cache: Timed, results: "Results") 
         else:
             score = trainer.validate(job.settings, job.seed, Unwatched()).score
             reached = [(clock.seconds, score)]
+            job = replace(job, allowed=1)  # noqa: PLW2901  # it is computed at once, and never for more epochs
         results.record(job, clock, reached, extraction_seconds=cache.seconds - before)
         gc.collect()
 

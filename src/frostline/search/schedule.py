@@ -82,8 +82,8 @@ class Schedule:
     def point(self, number: int, finished: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
         """What trial `number` is to try, as parameters: what the order says, or then what TPE proposes.
 
-        It learns about heads from heads, and about thawed blocks from trials that thaw some, and is asked again if it
-        proposes what was tried: few heads differ from one another. An ensemble has no parameters.
+        It learns about heads from heads, and about thawed blocks from trials that thaw some. If it proposes what was
+        tried, which it is prone to where few settings differ, a draw is taken that was not. An ensemble has none.
         """
         if self.is_ensemble(number):
             return {}
@@ -95,7 +95,8 @@ class Schedule:
         startup = self.config.startup_trials if self.is_head(number) else len(first)
         tried = {settings_of(trial) for trial in alike}
         for attempt in range(_ATTEMPTS):
-            point = propose(alike, lambda trial: self.suggest(trial, number, finished), startup, seed + attempt)
+            learnt = alike if attempt == 0 else []
+            point = propose(learnt, lambda trial: self.suggest(trial, number, finished), startup, seed + attempt)
             if self.suggest(FixedTrial(point), number, finished) not in tried:
                 break
         return point
