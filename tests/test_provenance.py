@@ -52,7 +52,7 @@ EXCUSED = {
 }
 ENTRIES = {
     Activations: ("frostline.cache.prefix", {}),
-    Trainings: ("frostline.training.trial", {"frostline.statistics": "judges what is replayed"}),
+    Trainings: ("frostline.training.trial", {"frostline.statistics.standard_error": "judges what is replayed"}),
     Study: ("frostline.search.driver", {}),
 }
 
@@ -251,6 +251,7 @@ def test_a_study_that_tries_something_else_is_another(world, monkeypatch, change
         ("cache/prefix.py", {Activations, Trainings, Study}),
         ("runtime/precision.py", {Trainings, Study}),
         ("training/fit.py", {Trainings, Study}),
+        ("statistics/temperature.py", {Trainings, Study}),
         ("search/space.py", {Study}),
         ("statistics/standard_error.py", {Study}),
         ("report/page.py", set()),
@@ -272,6 +273,7 @@ def test_changed_code_renames_just_what_it_decides(world, edit, module, renamed)
         ("numpy", {Pictures, Networks, Activations, Trainings, Study}),
         ("optuna", {Networks, Study}),
         ("scikit-learn", {Networks, Study}),
+        ("scipy", {Pictures, Networks, Trainings, Study}),
         ("pillow", {Pictures}),
         ("mlflow", set()),
     ],

@@ -37,7 +37,7 @@ DECODER_VERSION = 2
 
 _PACKAGE = Path(__file__).parent
 _PREFIX = ("backbones", "cache", "data/views.py", "runtime/devices.py", "runtime/environment.py")
-_TRAINING = (*_PREFIX, "runtime/precision.py", "training")
+_TRAINING = (*_PREFIX, "runtime/precision.py", "statistics/temperature.py", "training")
 _NETWORKS = ("keras", "numpy")
 _STUDY = (*_NETWORKS, "optuna", "scikit-learn", "scipy")
 
@@ -145,7 +145,7 @@ class Trainings(_Computed):
     training: Mapping[str, Any]
     devices: Sequence[str]
     code = _TRAINING
-    libraries = _NETWORKS
+    libraries = (*_NETWORKS, "scipy")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ WRITES = {
     "search_cost": ["search_cost-quick.csv", "search_cost-quick-epochs.csv"],
     "serving": ["serving.csv"],
     "shift": ["shift.csv", "shift.png"],
+    "similarity": ["similarity.csv", "similarity.png"],
     "sizes": ["sizes.csv", "sizes.png"],
     "solar_cells": ["solar_cells.csv"],
     "throughput": ["throughput*.csv", "throughput*-trials.csv"],

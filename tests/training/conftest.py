@@ -1,35 +1,38 @@
-"""A small cell of real solar cells."""
+"""A small cell of real solar cells, and trainers on it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
-from frostline.config.schema import TrainConfig
+from frostline.config.schema import BackboneConfig, TrainConfig
 from frostline.training.cell import Cell, make_cell
+from frostline.training.setup import Setup
+from frostline.training.trial import Trainer
 
 
 @pytest.fixture
 def train_config() -> TrainConfig:
     """The committed values in float32, where parity is exact, and few epochs."""
     committed = load_config(Path(__file__).parents[2] / "params.yaml").train
-    few = {"precision": "float32", "epochs": 3, "head_epochs": 2, "batch_size": 8, "budget": 1e9, "folds": 3}
-    return committed.model_copy(update=few)
+    return committed.model_copy(update={"precision": "float32", "epochs": 3, "batch_size": 8, "folds": 3})
 
 
 class Watching:
     """A watcher that lets everything go on and remembers what it was told."""
 
     def __init__(self) -> None:
-        self.epochs: list[tuple[int, dict[str, float]]] = []
-        self.folds: list[tuple[int, int, np.ndarray]] = []
+        self.epochs: list[tuple[list[dict[str, float]], np.ndarray, bool]] = []
+        self.folds: list[tuple[list[dict[str, float]], np.ndarray]] = []
 
-    def epoch(self, epoch: int, metrics: dict[str, float]) -> None:
-        self.epochs.append((epoch, metrics))
+    def epoch(self, history: list[dict[str, float]], certainty: np.ndarray, *, settled: bool) -> None:
+        self.epochs.append((list(history), certainty, settled))
 
-    def fold(self, history: list[dict[str, float]], first: int, certainties: np.ndarray) -> None:
-        self.folds.append((len(history), first, certainties))
+    def fold(self, history: list[dict[str, float]], certainty: np.ndarray) -> None:
+        self.folds.append((list(history), certainty))
 
 
 @pytest.fixture
@@ -39,5 +42,27 @@ def watcher() -> Watching:
 
 @pytest.fixture
 def cell(packed_cells, train_config: TrainConfig) -> Cell:
-    """Twenty-four cells at 48 pixels, in three folds."""
-    return make_cell(packed_cells(48), 12, train_config, seed=20)
+    """Twenty-four cells at 32 pixels, in three draws of three folds."""
+    return make_cell(packed_cells(32), 12, train_config, seed=20)
+
+
+@pytest.fixture
+def make_trainer(packed_cells, train_config: TrainConfig, tmp_path: Path) -> Callable[..., Trainer]:
+    """`make_trainer()`: of VGG16 at 32 pixels on that cell; options change the data, or the values of training.
+
+    All trainers of a test share one folder of cached activations.
+    """
+
+    def make(packed=None, name="vgg16", weights="imagenet", **options: object) -> Trainer:
+        packed = packed or packed_cells(32)
+        config = train_config.model_copy(update=options)
+        cell = make_cell(packed, 12, config, seed=20)
+        backbone = BackboneConfig(weights=weights, image_size=packed.image_size)
+        return Trainer(Setup(cell, name, backbone, config, PrefixCache(tmp_path / "cache", 10**9), seed=20))
+
+    return make
+
+
+@pytest.fixture
+def trainer(make_trainer: Callable[..., Trainer]) -> Trainer:
+    return make_trainer()

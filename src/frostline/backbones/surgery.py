@@ -57,6 +57,11 @@ class Backbone:
         """The shape (h, w, C) of one image's feature map after `block`; block 0 is the image itself (S, S, 3)."""
         return tuple(self._ends[block].shape[1:])
 
+    def width(self, block: int, pooling: str) -> int:
+        """How many numbers a head reads of `block`: see `select_pooling`."""
+        channels = int(self._ends[block].shape[-1])
+        return 2 * channels if pooling == "both" else channels
+
     def output_of(self, block: int) -> Any:
         """The symbolic feature map [N, h, w, C] after `block`; block 0 is the images."""
         return self._ends[block]
@@ -76,17 +81,18 @@ class Backbone:
         """
         import keras
 
-        if not 0 <= start < stop <= self.depth:
-            raise BackboneError(
-                f"A slice of {self.spec.name} must satisfy 0 <= start < stop <= {self.depth}, "
-                f"but got start={start}, stop={stop}."
-            )
+        self._check_slice(start, stop)
         return keras.Model(self._ends[start], self._ends[stop])
 
     def taps(self, start: int, blocks: Sequence[int]) -> Any:
-        """The network from the output of block `start` to those of `blocks`, a list, on the same layers and weights."""
+        """The network from the output of block `start` to those of `blocks`, a list, on the same layers and weights.
+
+        Raises BackboneError unless 0 <= start < each block <= depth.
+        """
         import keras
 
+        for block in blocks:
+            self._check_slice(start, block)
         return keras.Model(self._ends[start], [self._ends[block] for block in blocks])
 
     def freeze(self, keep: int, freeze_depth: int, *, train_batchnorm: bool = False) -> None:
@@ -119,6 +125,13 @@ class Backbone:
 
         network = self.slice(0, keep)
         return np.asarray(keras.Model(network.inputs, pool(network.output)).predict(images, verbose=0))
+
+    def _check_slice(self, start: int, stop: int) -> None:
+        if not 0 <= start < stop <= self.depth:
+            raise BackboneError(
+                f"A slice of {self.spec.name} must satisfy 0 <= start < stop <= {self.depth}, "
+                f"but got start={start}, stop={stop}."
+            )
 
 
 def build_backbone(

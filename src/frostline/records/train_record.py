@@ -6,12 +6,13 @@ from pathlib import Path
 from frostline.config.frozen import Frozen
 from frostline.config.types import Resize
 from frostline.data.levels import Levels
+from frostline.data.views import views_of
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
 from frostline.records.names import OfModel
 from frostline.statistics.interval import Interval
 from frostline.text.phrases import counted
-from frostline.training.settings import DepthGroup, TrialSettings
+from frostline.training.settings import DepthGroup, TrialSettings, group_of
 
 __all__ = [
     "TRAINING_IMAGES",
@@ -43,6 +44,16 @@ class Best(Frozen):
     settings: TrialSettings
     epochs: int
     temperature: float
+
+    @property
+    def group(self) -> DepthGroup:
+        """The depth group that it is in."""
+        return group_of(self.settings)
+
+    @property
+    def views(self) -> int:
+        """How many views of an image a prediction is averaged over."""
+        return len(views_of(self.settings.test_views))
 
     def params(self) -> dict[str, object]:
         """Strategy and settings, under the names that runs have for them."""
@@ -144,6 +155,11 @@ class TrainRecord(OfModel, Frozen):
     experiment_id: str
     study_name: str
     fingerprints: Fingerprints
+
+    @property
+    def undecided(self) -> tuple[GroupResult, ...]:
+        """The depth groups that the search has not decided."""
+        return tuple(group for group in self.groups if not group.decided)
 
     @property
     def guide_model(self) -> str | None:

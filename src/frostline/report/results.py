@@ -91,6 +91,8 @@ def regime_table(results: list[CellResult]) -> pd.DataFrame:
                 "found": result.record.best.strategy,
                 "keep": result.record.best.settings.keep,
                 "freeze_depth": result.record.best.settings.freeze_depth,
+                "blocks": ",".join(map(str, result.record.best.settings.blocks)),
+                "test_views": result.record.best.settings.test_views,
                 "validation": result.record.validation.corrected.value,
                 "validation_low": result.record.validation.corrected.low,
                 "validation_high": result.record.validation.corrected.high,
@@ -102,6 +104,7 @@ def regime_table(results: list[CellResult]) -> pd.DataFrame:
                 "difference_low": (result.guide or {}).get("difference_low"),
                 "difference_high": (result.guide or {}).get("difference_high"),
                 "verdict": result.verdict,
+                "undecided": "; ".join(group.group for group in result.record.undecided),
             }
             for result in results
         ]

@@ -94,7 +94,7 @@ def _head_seconds(trainer: Trainer) -> float:
     """Of a head of middling width: an eigenvalue decomposition for every fold of every draw."""
     cell, blocks = trainer.cell, range(1, trainer.backbone.depth + 1)
     images = len(cell.folds[0][0])
-    width = sum(trainer.setup.width(block, "both") for block in blocks) / 2
+    width = sum(trainer.backbone.width(block, "both") for block in blocks) / 2
     smaller, larger = sorted((images, width))
     return len(cell.repeats) * len(cell.folds) * smaller**2 * (9 * smaller + 2 * larger) / _HEAD_FLOPS
 

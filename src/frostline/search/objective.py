@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.runtime.memory import is_out_of_memory
 from frostline.runtime.progress import say
+from frostline.search.ensemble import choose_ensemble, cross_fitted, heads_alike
 from frostline.search.race import Race, Rival
 from frostline.search.schedule import Schedule
 from frostline.search.study import TrialFailed, seed_of
@@ -49,7 +50,8 @@ class Objective:
         """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
         number = trial.user_attrs[NUMBER]
         finished = finished_before(trial.study, number)
-        settings = self._schedule.suggest(trial, number, finished)
+        heads = heads_alike(finished) if self._schedule.is_ensemble(number) else []
+        settings = choose_ensemble(self._trainer, heads) if heads else self._schedule.suggest(trial, number, finished)
         strategy = strategy_of(settings, self._trainer.backbone.depth)
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
         trial.set_user_attr("strategy", strategy)
@@ -78,7 +80,7 @@ class Objective:
 
         with _ended(run):
             try:
-                validation = self._validate(settings, number, race)
+                validation = self._validate(settings, number, heads, race)
             except optuna.TrialPruned as pruned:
                 epoch = best_epoch(race.history)
                 conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
@@ -95,8 +97,10 @@ class Objective:
             conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 
-    def _validate(self, settings: TrialSettings, number: int, race: Race) -> Validation:
+    def _validate(self, settings: TrialSettings, number: int, heads: Sequence[TrialSettings], race: Race) -> Validation:
         try:
+            if heads:
+                return self._trainer.judged(cross_fitted(self._trainer, heads))
             return self._trainer.validate(settings, seed_of(self._seed, number), race)
         except TrainingDiverged as error:
             raise TrialFailed(str(error)) from error

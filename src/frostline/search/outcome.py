@@ -61,8 +61,8 @@ class Outcome:
         test_labels = packed.labels[(packed.index["split"] == "test").to_numpy()]
         score = selection.corrected_score(seed, test_labels)
         winner, trials = selection.winner, trial_table(finished_trials(study))
-        figures = study_figures(trials, importances(study, seed), winner.user_attrs["history"])
         groups_found = group_results(finished_trials(study), plan.trainer)
+        figures = study_figures(trials, importances(study, seed), winner.user_attrs["history"], groups_found)
         return cls(plan, winner, selection.guide, score, trials, groups_found, figures)
 
     @property

@@ -13,7 +13,7 @@ from frostline.training.trial import Metrics, Trainer
 
 __all__ = ["Race", "Rival"]
 
-_LEVEL = 0.1
+_LEVEL = 0.3
 _FEWEST_IMAGES = 8
 _LEAST = 1e-7
 

@@ -1,14 +1,14 @@
-"""The order of a study: heads in number, then each depth group's first trial, the cheapest first, then what is left.
+"""The order of a study: heads in number, their ensemble, each depth group's first trial, then what the budget leaves.
 
-Heads begin with the guide's, thawed trials with standard rates at each depth, the guide's among them.
+Heads begin with the guide's; thawed trials with standard rates at each depth, the cheapest first, among them the
+guide's.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
 from frostline.config.schema import ACCELERATED, SearchConfig
 from frostline.config.types import GUIDE, StrategyName
@@ -19,6 +19,8 @@ from frostline.search.trials import COST, NUMBER, settings_of
 from frostline.training.settings import TrialSettings, guide_depth
 
 __all__ = ["Schedule"]
+
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Schedule:
     @property
     def trials(self) -> int:
         """How many there are at most: the budget of images may end a study before."""
-        return self.config.effort.heads + self.config.effort.thawed
+        return self._ensemble + self.config.effort.thawed
 
     @property
     def strategies(self) -> tuple[StrategyName, ...]:
@@ -51,6 +53,18 @@ class Schedule:
     def is_head(self, number: int) -> bool:
         """Whether trial `number` is a head on frozen blocks."""
         return number <= self.config.effort.heads
+
+    def thaws(self, number: int) -> bool:
+        """Whether trial `number` thaws blocks."""
+        return number > self._ensemble
+
+    def is_ensemble(self, number: int) -> bool:
+        """Whether trial `number` is the ensemble of the heads before it."""
+        return number == self._ensemble
+
+    @property
+    def _ensemble(self) -> int:
+        return self.config.effort.heads + 1
 
     def allowance(self, number: int, finished: Sequence[FrozenTrial]) -> float:
         """How many images trial `number`, which thaws blocks, may train on before it is judged.
@@ -68,14 +82,23 @@ class Schedule:
     def point(self, number: int, finished: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
         """What trial `number` is to try, as parameters: what the order says, or then what TPE proposes.
 
-        It learns about heads from heads, and about thawed blocks from trials that thaw some.
+        It learns about heads from heads, and about thawed blocks from trials that thaw some, and is asked again if it
+        proposes what was tried: few heads differ from one another. An ensemble has no parameters.
         """
+        if self.is_ensemble(number):
+            return {}
         first, place = self._first_points(number, finished), self._place(number)
         if place < len(first):
             return first[place]
-        alike = [trial for trial in finished if self.is_head(trial.user_attrs[NUMBER]) == self.is_head(number)]
+        kind = self.is_head if self.is_head(number) else self.thaws
+        alike = [trial for trial in finished if kind(trial.user_attrs[NUMBER])]
         startup = self.config.startup_trials if self.is_head(number) else len(first)
-        return propose(alike, lambda trial: self.suggest(trial, number, finished), startup, seed)
+        tried = {settings_of(trial) for trial in alike}
+        for attempt in range(_ATTEMPTS):
+            point = propose(alike, lambda trial: self.suggest(trial, number, finished), startup, seed + attempt)
+            if self.suggest(FixedTrial(point), number, finished) not in tried:
+                break
+        return point
 
     def _first_points(self, number: int, finished: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         """What trials of the kind of trial `number` begin with."""
@@ -87,10 +110,10 @@ class Schedule:
 
     def _place(self, number: int) -> int:
         """Of trial `number` among its kind, from 0."""
-        return number - 1 - (0 if self.is_head(number) else self.config.effort.heads)
+        return number - 1 - (0 if self.is_head(number) else self._ensemble)
 
-    def suggest(self, trial: optuna.Trial, number: int, finished: Sequence[FrozenTrial]) -> TrialSettings:
-        """The settings of trial `number`, after those that are `finished`."""
+    def suggest(self, trial: BaseTrial, number: int, finished: Sequence[FrozenTrial]) -> TrialSettings:
+        """The settings of trial `number`, which is no ensemble, after those that are `finished`."""
         if self.is_head(number):
             return suggest_head(trial, self.config, self.depth)
         return suggest_thawed(trial, self.config, _best_heads(finished), self.depth)

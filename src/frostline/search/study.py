@@ -141,7 +141,7 @@ def run_study(study: optuna.Study, objective: Objective, schedule: Schedule, see
     with _collected_between_trials() as collect:
         while (number := _next_number(study)) <= schedule.trials:
             finished = finished_before(study, number)
-            if not schedule.is_head(number) and schedule.left(finished) <= 0:
+            if schedule.thaws(number) and schedule.left(finished) <= 0:
                 break
             if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
                 point = schedule.point(number, finished, seed_of(seed, number))

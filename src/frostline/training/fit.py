@@ -30,10 +30,9 @@ class Inputs:
     labels: NDArray[np.int64]
     class_weights: NDArray[np.float32]
 
-    def batch(self, rows: Rows, views: Rows) -> Any:
-        """The values of `rows`, each under the view of that number: a list of them where the network has two inputs."""
-        values = [feed.batch(rows, views) for feed in self.feeds]
-        return values[0] if len(values) == 1 else values
+    def batch(self, rows: Rows, views: Rows) -> list[Any]:
+        """For each input of the network the values of `rows`, each under the view of that number."""
+        return [feed.batch(rows, views) for feed in self.feeds]
 
 
 def train_epoch(model: Any, inputs: Inputs, rows: Rows, batch_size: int, rng: np.random.Generator) -> float:

@@ -1,4 +1,4 @@
-"""AdamW with one learning rate for the head and one for thawed blocks, all of whose settings are variables."""
+"""Adam with one learning rate for the head and one for thawed blocks, all of whose settings are variables."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,25 +40,27 @@ class GroupedAdam(keras.optimizers.Adam):  # type: ignore[misc]
         self._of_head = [self._in_head(variable) for variable in variables]
 
     def configure(self, settings: TrialSettings, warmup: int) -> None:
-        """Forget all moments and averages; the rates of `settings` rise over `warmup` steps."""
+        """Forget all moments, and average from the weights as they are; rates of `settings` rise over `warmup` steps."""
         for variable in self.variables:
             if id(variable) not in self._settings:
                 variable.assign(ops.zeros(variable.shape, variable.dtype))
+        for variable, average in self._averages():
+            average.assign(variable)
         self.learning_rate = 1.0
         self.head_rate.assign(settings.head_learning_rate)
         self.backbone_rate.assign(settings.backbone_learning_rate)
         self.warmup.assign(warmup)
 
     @contextmanager
-    def averaged(self, variables: Any) -> Iterator[None]:
-        """While it lasts, the trained `variables` have their averages for values."""
-        own = [np.array(variable) for variable in variables]
-        for variable, average in zip(variables, self._model_variables_moving_average, strict=True):
+    def averaged(self) -> Iterator[None]:
+        """While it lasts, the trained variables have their averages for values."""
+        own = [np.array(variable) for variable, _ in self._averages()]
+        for variable, average in self._averages():
             variable.assign(average)
         try:
             yield
         finally:
-            for variable, value in zip(variables, own, strict=True):
+            for (variable, _), value in zip(self._averages(), own, strict=True):
                 variable.assign(value)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -72,12 +74,15 @@ class GroupedAdam(keras.optimizers.Adam):  # type: ignore[misc]
         """Keras's own has a constant weight, which is either too long for few steps or too short for many."""
         step = ops.cast(self.iterations, "float32") + 1
         share = (_RECENT + 1) / (step + _RECENT)
-        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
+        for variable, average in self._averages():
             average.assign(average + share * (variable - average))
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list[tuple[Any, Any]]:
         """What Keras does here under TensorFlow is for its distribution strategies, and holds every graph for good."""
         return [(gradient, variable) for gradient, variable in grads_and_vars if gradient is not None]
+
+    def _averages(self) -> Iterator[tuple[Any, Any]]:
+        return zip(self._trainable_variables, self._model_variables_moving_average, strict=True)
 
     def _setting(self, name: str) -> Any:
         variable = keras.Variable(0.0, name=name, trainable=False, dtype="float32")

@@ -65,11 +65,6 @@ class Setup:
         self._cache.fill(self.backbone, self.cell.packed, self.cell.all_rows, views_of(*view_sets), cuts)
         self._cuts = cuts
 
-    def width(self, block: int, pooling: str) -> int:
-        """How many numbers a head reads of `block`."""
-        channels = int(self.backbone.output_shape(block)[-1])
-        return 2 * channels if pooling == "both" else channels
-
     def begin(self, settings: TrialSettings, rows: Rows, head: LinearHead | None, seed: int) -> tuple[Suffix, Inputs]:
         """A suffix ready to train on `rows`, and what it trains on.
 
@@ -111,7 +106,7 @@ class Setup:
         features, classes = np.concatenate(parts, axis=1), len(self.cell.packed.classes)
         kernel = keras.initializers.GlorotUniform(seed=seed)((features.shape[1], classes))
         bias = np.zeros(classes, dtype=np.float32)
-        return LinearHead(features.mean(axis=0), features.var(axis=0), np.asarray(kernel), bias)
+        return LinearHead(features.mean(axis=0), features.var(axis=0), keras.ops.convert_to_numpy(kernel), bias)
 
     def build(self, random_seed: int | None = None, *, precision: str | None = None) -> Backbone:
         """The backbone with its weights, or with random ones. Without `random_seed`, always the same numbers."""

@@ -74,8 +74,7 @@ class Suffix:
             inputs, features = frozen.inputs, thawed(_InInference(frozen)(frozen.inputs[0]))
         vector = read_out(features, shape.pooling)
         if shape.frozen:
-            share = 2 if shape.pooling == "both" else 1
-            width = sum(share * backbone.output_shape(block)[-1] for block in shape.frozen)
+            width = sum(backbone.width(block, shape.pooling) for block in shape.frozen)
             inputs = [*inputs, keras.Input((width,), name="frozen_vectors")]
             vector = keras.layers.Concatenate(dtype="float32")([inputs[-1], vector])
         weights = {id(weight) for weight in thawed.weights}
@@ -83,6 +82,7 @@ class Suffix:
         self._dropout = _Dropout(dtype="float32")
         output, self._statistics = add_head(vector, classes, dropout=self._dropout)
         self._features = keras.Model(inputs, vector)
+        self._features.jit_compile = compile_with_xla()
         self.model = keras.Model(inputs, output)
         self._optimizer = GroupedAdam(in_head=lambda variable: variable.path.startswith("head/"))
         half = backbone.compute_dtype == "float16"
@@ -113,7 +113,7 @@ class Suffix:
 
         Raises TrainingDiverged if a feature is no number.
         """
-        with self._optimizer.averaged(self.model.trainable_variables):
+        with self._optimizer.averaged():
             features = average_features(self._features, inputs, rows, views)
             logits = head_of(self.model).logits(features)
         probabilities: NDArray[np.float32] = softmax(logits, axis=1)
@@ -122,7 +122,7 @@ class Suffix:
     def finish(self, whole: Backbone) -> LinearHead:
         """Write the trained blocks, averaged over steps, into `whole`, and give the head."""
         keep = self.shape.keep
-        with self._optimizer.averaged(self.model.trainable_variables):
+        with self._optimizer.averaged():
             copy_weights(self._backbone.slice(0, keep), whole.slice(0, keep))
             return head_of(self.model)
 

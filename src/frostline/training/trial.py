@@ -16,8 +16,9 @@ from frostline.data.views import views_of
 from frostline.statistics.standard_error import standard_error
 from frostline.statistics.temperature import fit_temperature, with_temperature
 from frostline.training.fit import train_epoch
-from frostline.training.heads import Heads
+from frostline.training.heads import Heads, HeadScores
 from frostline.training.memo import Epoch, Memo
+from frostline.training.ridge import LinearHead
 from frostline.training.served import whole_network
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
@@ -105,7 +106,7 @@ class Trainer:
         Raises TrainingDiverged if a loss is not finite.
         """
         if settings.thaw == 0:
-            return self._head(settings)
+            return self.judged(self.heads.scores(settings))
         folds = [self._first_fold(settings, seed, watcher)]
         epochs = len(folds[0])
         for number in range(1, len(self.cell.folds)):
@@ -126,18 +127,21 @@ class Trainer:
         )
 
     def refit(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
-        """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows."""
+        """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows.
+
+        A head's probabilities are calibrated, those of thawed blocks are not yet: Validation has their temperature.
+        """
         rows = self.cell.all_rows
         if settings.thaw == 0:
-            return whole_network(self.setup.build(precision="float32"), settings, self.heads.fit(settings, rows))
+            return self._network(settings, self.heads.fit(settings, rows))
         train = partial(self._train_network, settings, rows, epochs, seed)
         if self._memo is None:
             return train()
         what = settings.model_dump() | {"epochs": epochs, "seed": seed}
-        return self._memo.network(what, partial(self._new_network, settings, rows), train)
+        return self._memo.network(what, partial(self._network, settings), train)
 
-    def _head(self, settings: TrialSettings) -> Validation:
-        scores = self.heads.scores(settings)
+    def judged(self, scores: HeadScores) -> Validation:
+        """The validation of a head by its out-of-fold scores."""
         rows = self.cell.validation_rows
         labels = self.cell.packed.labels[rows]
         draws = softmax(scores.logits.astype(np.float64) / scores.temperature, axis=2)
@@ -235,6 +239,8 @@ class Trainer:
             loss = train_epoch(suffix.model, inputs, rows, self._train.batch_size, rng)
             yield suffix, inputs, loss
 
-    def _new_network(self, settings: TrialSettings, rows: Rows) -> Any:
-        """The network of `settings` in float32, not yet trained."""
-        return whole_network(self.setup.build(precision="float32"), settings, self.heads.fit(settings, rows))
+    def _network(self, settings: TrialSettings, head: LinearHead | None = None) -> Any:
+        """The whole network of `settings` in float32; without a `head` its weights are still to be set."""
+        width = sum(self.backbone.width(block, settings.pooling) for block in settings.blocks)
+        blank = LinearHead.blank(width, len(self.cell.packed.classes))
+        return whole_network(self.setup.build(precision="float32"), settings, head or blank)
