@@ -135,12 +135,12 @@ class Schedule:
 
 
 def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
-    """The best head, by what it keeps; the best of all comes last, of equals the first by number."""
+    """The best head, no ensemble, by what it keeps; the best of all comes last, of equals the first by number."""
     best: dict[int, TrialSettings] = {}
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     for trial in sorted(complete, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER])):
         settings = settings_of(trial)
-        if settings.thaw == 0:
+        if settings.thaw == 0 and not settings.members:
             best.pop(settings.keep, None)
             best[settings.keep] = settings
     return best
