@@ -56,10 +56,17 @@ class Objective:
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
         trial.set_user_attr("strategy", strategy)
         run = self._runs.start_trial(number, strategy)
-        run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
-        allowance, left = self._schedule.allowance(number, finished), self._schedule.left(finished)
-        race = Race(self._trainer, settings, _rival(finished), allowance, left)
-        started = time.perf_counter()
+        with _ended(run):
+            run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
+            allowance, left = self._schedule.allowance(number, finished), self._schedule.left(finished)
+            race = Race(self._trainer, settings, _rival(finished), allowance, left)
+            return self._run(trial, settings, heads, race, run)
+
+    def _run(
+        self, trial: optuna.Trial, settings: TrialSettings, heads: Sequence[TrialSettings], race: Race, run: Run
+    ) -> float:
+        number, started = trial.user_attrs[NUMBER], time.perf_counter()
+        strategy = strategy_of(settings, self._trainer.backbone.depth)
         read = f"blocks {','.join(map(str, settings.blocks))}, freeze_depth={settings.freeze_depth}"
         label = f"{number}/{self._schedule.trials} {strategy} ({read}, {settings.pooling}, {settings.views})"
 
@@ -78,23 +85,22 @@ class Objective:
             outcome = f"{score:.3f}" + (f" at epoch {epochs}" if epochs else "") if score is not None else "no score"
             say(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
 
-        with _ended(run):
-            try:
-                validation = self._validate(settings, number, heads, race)
-            except optuna.TrialPruned as pruned:
-                epoch = best_epoch(race.history)
-                conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
-                raise
-            except TrialFailed as failure:
-                conclude("failed", "FAILED", str(failure), None, len(race.history))
-                raise
-            race.history[:] = validation.history
-            trial.set_user_attr("epochs", validation.epochs)
-            trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
-            trial.set_user_attr("temperature", validation.temperature)
-            trial.set_user_attr(CORRECT, packed(validation.correct))
-            trial.set_user_attr(CERTAINTY, packed(validation.certainty))
-            conclude("complete", "FINISHED", "", validation.score, validation.epochs)
+        try:
+            validation = self._validate(settings, number, heads, race)
+        except optuna.TrialPruned as pruned:
+            epoch = best_epoch(race.history)
+            conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
+            raise
+        except TrialFailed as failure:
+            conclude("failed", "FAILED", str(failure), None, len(race.history))
+            raise
+        race.history[:] = validation.history
+        trial.set_user_attr("epochs", validation.epochs)
+        trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
+        trial.set_user_attr("temperature", validation.temperature)
+        trial.set_user_attr(CORRECT, packed(validation.correct))
+        trial.set_user_attr(CERTAINTY, packed(validation.certainty))
+        conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 
     def _validate(self, settings: TrialSettings, number: int, heads: Sequence[TrialSettings], race: Race) -> Validation:
