@@ -21,7 +21,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 NAME = "cells-small-vgg16"
 HEADS, THAWED = 2, 3
-TRIALS = HEADS + THAWED
+TRIALS = HEADS + 1 + THAWED
 IMAGES, TEST_IMAGES = 12, 4
 LOG, MODULES, PROCESS = "log.txt", "modules.txt", "process.txt"
 COMMAND = ["frostline", "train", "cells", "small", "vgg16"]
@@ -102,6 +102,9 @@ class SmallTrainer:
         correct = (np.arange(len(certainty)) % 10 < 10 * score).astype(np.float32)
         return Validation(score, 0.05, min(settings.thaw, 1), 1.0, correct, certainty, tuple(history))
 
+    def judged(self, settings):
+        return self.validate(settings, 0, None)
+
     def refit(self, settings, _epochs: int, seed: int):
         text = f"{settings} {seed}"
         return SimpleNamespace(text=text, save=lambda path: path.write_text(text))
@@ -112,7 +115,7 @@ def _shrink() -> None:
     from matplotlib.figure import Figure
 
     from frostline.runtime import environment
-    from frostline.search import driver, outcome, plan, schedule
+    from frostline.search import driver, objective, outcome, plan, schedule
 
     environment._BACKENDS = ("numpy",)  # Keras's own, which trains nothing and is there in a second
     keras.utils.set_random_seed = lambda _: None  # which imports TensorFlow
@@ -122,6 +125,8 @@ def _shrink() -> None:
     plan.StudyPlan.fill_cache = lambda *_: None
     driver.distribute = lambda: 1
     schedule.accelerators = lambda: ()
+    objective.choose_ensemble = lambda _, heads: heads[0]
+    objective.cross_fitted = lambda _, heads: heads[0]
     outcome.soften = lambda *_: None
     outcome.digest = lambda model: model.text
     outcome.study_figures = lambda *_: {"trials.png": Figure((1, 1))}

@@ -160,7 +160,7 @@ def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(
         assert run.info.status == ended.get(trial.state, "FINISHED")
         assert run.data.params["blocks"] == ",".join(map(str, trial.user_attrs[SETTINGS]["blocks"]))
     new = model(folder)
-    assert [group["trials"] for group in new["groups"]] == [2, 1, 1, 0, 1]
+    assert [group["trials"] for group in new["groups"]] == [3, 1, 1, 0, 1]
     assert [group["decided"] for group in new["groups"]] == [True, True, True, False, False]
     assert new["run_id"] == parents[0].info.run_id
     assert [path.name for path in (folder / "models").iterdir()] == [NAME]

@@ -10,9 +10,11 @@ from optuna.trial import TrialState
 from frostline.config.schema import ACCELERATED, Effort
 from frostline.config.types import GUIDE
 from frostline.search.schedule import Schedule
-from frostline.training.settings import GROUPS, group_of, strategy_of
+from frostline.training.settings import GROUPS, Member, group_of, strategy_of
 
 HEADS, IMAGES = 5, 1200.0
+THAWED = HEADS + 2
+"""The first trial that thaws blocks, after the heads and their ensemble."""
 
 
 def schedule(thawed: int = 6, depth: int = DEPTH, cut: int | None = None, **changes: object) -> Schedule:
@@ -29,8 +31,12 @@ def first_settings(plan: Schedule, number: int, finished=()):
 
 def test_heads_come_first_and_the_guides_first_of_all() -> None:
     plan = schedule(cut=3)
-    assert plan.trials == HEADS + 6
-    assert [number for number in range(1, plan.trials + 1) if plan.is_head(number)] == list(range(1, HEADS + 1))
+    assert plan.trials == HEADS + 1 + 6
+    every = range(1, plan.trials + 1)
+    assert [number for number in every if plan.is_head(number)] == list(range(1, HEADS + 1))
+    assert [number for number in every if plan.is_ensemble(number)] == [HEADS + 1]
+    assert [number for number in every if plan.thaws(number)] == list(range(THAWED, plan.trials + 1))
+    assert plan.point(HEADS + 1, (), seed=1) == {}
     guide = [first_settings(plan, number) for number in (1, 2)]
     assert [strategy_of(each, DEPTH) for each in guide] == ["end_of_convnet", "start_of_convnet"]
     assert [each.keep for each in guide] == [DEPTH, 3]
@@ -39,7 +45,7 @@ def test_heads_come_first_and_the_guides_first_of_all() -> None:
 def test_each_depth_group_is_tried_once_before_any_is_tried_again() -> None:
     plan = schedule()
     finished = [made(number) for number in range(1, HEADS + 1)]
-    tried = [first_settings(plan, HEADS + place, finished) for place in range(1, 5)]
+    tried = [first_settings(plan, THAWED + place, finished) for place in range(4)]
     assert [group_of(each) for each in tried] == list(GROUPS[1:])
     assert [strategy_of(each, DEPTH) for each in tried[2:]] == ["fine_tune", "retrain"]
     assert len({(each.head_learning_rate, each.backbone_learning_rate, each.dropout) for each in tried}) == 1
@@ -50,7 +56,7 @@ def test_the_last_block_and_some_blocks_are_those_of_the_best_head_or_as_few_mor
     finished = [made(1, 0.6, settings(5)), made(2, 0.8, settings(best, reads=1)), made(3, 0.7, settings(4))]
     (last, _), (some, frozen) = ((keep, frozen) for keep, frozen, _ in schedule().depths(finished)[:2])
     assert (last, some) == (max(best, 2), max(best, 3))
-    tried = [first_settings(schedule(), HEADS + place, finished) for place in (1, 2)]
+    tried = [first_settings(schedule(), THAWED + place, finished) for place in (0, 1)]
     assert [group_of(each) for each in tried] == ["last block", "some blocks"]
     assert tried[1].thaw == some - frozen
 
@@ -58,12 +64,15 @@ def test_the_last_block_and_some_blocks_are_those_of_the_best_head_or_as_few_mor
 def test_thawed_blocks_stand_under_the_best_head_of_what_they_keep_of_equals_the_first() -> None:
     best, other = settings(4, reads=3), settings(4, reads=2)
     finished = [made(3, 0.8, other), made(1, 0.6, settings(4)), made(2, 0.8, best), made(4, 0.7, settings(5, reads=4))]
-    assert first_settings(schedule(), HEADS + 1, finished).blocks == best.blocks
-    whole = first_settings(schedule(), HEADS + 3, finished)
+    assert first_settings(schedule(), THAWED, finished).blocks == best.blocks
+    whole = first_settings(schedule(), THAWED + 2, finished)
     assert (whole.blocks, strategy_of(whole, DEPTH)) == ((2, 3, 4, 5), "fine_tune")
+    member = Member(blocks=best.blocks, pooling="both", share=1)
+    ensemble = made(HEADS + 1, 0.95, best.model_copy(update={"members": (member,)}))
+    assert first_settings(schedule(), THAWED, [*finished, ensemble]).members == ()
     lost = made(5, None, settings(4), state=TrialState.FAIL)
     thawed = made(6, 0.99, settings(4, 1))
-    assert schedule().depths([*finished, lost, thawed]) == schedule().depths(finished)
+    assert schedule().depths([*finished, ensemble, lost, thawed]) == schedule().depths(finished)
 
 
 @pytest.mark.parametrize(("depth", "groups"), [(1, 2), (2, 3), (3, 4)])
@@ -87,17 +96,17 @@ def test_first_trials_share_what_is_left_and_later_ones_may_take_it(thawed: int,
     heads = [made(number) for number in range(1, HEADS + 1)]
     for place in range(min(thawed, len(costs) + 1)):
         finished = heads + [
-            made(HEADS + 1 + each, 0.5, settings(5, 1), cost=cost) for each, cost in enumerate(costs[:place])
+            made(THAWED + each, 0.5, settings(5, 1), cost=cost) for each, cost in enumerate(costs[:place])
         ]
         left = IMAGES - sum(costs[:place])
         assert plan.left(finished) == pytest.approx(left)
         waiting = max(1, min(4, thawed) - place)
-        assert plan.allowance(HEADS + 1 + place, finished) == pytest.approx(max(0, left) / waiting)
+        assert plan.allowance(THAWED + place, finished) == pytest.approx(max(0, left) / waiting)
 
 
 def test_all_that_may_be_trained_on_is_shared_by_those_that_are_tried() -> None:
     """Two trials at most: neither leaves a share for groups that will have none."""
-    assert schedule(thawed=2).allowance(HEADS + 1, ()) == IMAGES / 2
+    assert schedule(thawed=2).allowance(THAWED, ()) == IMAGES / 2
 
 
 def test_failed_and_pruned_trials_count_for_what_they_trained_on_and_heads_for_nothing() -> None:
@@ -118,7 +127,7 @@ def test_later_trials_are_proposed_by_their_own_kind_alone() -> None:
     """More heads change no proposal for thawed blocks, and more thawed trials none for heads."""
     plan = schedule(thawed=9)
     heads, thawed = [], []
-    for number in range(1, HEADS + 8):
+    for number in (each for each in range(1, THAWED + 7) if not plan.is_ensemble(each)):
         finished = heads + thawed
         study = optuna.create_study(direction="maximize")
         study.enqueue_trial(plan.point(number, finished, seed=number), user_attrs=made(number).user_attrs)
@@ -126,7 +135,7 @@ def test_later_trials_are_proposed_by_their_own_kind_alone() -> None:
         trial.set_user_attr("settings", plan.suggest(trial, number, finished).model_dump(mode="json"))
         study.tell(trial, 0.5 + 0.01 * number)
         (heads if plan.is_head(number) else thawed).append(study.trials[0])
-    last = HEADS + 8
+    last = THAWED + 7
     assert plan.point(last, heads + thawed, seed=3) == plan.point(last, heads[:2] + thawed, seed=3)
     assert plan.point(HEADS, heads[:4], seed=3) == plan.point(HEADS, heads[:4] + thawed, seed=3)
     assert set(plan.point(last, heads + thawed, seed=3)) == set(thawed[0].params)

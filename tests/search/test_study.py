@@ -18,13 +18,15 @@ from sqlalchemy.exc import OperationalError
 from frostline.config.schema import Effort
 from frostline.errors import SearchError, StoreError, WriteError
 from frostline.runtime.ending import Interrupted, ended
+from frostline.search.ensemble import heads_alike
 from frostline.search.schedule import Schedule
 from frostline.search.study import TrialFailed, list_studies, open_study, run_study
 from frostline.search.trials import COST, NUMBER, REASON, SETTINGS, finished_before, finished_trials
 from frostline.stores import sqlite
 
-HEADS, TRIALS = 4, 10
-EFFORT = Effort(heads=HEADS, thawed=TRIALS - HEADS, images=1000)
+HEADS, THAWED = 4, 6
+TRIALS = HEADS + 1 + THAWED
+EFFORT = Effort(heads=HEADS, thawed=THAWED, images=1000)
 PLAN = Schedule(CONFIG.model_copy(update={"effort": EFFORT, "startup_trials": 3}), DEPTH, cut=None)
 EVERY = list(range(1, TRIALS + 1))
 
@@ -32,7 +34,9 @@ EVERY = list(range(1, TRIALS + 1))
 def _objective(trial: optuna.Trial, plan: Schedule = PLAN) -> float:
     """A score that follows from the settings; whatever thaws blocks trains on ten images."""
     number = trial.user_attrs[NUMBER]
-    settings = plan.suggest(trial, number, finished_before(trial.study, number))
+    finished = finished_before(trial.study, number)
+    heads = heads_alike(finished) if plan.is_ensemble(number) else []
+    settings = heads[0] if heads else plan.suggest(trial, number, finished)
     trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
     trial.set_user_attr(COST, 10.0 if settings.thaw else 0.0)
     return settings.keep / 10 - settings.thaw / 20 + len(settings.blocks) / 100 + (settings.dropout or 0) / 100
@@ -57,8 +61,10 @@ def test_heads_come_first_then_each_depth_and_as_many_as_were_asked_for(storage:
     trials = _search(storage)
     assert _numbers(trials) == EVERY
     assert [trial.params["keep"] for trial in trials[:2]] == [5, 4]
-    assert ["keep" in trial.params for trial in trials] == [True] * HEADS + [False] * (TRIALS - HEADS)
-    depths = [(each.params["freeze_at_most"], each.params["init_if_unfrozen"]) for each in trials[HEADS : HEADS + 4]]
+    assert ["keep" in trial.params for trial in trials] == [True] * HEADS + [False] * (1 + THAWED)
+    depths = [
+        (each.params["freeze_at_most"], each.params["init_if_unfrozen"]) for each in trials[HEADS + 1 : HEADS + 5]
+    ]
     assert depths[2:] == [(0, "pretrained"), (0, "random")]
     assert depths[0][0] > depths[1][0] > 0
 
@@ -74,10 +80,10 @@ def test_a_finished_study_runs_nothing_more(storage: str) -> None:
 
 def test_a_study_ends_when_no_images_are_left(storage: str) -> None:
     short = Schedule(PLAN.config.model_copy(update={"effort": EFFORT.model_copy(update={"images": 25})}), DEPTH, None)
-    assert len(_search(storage, short)) == HEADS + 3  # the third begins with five left
-    assert len(_search(storage, short)) == HEADS + 3
+    assert len(_search(storage, short)) == HEADS + 1 + 3  # the third begins with five left
+    assert len(_search(storage, short)) == HEADS + 1 + 3
     none = Schedule(PLAN.config.model_copy(update={"effort": EFFORT.model_copy(update={"images": 0})}), DEPTH, None)
-    assert len(_search(f"{storage}.none", none)) == HEADS
+    assert len(_search(f"{storage}.none", none)) == HEADS + 1
 
 
 def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: Path, storage: str) -> None:
@@ -94,7 +100,7 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
         _search({storage!r}, objective=objective)
         """
     )
-    for number in ("2", "6", "10"):  # a head, a first trial of a depth, and one that TPE proposed
+    for number in ("2", "10"):  # a head, and a trial that TPE proposed
         killed = subprocess.run([sys.executable, "-c", script, number], check=False)
         assert killed.returncode == -signal.SIGKILL
     resumed = _search(storage)
@@ -105,8 +111,8 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
     assert PLAN.left(resumed) == PLAN.left(untouched)  # what the killed ones trained on does not count
     with open_study(storage, "study") as study:
         interrupted = [trial for trial in study.trials if trial.state == TrialState.FAIL]
-        assert len(interrupted) == 3
-        assert len(study.trials) == len(resumed) + 3
+        assert len(interrupted) == 2
+        assert len(study.trials) == len(resumed) + 2
 
 
 def test_a_trial_knows_of_none_that_has_a_higher_number(tmp_path: Path, storage: str) -> None:
@@ -124,7 +130,7 @@ def test_a_trial_knows_of_none_that_has_a_higher_number(tmp_path: Path, storage:
 def test_a_trial_that_fails_keeps_its_reason_and_its_cost_and_the_study_goes_on(storage: str) -> None:
     def objective(trial: optuna.Trial) -> float:
         value = _objective(trial)
-        if trial.user_attrs[NUMBER] in (2, HEADS + 1):
+        if trial.user_attrs[NUMBER] in (2, HEADS + 2):
             raise TrialFailed("the training loss became nan")
         return value
 
@@ -132,7 +138,7 @@ def test_a_trial_that_fails_keeps_its_reason_and_its_cost_and_the_study_goes_on(
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"] * 2
     assert _numbers(trials) == EVERY
-    assert PLAN.left(trials) == EFFORT.images - 10 * (TRIALS - HEADS)
+    assert PLAN.left(trials) == EFFORT.images - 10 * THAWED
 
 
 def test_numbers_that_were_repeated_or_left_out_are_each_run_once(storage: str) -> None:
@@ -197,7 +203,8 @@ def test_a_storage_that_is_locked_in_the_middle_is_one_line_and_its_trial_is_run
 
 
 def test_a_failed_trial_is_not_reported_with_a_traceback(storage: str, capfd) -> None:
-    def objective(_: optuna.Trial) -> float:
+    def objective(trial: optuna.Trial) -> float:
+        _objective(trial)
         raise TrialFailed("memory ran out")
 
     with open_study(storage, "study") as study:

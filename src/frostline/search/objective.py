@@ -58,10 +58,17 @@ class Objective:
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
         trial.set_user_attr("strategy", strategy)
         run = self._runs.start_trial(number, strategy)
-        run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
-        allowance, left = self._schedule.allowance(number, finished), self._schedule.left(finished)
-        race = Race(self._trainer, settings, _rival(finished), allowance, left)
-        started = time.perf_counter()
+        with _ended(run):
+            run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
+            allowance, left = self._schedule.allowance(number, finished), self._schedule.left(finished)
+            race = Race(self._trainer, settings, _rival(finished), allowance, left)
+            return self._run(trial, settings, heads, race, run)
+
+    def _run(
+        self, trial: optuna.Trial, settings: TrialSettings, heads: Sequence[TrialSettings], race: Race, run: Run
+    ) -> float:
+        number, started = trial.user_attrs[NUMBER], time.perf_counter()
+        strategy = strategy_of(settings, self._trainer.backbone.depth)
         read = f"blocks {','.join(map(str, settings.blocks))}, freeze_depth={settings.freeze_depth}"
         label = f"{number}/{self._schedule.trials} {strategy} ({read}, {settings.pooling}, {settings.views})"
 

@@ -133,11 +133,11 @@ class Schedule:
 
 
 def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
-    """The best head, by what it keeps; of equals the first by number."""
+    """The best head, no ensemble, by what it keeps; of equals the first by number."""
     best: dict[int, TrialSettings] = {}
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     for trial in sorted(complete, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER])):
         settings = settings_of(trial)
-        if settings.thaw == 0:
+    """The best head, no ensemble, by what it keeps; of equals the first by number."""
             best[settings.keep] = settings
     return best
