@@ -62,6 +62,14 @@ def test_the_groups_that_are_left_open_are_named(record_fields):
     assert [group.group for group in record.undecided] == ["all blocks"]
     assert (record.best.group, record.best.reads, record.best.views) == ("heads", "blocks 3, 4", 2)
     assert record.best.params() == {
-        **{"strategy": "start_of_convnet", "group": "heads", "init": "pretrained", "keep": 4, "thaw": 0},
-        **{"freeze_depth": 4, "blocks": "3,4", "pooling": "both", "views": "mirror", "test_views": "mirror"},
+        "strategy": "start_of_convnet",
+        "group": "heads",
+        "init": "pretrained",
+        "keep": 4,
+        "thaw": 0,
+        "freeze_depth": 4,
+        "blocks": "3,4",
+        "pooling": "both",
+        "views": "mirror",
+        "test_views": "mirror",
     }
