@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head, build_backbone
+from frostline.backbones.surgery import add_head, build_backbone, read_out
 from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
@@ -64,7 +64,7 @@ def fit_one_step(backbone, keep, freeze_depth, images, **freeze):
     """Freeze, put a head on, train a step; the names of backbone variables that changed."""
     backbone.freeze(keep, freeze_depth, **freeze)
     kept = backbone.slice(0, keep)
-    output, _ = add_head(kept.output, 2, pooling="both", dropout=0.1, seed=0)
+    output, _ = add_head(read_out([kept.output], "both"), 2, dropout=0.1)
     model = keras.Model(kept.inputs, output)
     model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy", run_eagerly=True)
     before = values(backbone.network)
@@ -148,7 +148,7 @@ def test_batchnorm_of_thawed_blocks_trains_when_asked(backbone, images):
 
 def test_a_cut_model_is_saved_without_the_blocks_cut_off_and_comes_back_bit_identical(backbone, images, tmp_path):
     kept = backbone.slice(0, 2)
-    output, _ = add_head(kept.output, 3, pooling="average", dropout=0.1, seed=0)
+    output, _ = add_head(read_out([kept.output], "average"), 3, dropout=0.1)
     model = keras.Model(kept.inputs, output)
     assert not paths(model) & paths(backbone.slice(2, backbone.depth))
     model.save(tmp_path / "model.keras")

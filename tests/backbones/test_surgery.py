@@ -4,17 +4,18 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head, build_backbone, pool, select_pooling
+from frostline.backbones.surgery import add_head, build_backbone, pool, read_out, select_pooling
 from frostline.backbones.weights import digest
 from frostline.config.schema import BackboneConfig
+from frostline.errors import BackboneError
 
 CONFIG = BackboneConfig(weights=None, image_size=32)
 MAPS = np.random.default_rng(0).normal(size=(8, 3, 3, 5)).astype("float32")
 
 
-def head_on(shape, pooling):
-    inputs = keras.Input(shape)
-    output, normalisation = add_head(inputs, 4, pooling=pooling, dropout=0.5, seed=3)
+def head_on(shapes, pooling):
+    inputs = [keras.Input(shape) for shape in shapes]
+    output, normalisation = add_head(read_out(inputs, pooling), 4, dropout=0.5, seed=3)
     return keras.Model(inputs, output), normalisation
 
 
@@ -32,14 +33,16 @@ def test_select_pooling():
 
 @pytest.mark.parametrize("pooling", ["average", "maximum", "both"])
 def test_a_head_on_pooled_vectors_equals_one_on_maps(pooling):
-    on_maps, first = head_on((3, 3, 5), pooling)
-    on_vectors, second = head_on((10,), pooling)
-    vectors = np.asarray(pool(MAPS))
-    selected = select_pooling(vectors, pooling)
+    maps = [MAPS, -2 * MAPS[:, :2, :, :3]]
+    vectors = [np.asarray(pool(each)) for each in maps]
+    selected = np.concatenate([select_pooling(each, pooling) for each in vectors], axis=1)
+    np.testing.assert_allclose(read_out(vectors, pooling), selected)
+    on_maps, first = head_on([(3, 3, 5), (2, 3, 3)], pooling)
+    on_vectors, second = head_on([(10,), (6,)], pooling)
     for normalisation in (first, second):
         normalisation.moving_mean.assign(selected.mean(axis=0))
         normalisation.moving_variance.assign(selected.var(axis=0))
-    probabilities = on_maps.predict_on_batch(MAPS)
+    probabilities = on_maps.predict_on_batch(maps)
     np.testing.assert_allclose(on_vectors.predict_on_batch(vectors), probabilities, atol=1e-6)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert digest(on_maps) == digest(on_vectors)
@@ -47,7 +50,7 @@ def test_a_head_on_pooled_vectors_equals_one_on_maps(pooling):
 
 def test_the_head_is_float32_under_any_policy_and_learns_only_its_dense_layer():
     backbone = build_backbone("vgg16", CONFIG, precision="mixed_bfloat16", seed=1)
-    output, normalisation = add_head(backbone.network.output, 2, pooling="both", dropout=0.0, seed=1)
+    output, normalisation = add_head(read_out([backbone.network.output], "both"), 2, seed=1)
     model = keras.Model(backbone.network.inputs, output)
     backbone.freeze(5, 5)
     assert (backbone.compute_dtype, output.dtype) == ("bfloat16", "float32")
@@ -83,3 +86,22 @@ def test_pooled_is_the_pooled_map_of_the_block():
     maps = backbone.slice(0, 3).predict_on_batch(images)
     np.testing.assert_allclose(backbone.pooled(3, images), pool(maps), rtol=1e-5)
     assert backbone.pooled(3, images).shape == (3, 2 * backbone.output_shape(3)[-1])
+
+
+def test_taps_give_the_maps_after_each_block_and_their_width_is_known():
+    backbone = build_backbone("vgg16", CONFIG, seed=1)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    start = backbone.slice(0, 1).predict_on_batch(images)
+    found = backbone.taps(1, (2, 4, 5)).predict_on_batch(start)
+    for block, maps in zip((2, 4, 5), found, strict=True):
+        np.testing.assert_allclose(maps, backbone.slice(0, block).predict_on_batch(images), rtol=1e-5)
+        for pooling in ("average", "maximum", "both"):
+            width = select_pooling(np.asarray(pool(maps)), pooling).shape[1]
+            assert backbone.width(block, pooling) == width
+
+
+@pytest.mark.parametrize(("start", "blocks", "stop"), [(2, (1, 5), 1), (0, (3, 6), 6), (-1, (3,), 3)])
+def test_impossible_taps_are_refused(start, blocks, stop):
+    backbone = build_backbone("vgg16", CONFIG, seed=1)
+    with pytest.raises(BackboneError, match=rf"<= 5, but got start={start}, stop={stop}"):
+        backbone.taps(start, blocks)

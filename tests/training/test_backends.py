@@ -31,7 +31,7 @@ def run(*command: str, **environment: str) -> str:
 
 def test_parity_holds_on_jax():
     file = str(HERE / "test_parity.py")
-    chosen = "vgg16-4-2 or resnet50-8-1 or (fold and 1)"
+    chosen = "vgg16-blocks3-2 or resnet50-blocks6-7 or (fold and blocks1)"
     fast = "--xla_backend_optimization_level=0"  # a network of its own is compiled for each fold, for a few steps
     assert "3 passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen, XLA_FLAGS=fast)
 
@@ -58,8 +58,8 @@ SCRIPT = textwrap.dedent(
     folder = Path(sys.argv[1])
     cell, train = pickle.loads((folder / "cell.pickle").read_bytes())
     settings = TrialSettings(
-        init="pretrained", keep=5, freeze_depth=4, head_learning_rate=0.003, backbone_learning_rate=0.0001,
-        weight_decay=1.0, dropout=0.0, pooling="both", views="mirror",
+        init="pretrained", blocks=(3, 5), freeze_depth=4, head_learning_rate=0.0003, backbone_learning_rate=0.0001,
+        dropout=0.0, pooling="both", views="mirror", test_views="mirror",
     )
     devices = keras.distribution.list_devices("cpu")
     for count in (1, len(devices)):

@@ -81,10 +81,3 @@ def test_a_loss_that_is_not_finite_is_an_error():
     model.get_layer("last").kernel.assign(np.full((8, 2), np.nan, dtype=np.float32))
     with pytest.raises(TrainingDiverged, match="training loss became nan; the learning rate is too high"):
         train_epoch(model, INPUTS, np.arange(20), 5, np.random.default_rng(0))
-
-
-def test_features_that_are_no_numbers_are_an_error():
-    model = network()
-    model.get_layer("last").kernel.assign(np.full((8, 2), np.nan, dtype=np.float32))
-    with pytest.raises(TrainingDiverged, match="outputs are no longer numbers"):
-        average_features(model, INPUTS, np.arange(20), 1)

@@ -1,7 +1,8 @@
 """The objective: one trial, trained, scored, reported to Optuna and logged to MLflow."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -24,6 +25,7 @@ from frostline.search.trials import (
     finished_before,
     packed,
 )
+from frostline.tracking.runs import Run
 from frostline.tracking.studies import StudyRuns
 from frostline.training.fit import TrainingDiverged
 from frostline.training.settings import TrialSettings, group_of, strategy_of
@@ -49,6 +51,8 @@ class Objective:
         number = trial.user_attrs[NUMBER]
         finished = finished_before(trial.study, number)
         heads = heads_alike(finished) if self._schedule.is_ensemble(number) else []
+        if self._schedule.is_ensemble(number) and not heads:
+            raise TrialFailed("no head is complete that an ensemble could be made of")
         settings = choose_ensemble(self._trainer, heads) if heads else self._schedule.suggest(trial, number, finished)
         strategy = strategy_of(settings, self._trainer.backbone.depth)
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
@@ -76,25 +80,23 @@ class Objective:
             outcome = f"{score:.3f}" + (f" at epoch {epochs}" if epochs else "") if score is not None else "no score"
             say(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
 
-        try:
-            validation = self._validate(settings, number, heads, race)
-        except optuna.TrialPruned as pruned:
-            epoch = best_epoch(race.history)
-            conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
-            raise
-        except TrialFailed as failure:
-            conclude("failed", "FAILED", str(failure), None, len(race.history))
-            raise
-        except BaseException as error:
-            run.fail(error)
-            raise
-        race.history[:] = validation.history
-        trial.set_user_attr("epochs", validation.epochs)
-        trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
-        trial.set_user_attr("temperature", validation.temperature)
-        trial.set_user_attr(CORRECT, packed(validation.correct))
-        trial.set_user_attr(CERTAINTY, packed(validation.certainty))
-        conclude("complete", "FINISHED", "", validation.score, validation.epochs)
+        with _ended(run):
+            try:
+                validation = self._validate(settings, number, heads, race)
+            except optuna.TrialPruned as pruned:
+                epoch = best_epoch(race.history)
+                conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
+                raise
+            except TrialFailed as failure:
+                conclude("failed", "FAILED", str(failure), None, len(race.history))
+                raise
+            race.history[:] = validation.history
+            trial.set_user_attr("epochs", validation.epochs)
+            trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
+            trial.set_user_attr("temperature", validation.temperature)
+            trial.set_user_attr(CORRECT, packed(validation.correct))
+            trial.set_user_attr(CERTAINTY, packed(validation.certainty))
+            conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 
     def _validate(self, settings: TrialSettings, number: int, heads: Sequence[TrialSettings], race: Race) -> Validation:
@@ -108,6 +110,18 @@ class Objective:
             if is_out_of_memory(error):
                 raise TrialFailed("memory ran out: lower train.batch_size or backbones.*.image_size") from error
             raise
+
+
+@contextmanager
+def _ended(run: Run) -> Iterator[None]:
+    """End the run of a trial that is interrupted, or finds a defect, wherever that is; others end it themselves."""
+    try:
+        yield
+    except (optuna.TrialPruned, TrialFailed):
+        raise
+    except BaseException as error:
+        run.fail(error)
+        raise
 
 
 def _rival(finished: Sequence[FrozenTrial]) -> Rival | None:

@@ -72,7 +72,7 @@ class Schedule:
         Of what is left the first trials of depth groups get equal shares, so that a dear group takes nothing from a
         cheap one, and leaves it what it does not need; later trials may take it all.
         """
-        waiting = len(self.depths(finished)) - self._place(number)
+        waiting = len(self.depths) - self._place(number)
         return max(0.0, self.left(finished)) / max(1, waiting)
 
     def left(self, finished: Sequence[FrozenTrial]) -> float:
@@ -82,12 +82,12 @@ class Schedule:
     def point(self, number: int, finished: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
         """What trial `number` is to try, as parameters: what the order says, or then what TPE proposes.
 
-        It learns about heads from heads, and about thawed blocks from trials that thaw some, and is asked again if it
-        proposes what was tried: few heads differ from one another. An ensemble has no parameters.
+        It learns about heads from heads, and about thawed blocks from trials that thaw some. If it proposes what was
+        tried, which it is prone to where few settings differ, a draw is taken that was not. An ensemble has none.
         """
         if self.is_ensemble(number):
             return {}
-        first, place = self._first_points(number, finished), self._place(number)
+        first, place = self._first_points(number), self._place(number)
         if place < len(first):
             return first[place]
         kind = self.is_head if self.is_head(number) else self.thaws
@@ -95,18 +95,18 @@ class Schedule:
         startup = self.config.startup_trials if self.is_head(number) else len(first)
         tried = {settings_of(trial) for trial in alike}
         for attempt in range(_ATTEMPTS):
-            point = propose(alike, lambda trial: self.suggest(trial, number, finished), startup, seed + attempt)
+            learnt = alike if attempt == 0 else []
+            point = propose(learnt, lambda trial: self.suggest(trial, number, finished), startup, seed + attempt)
             if self.suggest(FixedTrial(point), number, finished) not in tried:
                 break
         return point
 
-    def _first_points(self, number: int, finished: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    def _first_points(self, number: int) -> list[dict[str, Any]]:
         """What trials of the kind of trial `number` begin with."""
         if self.is_head(number):
             heads = [name for name in self.strategies if name in ("end_of_convnet", "start_of_convnet")]
             return [head_point(name, self.config, self.depth, self.cut) for name in heads]
-        depths = self.depths(finished)
-        return [thawed_point(keep, frozen, self.config, random=random) for keep, frozen, random in depths]
+        return [thawed_point(keep, frozen, self.config, random=random) for keep, frozen, random in self.depths]
 
     def _place(self, number: int) -> int:
         """Of trial `number` among its kind, from 0."""
@@ -118,15 +118,13 @@ class Schedule:
             return suggest_head(trial, self.config, self.depth)
         return suggest_thawed(trial, self.config, _best_heads(finished), self.depth)
 
-    def depths(self, finished: Sequence[FrozenTrial]) -> list[tuple[int, int, bool]]:
+    @property
+    def depths(self) -> list[tuple[int, int, bool]]:
         """(keep, freeze depth, whether from random weights) of each group's first trial, as many as may be run.
 
-        The last block, and about half of the blocks, of what the best head keeps, or of as many blocks as that takes;
-        then the guide's.
+        The last block, and about half of all blocks; then the guide's.
         """
-        best = next(reversed(_best_heads(finished)), self.depth)
-        two, three = (min(self.depth, max(best, fewest)) for fewest in (2, 3))
-        depths = [(two, two - 1, False), (three, three // 2, False)]
+        depths = [(self.depth, self.depth - 1, False), (self.depth, self.depth // 2, False)]
         for strategy in self.strategies:
             init, kept, freeze_depth = guide_depth(strategy, self.depth, self.cut)
             if freeze_depth < kept:
@@ -135,12 +133,11 @@ class Schedule:
 
 
 def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
-    """The best head, by what it keeps; the best of all comes last, of equals the first by number."""
+    """The best head, by what it keeps; of equals the first by number."""
     best: dict[int, TrialSettings] = {}
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     for trial in sorted(complete, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER])):
         settings = settings_of(trial)
         if settings.thaw == 0:
-            best.pop(settings.keep, None)
             best[settings.keep] = settings
     return best

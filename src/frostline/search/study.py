@@ -43,8 +43,8 @@ class TrialFailed(SearchError):
 def open_study(storage: str, name: str) -> Iterator[optuna.Study]:
     """The study called `name`, created or resumed.
 
-    SQLite is for one worker: the study is locked while it is open, so a trial found running belongs to a dead process
-    and is run again at once. On a server, heartbeats tell, and several workers may open the study together.
+    On SQLite the study is locked while it is open, so that a trial found running belongs to a dead process and is run
+    again at once. On a server, heartbeats tell.
     Raises SearchError if another process holds it, StoreError if the storage cannot be reached or refuses.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of every failed trial, with a traceback
@@ -61,10 +61,7 @@ def open_study(storage: str, name: str) -> Iterator[optuna.Study]:
             _free_numbers(study, opened)
             yield study
     except Timeout:
-        raise SearchError(
-            f"Study {name} is being run by another process. SQLite serves one worker: wait for it to end, or set "
-            "stores.studies to a PostgreSQL server for several."
-        ) from None
+        raise SearchError(f"Study {name} is being run by another process. Wait for it to end.") from None
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise refusal(f"The study storage {address.shown}", address, error) from error
 

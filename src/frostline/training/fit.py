@@ -70,10 +70,7 @@ def even_batches(count: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
 
 
 def average_features(model: Any, inputs: Inputs, rows: Rows, views: int) -> NDArray[np.float32]:
-    """What `model` gives of `rows`, [len(rows), D], averaged over the first so many views.
-
-    Raises TrainingDiverged if a value is no number.
-    """
+    """What `model` gives of `rows`, [len(rows), D], averaged over the first so many views."""
     batches = np.array_split(rows, range(_PREDICTED_AT_ONCE, len(rows), _PREDICTED_AT_ONCE))
     length = divisible(min(_PREDICTED_AT_ONCE, len(rows)))
     averages = []
@@ -82,6 +79,4 @@ def average_features(model: Any, inputs: Inputs, rows: Rows, views: int) -> NDAr
         seen = [np.asarray(model.predict_on_batch(each), dtype=np.float32)[: len(batch)] for each in x]
         averages.append(np.mean(seen, axis=0, dtype=np.float32))
     features: NDArray[np.float32] = np.concatenate(averages)
-    if not np.isfinite(features).all():
-        raise TrainingDiverged("the network's outputs are no longer numbers; the learning rate is too high")
     return features

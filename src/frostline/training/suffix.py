@@ -13,7 +13,7 @@ from frostline.backbones.surgery import Backbone, add_head, read_out
 from frostline.backbones.weights import copy_weights
 from frostline.data.arrays import Rows
 from frostline.runtime.devices import compile_with_xla
-from frostline.training.fit import Inputs, average_features
+from frostline.training.fit import Inputs, TrainingDiverged, average_features
 from frostline.training.optimizer import GroupedAdam
 from frostline.training.ridge import LinearHead
 from frostline.training.served import head_of, set_head
@@ -111,11 +111,14 @@ class Suffix:
     def probabilities(self, inputs: Inputs, rows: Rows, views: int) -> NDArray[np.float32]:
         """Class probabilities [len(rows), K], of weights averaged over steps and features over the first so many views.
 
-        Raises TrainingDiverged if a feature is no number.
+        Raises TrainingDiverged if a logit is no number, as after a last step that was too long.
         """
         with self._optimizer.averaged():
             features = average_features(self._features, inputs, rows, views)
-            logits = head_of(self.model).logits(features)
+            with np.errstate(all="ignore"):  # said below
+                logits = head_of(self.model).logits(features)
+        if not np.isfinite(logits).all():
+            raise TrainingDiverged("the network's outputs are no longer numbers; the learning rate is too high")
         probabilities: NDArray[np.float32] = softmax(logits, axis=1)
         return probabilities
 
