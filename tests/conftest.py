@@ -103,6 +103,7 @@ def record_fields() -> dict[str, Any]:
                 "head_learning_rate": None,
                 "backbone_learning_rate": None,
                 "dropout": None,
+                "members": [],
             },
             "epochs": 0,
             "temperature": 1.25,

@@ -39,6 +39,7 @@ def draw(fields: dict[str, Any]) -> str:
             "trial": [1, 2, 3],
             "group": ["heads", "all blocks", "heads"],
             "blocks": ["5", "5", "3,4"],
+            "members": "",
             "freeze_depth": [5, 0, 4],
             "value": [0.7, 0.6, 0.8],
             "standard_error": [0.02, 0.03, 0.02],

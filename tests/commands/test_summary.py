@@ -38,7 +38,7 @@ def shown(tmp_path, monkeypatch, capsys, record_fields):
 
 def test_a_head_is_shown_by_the_blocks_that_it_reads_and_its_views(shown):
     text = "\n".join(shown())
-    assert "| 4 of 4 kept | 3, 4 | mirror (2) | 0.800 (0.700 to 0.900) |" in text
+    assert "| 4 of 4 kept | blocks 3, 4 | mirror (2) | 0.800 (0.700 to 0.900) |" in text
     assert "rates" not in text
 
 
@@ -46,7 +46,7 @@ def test_a_winner_that_thaws_blocks_is_shown_with_its_rates(shown):
     rates = {"head_learning_rate": 1e-4, "backbone_learning_rate": 3e-5, "dropout": 0.3}
     lines = shown(blocks=[5], freeze_depth=3, test_views="identity", **rates)
     (row,) = (number for number, line in enumerate(lines) if "3 of 5 kept; learning rates:" in line)
-    assert "| 5 | identity (1) |" in lines[row]
+    assert "| block 5 | identity (1) |" in lines[row]
     assert "head 1.0e-04, blocks 3.0e-05" in lines[row + 1]
 
 

@@ -16,6 +16,7 @@ def trial(number: int, group: str, blocks: str, freeze_depth: int, value: float,
         "trial": number,
         "group": group,
         "blocks": blocks,
+        "members": "",
         "freeze_depth": freeze_depth,
         "value": value,
         "standard_error": 0.02 if state == "complete" else None,
@@ -93,6 +94,8 @@ def test_heads_are_a_map_of_the_blocks_that_they_read():
     assert (scores[4, 0], scores[4, 1], np.isfinite(scores).sum()) == (0.71, 0.72, 2)
     best = figure.axes[0].patches[0]
     assert (best.get_x(), best.get_y()) == (1.5, 4.5)
+    ensemble = pd.DataFrame([trial(8, "heads", "1,3,5", 5, 0.9) | {"members": "0.5: 1,3 both; 0.5: 5 average"}])
+    assert texts(heads_figure(pd.concat([TRIALS, ensemble], ignore_index=True))) == {"0.710", "0.720"}
     deep = pd.DataFrame([trial(n, "heads", ",".join(map(str, range(1, n + 1))), n, 0.5 + n / 200) for n in (1, 51)])
     assert texts(heads_figure(deep)) == set()
     assert rendered(heads_figure(deep)).size

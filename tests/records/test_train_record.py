@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from frostline.errors import ArtifactError
-from frostline.records.train_record import GroupResult, TrainRecord
+from frostline.records.train_record import Best, GroupResult, TrainRecord
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path, record_fields):
@@ -61,6 +61,9 @@ def test_the_groups_that_are_left_open_are_named(record_fields):
     record = TrainRecord.model_validate(record_fields)
     assert [group.group for group in record.undecided] == ["all blocks"]
     assert (record.best.group, record.best.reads, record.best.views) == ("heads", "blocks 3, 4", 2)
+    members = [{"blocks": [3], "pooling": "both", "share": 0.6}, {"blocks": [4], "pooling": "average", "share": 0.4}]
+    ensemble = record_fields["best"] | {"settings": record_fields["best"]["settings"] | {"members": members}}
+    assert Best.model_validate(ensemble).reads == "blocks 3, 4, as the mean of 2 heads"
     assert record.best.params() == {
         "strategy": "start_of_convnet",
         "group": "heads",
@@ -72,4 +75,5 @@ def test_the_groups_that_are_left_open_are_named(record_fields):
         "pooling": "both",
         "views": "mirror",
         "test_views": "mirror",
+        "heads": 1,
     }

@@ -18,6 +18,7 @@ from frostline.search.trials import (
     settings_of,
     trial_table,
 )
+from frostline.training.settings import TrialSettings
 from frostline.training.trial import LOSS, SCORE
 
 
@@ -90,3 +91,14 @@ def test_importances_are_of_the_parameters_of_heads(heads: int, names: int) -> N
     if names:
         assert sum(found.values()) == pytest.approx(1)
         assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_the_table_tells_the_members_of_an_ensemble_in_words():
+    members = (
+        {"blocks": (4, 5), "pooling": "both", "share": 0.7},
+        {"blocks": (3,), "pooling": "average", "share": 0.3},
+    )
+    point = settings(5).model_copy(update={"blocks": (3, 4, 5)}).model_dump() | {"members": members}
+    table = trial_table([made(1), made(2, point=TrialSettings.model_validate(point))])
+    assert table["members"].tolist() == ["", "0.7: 4,5 both; 0.3: 3 average"]
+    assert "model_fields" not in table.to_json(orient="split")

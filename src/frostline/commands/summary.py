@@ -10,7 +10,7 @@ from frostline.runtime.terminal import console
 
 __all__ = ["run"]
 
-_WIDTH = 210
+_WIDTH = 240
 
 
 def run() -> None:
@@ -33,7 +33,7 @@ def run() -> None:
 def _found(results: Sequence[CellResult]) -> Table:
     table = Table(title="What the search found", header_style="bold")
     table.add_column("cell", no_wrap=True)
-    for name in ("backbone", "best strategy", "frozen", "the head\nreads blocks", "views"):
+    for name in ("backbone", "best strategy", "frozen", "the head reads", "views"):
         table.add_column(name)
     scores = ("validation, corrected\n(95% interval)", "test balanced acc.\n(95% interval)", "test\naccuracy")
     for name in scores:
@@ -58,7 +58,7 @@ def _row(result: CellResult) -> list[str]:
         record.backbone,
         record.best.strategy,
         frozen,
-        ", ".join(map(str, settings.blocks)),
+        record.best.reads,
         f"{settings.test_views} ({record.best.views})",
         f"{expected.value:.3f} ({expected.low:.3f} to {expected.high:.3f})",
         f"{metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f})",

@@ -105,9 +105,11 @@ def trials_figure(trials: pd.DataFrame) -> Figure:
 def heads_figure(trials: pd.DataFrame) -> Figure:
     """The best score of heads by the last block that they read (rows) and by how many they read (columns).
 
-    `trials` is as for `trials_figure`, and has the column blocks, as in `3,4,5`.
+    `trials` is as for `trials_figure`, and has the columns blocks, as in `3,4,5`, and members, of ensembles, which have
+    no place of their own here.
     """
-    heads = trials[(trials["group"] == "heads") & (trials["state"] == "complete")]
+    single = (trials["group"] == "heads") & ~trials["members"].astype(bool)
+    heads = trials[single & (trials["state"] == "complete")]
     blocks = [[int(block) for block in read.split(",")] for read in heads["blocks"]]
     depth = max((read[-1] for read in blocks), default=1)
     figure, axes = chart(7.5, 4.8, "Heads, by the blocks that they read")

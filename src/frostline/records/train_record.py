@@ -52,9 +52,10 @@ class Best(Frozen):
 
     @property
     def reads(self) -> str:
-        """What its head reads: `block 5`, or `blocks 3, 4`."""
-        blocks = self.settings.blocks
-        return f"block{'s' if len(blocks) > 1 else ''} {', '.join(map(str, blocks))}"
+        """What its head reads: `block 5`, or `blocks 3, 4, as the mean of 2 heads`."""
+        blocks, members = self.settings.blocks, len(self.settings.members)
+        mean = f", as the mean of {members} heads" if members > 1 else ""
+        return f"block{'s' if len(blocks) > 1 else ''} {', '.join(map(str, blocks))}{mean}"
 
     @property
     def views(self) -> int:

@@ -125,5 +125,15 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
             "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
         }
         | values
-        | {"blocks": ",".join(map(str, settings.blocks)) if settings else None, "reason": attrs.get(REASON, "")}
+        | {"blocks": _listed(settings.blocks) if settings else None}
+        | {"members": _members(settings) if settings else None, "reason": attrs.get(REASON, "")}
     )
+
+
+def _members(settings: TrialSettings) -> str:
+    """Of an ensemble, as in `0.7: 4,5 both; 0.3: 3 average`: shares, blocks, pooling."""
+    return "; ".join(f"{each.share:g}: {_listed(each.blocks)} {each.pooling}" for each in settings.members)
+
+
+def _listed(blocks: Sequence[int]) -> str:
+    return ",".join(map(str, blocks))
