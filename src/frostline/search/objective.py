@@ -87,23 +87,22 @@ class Objective:
             outcome = f"{score:.3f}" + (f" at epoch {epochs}" if epochs else "") if score is not None else "no score"
             say(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
 
-        with _ended(run):
-            try:
-                validation = self._validate(settings, number, heads, race)
-            except optuna.TrialPruned as pruned:
-                epoch = best_epoch(race.history)
-                conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
-                raise
-            except TrialFailed as failure:
-                conclude("failed", "FAILED", str(failure), None, len(race.history))
-                raise
-            race.history[:] = validation.history
-            trial.set_user_attr("epochs", validation.epochs)
-            trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
-            trial.set_user_attr("temperature", validation.temperature)
-            trial.set_user_attr(CORRECT, packed(validation.correct))
-            trial.set_user_attr(CERTAINTY, packed(validation.certainty))
-            conclude("complete", "FINISHED", "", validation.score, validation.epochs)
+        try:
+            validation = self._validate(settings, number, heads, race)
+        except optuna.TrialPruned as pruned:
+            epoch = best_epoch(race.history)
+            conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
+            raise
+        except TrialFailed as failure:
+            conclude("failed", "FAILED", str(failure), None, len(race.history))
+            raise
+        race.history[:] = validation.history
+        trial.set_user_attr("epochs", validation.epochs)
+        trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
+        trial.set_user_attr("temperature", validation.temperature)
+        trial.set_user_attr(CORRECT, packed(validation.correct))
+        trial.set_user_attr(CERTAINTY, packed(validation.certainty))
+        conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 
     def _validate(self, settings: TrialSettings, number: int, heads: Sequence[TrialSettings], race: Race) -> Validation:

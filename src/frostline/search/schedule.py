@@ -138,6 +138,6 @@ def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     for trial in sorted(complete, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER])):
         settings = settings_of(trial)
-    """The best head, no ensemble, by what it keeps; of equals the first by number."""
+        if settings.thaw == 0 and not settings.members:
             best[settings.keep] = settings
     return best
