@@ -16,7 +16,8 @@ from numpy.lib.format import open_memmap
 from optuna.trial import FrozenTrial
 
 from frostline.cache.prefix import PrefixCache
-from frostline.config.schema import BackboneConfig, Config, Effort, SearchConfig
+from frostline.config.effort import Effort
+from frostline.config.schema import BackboneConfig, Config, SearchConfig
 from frostline.config.types import StrategyName
 from frostline.data.manifest import build
 from frostline.data.packed import Form, PackedImages, read_packed, write_packed

@@ -169,7 +169,7 @@ def make_network():
     """Save a small real network with weights of the given seed, and give its fingerprint."""
     import keras
 
-    from frostline.backbones.surgery import add_head, read_out
+    from frostline.backbones.readout import add_head, read_out
     from frostline.backbones.weights import digest
 
     def make(folder: Path, seed: int) -> str:

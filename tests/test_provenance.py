@@ -17,8 +17,9 @@ from frostline.backbones.weights import WeightsRecord
 from frostline.cache.folder import CacheFolder
 from frostline.cache.group import Group
 from frostline.cache.prefix import PrefixCache
+from frostline.config.effort import EFFORTS
 from frostline.config.load import load_config
-from frostline.config.schema import EFFORTS, BackboneConfig
+from frostline.config.schema import BackboneConfig
 from frostline.provenance import Activations, Identity, Networks, Pictures, Study, Trainings, Version, versions
 from frostline.search.plan import _identity
 from frostline.search.schedule import Schedule

@@ -18,8 +18,8 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
+from frostline.config.effort import EFFORTS, Effort
 from frostline.config.load import load_config
-from frostline.config.schema import EFFORTS, Effort
 from frostline.data.packed import PackedImages
 from frostline.search.objective import Objective
 from frostline.search.schedule import Schedule

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 
-from frostline.backbones.surgery import build_backbone, read_out
+from frostline.backbones.readout import read_out
+from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import Config
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer

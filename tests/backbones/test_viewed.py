@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import build_backbone, pool
+from frostline.backbones.readout import pool
+from frostline.backbones.surgery import build_backbone
 from frostline.backbones.viewed import average_over_views, images_at_once, views_in
 from frostline.config.schema import BackboneConfig
 from frostline.data.views import under, views_of

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from frostline.config.effort import EFFORTS
 from frostline.config.load import load_config
-from frostline.config.schema import EFFORTS
 from frostline.errors import ConfigError
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"

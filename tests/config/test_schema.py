@@ -7,16 +7,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from frostline.config.effort import EFFORTS, Effort
 from frostline.config.load import load_config
-from frostline.config.schema import (
-    EFFORTS,
-    Config,
-    Effort,
-    ElpvConfig,
-    PrepareConfig,
-    ProfileConfig,
-    PromotionConfig,
-)
+from frostline.config.schema import Config, ElpvConfig, PrepareConfig, ProfileConfig, PromotionConfig
 from frostline.config.types import MOST_CROPS, MetricName, ViewSets
 from frostline.data.views import VIEW_SETS
 from frostline.errors import ConfigError

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head, read_out
+from frostline.backbones.readout import add_head, read_out
 from frostline.backbones.viewed import average_over_views
 from frostline.evaluation.gradcam import gradcam
 

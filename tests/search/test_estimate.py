@@ -7,8 +7,9 @@ from made_trials import CONFIG
 
 from frostline.cache.cuts import Rates
 from frostline.cache.prefix import PrefixCache
+from frostline.config.effort import Effort
 from frostline.config.load import load_config
-from frostline.config.schema import BackboneConfig, Effort
+from frostline.config.schema import BackboneConfig
 from frostline.search import estimate
 from frostline.search.estimate import StudyEstimate, estimate_study
 from frostline.search.schedule import Schedule

@@ -8,8 +8,9 @@ from made_trials import CONFIG
 from optuna.trial import TrialState
 
 from frostline.cache.prefix import PrefixCache
+from frostline.config.effort import Effort
 from frostline.config.load import load_config
-from frostline.config.schema import BackboneConfig, Effort, StoresConfig
+from frostline.config.schema import BackboneConfig, StoresConfig
 from frostline.search.groups import group_results
 from frostline.search.objective import Objective
 from frostline.search.schedule import Schedule

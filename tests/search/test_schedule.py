@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from made_trials import CONFIG, DEPTH, made, settings
 from optuna.trial import TrialState
 
-from frostline.config.schema import ACCELERATED, Effort
+from frostline.config.effort import ACCELERATED, Effort
 from frostline.config.types import GUIDE
 from frostline.search.schedule import Schedule
 from frostline.training.settings import GROUPS, Member, group_of, strategy_of

@@ -15,7 +15,7 @@ from made_trials import CONFIG, DEPTH
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
-from frostline.config.schema import Effort
+from frostline.config.effort import Effort
 from frostline.errors import SearchError, StoreError, WriteError
 from frostline.runtime.ending import Interrupted, ended
 from frostline.search.ensemble import heads_alike

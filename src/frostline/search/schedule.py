@@ -10,7 +10,8 @@ from typing import Any
 
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
-from frostline.config.schema import ACCELERATED, SearchConfig
+from frostline.config.effort import ACCELERATED
+from frostline.config.schema import SearchConfig
 from frostline.config.types import GUIDE, StrategyName
 from frostline.runtime.devices import accelerators
 from frostline.search.proposal import propose

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from frostline.backbones.surgery import EPSILON
+from frostline.backbones.readout import EPSILON
 from frostline.cache.group import Rowwise
 from frostline.data.arrays import Rows
 
