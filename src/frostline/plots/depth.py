@@ -17,19 +17,13 @@ from frostline.training.settings import GROUPS
 
 __all__ = ["groups_figure", "heads_figure", "mark_best", "name_groups", "scatter_trials", "trials_figure"]
 
-_LOOKS = dict(
-    zip(
-        GROUPS,
-        [
-            (PALETTE["blue"], "o"),
-            (PALETTE["orange"], "D"),
-            (PALETTE["green"], "s"),
-            (PALETTE["vermilion"], "^"),
-            (PALETTE["black"], "v"),
-        ],
-        strict=True,
-    )
-)
+_LOOKS = {
+    "heads": (PALETTE["blue"], "o"),
+    "last block": (PALETTE["orange"], "D"),
+    "some blocks": (PALETTE["green"], "s"),
+    "all blocks": (PALETTE["vermilion"], "^"),
+    "random weights": (PALETTE["black"], "v"),
+}
 _WIDTH = 0.4
 _GOLDEN = 0.618034
 _NUMBERED_BLOCKS = 12
