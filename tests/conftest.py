@@ -113,6 +113,7 @@ def record_fields() -> dict[str, Any]:
             "recommended": ["start_of_convnet"],
             "strategy": "start_of_convnet",
             "trial": 1,
+            "complete": True,
             "validation": 0.78,
         },
         "validation": {

@@ -154,7 +154,7 @@ def test_names_from_the_data_are_text_not_markup(result):
         (GUIDE | {"difference_low": -0.01}, 3, "no clear difference"),
         (GUIDE | {"difference_low": -0.09, "difference_high": -0.01}, 3, "the guide is better"),
         (GUIDE, 1, "nothing beat the guide's own"),
-        (None, 3, "no trial of the guide's was completed"),
+        (None, 3, "no trial of the guide's was trained"),
     ],
 )
 def test_the_table_says_whether_the_guide_was_right(result, guide, best, verdict):

@@ -132,7 +132,7 @@ def heads_figure(trials: pd.DataFrame) -> Figure:
 def scatter_trials(axes: Axes, x: "pd.Series[float]", trials: pd.DataFrame) -> None:
     """A mark at `x` for each of `trials` by its group: heads are small; hollow is what was ended early."""
     for group, some in trials.groupby("group", sort=False):
-        colour, marker = _LOOKS[str(group)]  # type: ignore[index]
+        colour, marker = _LOOKS[str(group)]
         size, alpha = (26, 0.6) if group == "heads" else (70, 1.0)
         filled = [colour if state == "complete" else "white" for state in some["state"]]
         lines = 0.0 if group == "heads" else 1.5

@@ -82,13 +82,15 @@ class ValidationScore(Frozen):
 class GuideTrial(Frozen):
     """What the guide recommended for the cell: the regime, the strategies, and of their trials the best one.
 
-    `trial` counts from 1; it is None, as `strategy` and `validation` are, if none of those trials was completed.
+    `trial` counts from 1; it is None, as `strategy` and `validation` are, if none of those trials was trained.
+    `complete` says whether it was trained to its end; if not, `validation` is what it reached on some of the images.
     """
 
     regime: str
     recommended: tuple[str, ...]
     strategy: str | None
     trial: int | None
+    complete: bool
     validation: float | None
 
 

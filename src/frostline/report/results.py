@@ -39,19 +39,20 @@ class CellResult:
 
     @property
     def guide(self) -> dict[str, float] | None:
-        """What following the guide would have given; None if none of its trials was completed."""
+        """What following the guide would have given; None if none of its trials was trained."""
         return self.metrics.get("guide")
 
     @property
     def verdict(self) -> str:
         """Whether the guide was right."""
         if self.guide is None:
-            return "no trial of the guide's was completed"
+            return "no trial of the guide's was trained"
         if self.record.guide.trial == self.record.best.trial:
             return "nothing beat the guide's own"
+        short = "" if self.record.guide.complete else "; the guide's was not trained to its end"
         if self.guide["difference_low"] > 0:
-            return "the search is better"
-        return "the guide is better" if self.guide["difference_high"] < 0 else "no clear difference"
+            return f"the search is better{short}"
+        return ("the guide is better" if self.guide["difference_high"] < 0 else "no clear difference") + short
 
 
 def read_results(config: Config) -> list[CellResult]:

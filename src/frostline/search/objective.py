@@ -91,6 +91,8 @@ class Objective:
             validation = self._validate(settings, number, heads, race)
         except optuna.TrialPruned as pruned:
             epoch = best_epoch(race.history)
+            trial.set_user_attr("epochs", epoch)
+            trial.set_user_attr("temperature", race.history[epoch - 1]["temperature"])
             conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
             raise
         except TrialFailed as failure:

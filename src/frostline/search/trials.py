@@ -28,6 +28,7 @@ __all__ = [
     "finished_trials",
     "importances",
     "packed",
+    "score_of",
     "settings_of",
     "trial_table",
 ]
@@ -55,6 +56,14 @@ _ENOUGH = 4
 def settings_of(trial: FrozenTrial) -> TrialSettings:
     """The settings that `trial` ran with."""
     return TrialSettings.model_validate(trial.user_attrs[SETTINGS])
+
+
+def score_of(trial: FrozenTrial) -> float:
+    """The score of `trial`; of one that is not complete what its best epoch gave so far, NaN without an epoch."""
+    if trial.state == TrialState.COMPLETE:
+        return float(trial.values[0])
+    history = trial.user_attrs.get("history", [])
+    return float(history[best_epoch(history) - 1][SCORE]) if history else float("nan")
 
 
 def packed(values: NDArray[np.float32]) -> str:
@@ -106,8 +115,6 @@ def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
     attrs = trial.user_attrs
-    history = attrs.get("history", [])
-    reached = history[best_epoch(history) - 1][SCORE] if history else float("nan")
     settings = settings_of(trial) if SETTINGS in attrs else None
     fields = list(TrialSettings.model_fields)
     values = {name: getattr(settings, name, None) for name in ("keep", "thaw", *fields)}
@@ -116,9 +123,9 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
             "trial": attrs[NUMBER],
             "strategy": attrs.get("strategy"),
             "group": group_of(settings) if settings else None,
-            "value": trial.value if trial.state == TrialState.COMPLETE else reached,
+            "value": score_of(trial),
             STANDARD_ERROR: attrs.get(STANDARD_ERROR),
-            "epochs": attrs.get("epochs", len(history)),
+            "epochs": attrs.get("epochs", len(attrs.get("history", []))),
             "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
             SETTLED: attrs.get(SETTLED, trial.state == TrialState.COMPLETE),
             COST: attrs.get(COST, 0.0),
