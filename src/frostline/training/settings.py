@@ -71,7 +71,7 @@ class TrialSettings(Frozen):
 
     @property
     def head(self) -> "TrialSettings":
-        """The same head on blocks that are all frozen, which has no images to train on but those that it predicts by."""
+        """The same head on blocks that are all frozen: it has no views but those that it predicts by."""
         kept = {"init": "pretrained", "freeze_depth": self.keep, "views": self.test_views}
         return self.model_copy(update=kept | dict.fromkeys(("head_learning_rate", "backbone_learning_rate", "dropout")))
 
