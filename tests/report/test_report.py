@@ -167,6 +167,13 @@ def test_the_table_says_whether_the_guide_was_right(result, guide, best, verdict
     assert verdict in Reader(page(found)).text
 
 
+def test_a_guides_trial_that_was_cut_short_is_said_to_be(result):
+    record = result.record.model_copy(update={"best": result.record.best.model_copy(update={"trial": 3})})
+    short = record.model_copy(update={"guide": record.guide.model_copy(update={"complete": False})})
+    found = CellResult(short, METRICS | {"guide": GUIDE}, EVIDENCE)
+    assert found.verdict == "the search is better; the guide's was not trained to its end"
+
+
 def test_a_divided_group_is_told(result):
     divided = Health(**{**HEALTH.__dict__, "divided": 1, "quarantined": {}})
     text = re.sub(r"\s+", " ", " ".join(Reader(page(result, divided)).text))

@@ -32,7 +32,7 @@ class ReadOut:
 
 
 class Vectors:
-    """Pooled vectors of `rows`, ascending. Averages over views are held in memory up to `limit_bytes`, or read anew."""
+    """Pooled vectors of `rows`, which ascend; averages over views are held up to `limit_bytes`, others read anew."""
 
     def __init__(self, source: Source, rows: Rows, limit_bytes: int) -> None:
         self._source = source

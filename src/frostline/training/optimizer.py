@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from frostline.training.settings import TrialSettings
@@ -45,7 +44,7 @@ class GroupedAdam(keras.optimizers.Adam):  # type: ignore[misc]
             if id(variable) not in self._settings:
                 variable.assign(ops.zeros(variable.shape, variable.dtype))
         for variable, average in self._averages():
-            average.assign(variable)
+            average.assign(ops.copy(variable))
         self.learning_rate = 1.0
         self.head_rate.assign(settings.head_learning_rate)
         self.backbone_rate.assign(settings.backbone_learning_rate)
@@ -54,9 +53,9 @@ class GroupedAdam(keras.optimizers.Adam):  # type: ignore[misc]
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """While it lasts, the trained variables have their averages for values."""
-        own = [np.array(variable) for variable, _ in self._averages()]
+        own = [ops.copy(variable) for variable, _ in self._averages()]
         for variable, average in self._averages():
-            variable.assign(average)
+            variable.assign(ops.copy(average))  # JAX deletes what a network was run with
         try:
             yield
         finally:
@@ -74,7 +73,7 @@ class GroupedAdam(keras.optimizers.Adam):  # type: ignore[misc]
         """Keras's own has a constant weight, which is either too long for few steps or too short for many."""
         step = ops.cast(self.iterations, "float32") + 1
         share = (_RECENT + 1) / (step + _RECENT)
-        for variable, average in self._averages():
+        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             average.assign(average + share * (variable - average))
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list[tuple[Any, Any]]:
