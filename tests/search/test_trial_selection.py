@@ -101,10 +101,17 @@ def test_of_equal_ones_the_guides_trial_is_the_first_although_it_ran_again_last(
     assert number(select(*trials, recommended=("start_of_convnet", "end_of_convnet")).guide) == 1
 
 
-def test_a_guides_trial_that_was_not_completed_does_not_count() -> None:
-    """Nor does a later one of its strategy stand for it."""
-    pruned = made(1, 0.6, GUIDE, state=TrialState.PRUNED)
-    trials = pruned, answered(2, first(70)), answered(3, first(70), GUIDE)
+def test_a_guides_trial_that_was_begun_is_the_guides_where_none_is_complete() -> None:
+    """It takes no trial's place, and no later one of its strategy stands for it."""
+    begun = made(1, 0.9, GUIDE, state=TrialState.PRUNED)
+    trials = begun, answered(2, first(70)), answered(3, first(60), GUIDE)
+    selection = select(*trials, recommended=("fine_tune",))
+    assert (number(selection.winner), number(selection.guide)) == (2, 1)
+    assert number(select(*trials, recommended=("fine_tune", "start_of_convnet")).guide) == 2
+
+
+def test_a_guides_trial_without_an_epoch_is_none() -> None:
+    trials = made(1, None, GUIDE, state=TrialState.PRUNED), answered(2, first(70))
     assert select(*trials, recommended=("fine_tune",)).guide is None
 
 

@@ -52,7 +52,7 @@ class Selection:
         first = {trial.user_attrs["strategy"]: trial.user_attrs[NUMBER] for trial in reversed(finished)}
         numbers = {first[strategy] for strategy in recommended if strategy in first}
         places = tuple(place for place, trial in enumerate(trials) if trial.user_attrs[NUMBER] in numbers)
-        pruned = [trial for trial in finished if trial.state == TrialState.PRUNED]
+        pruned = [trial for trial in finished if trial.state == TrialState.PRUNED and trial.user_attrs["history"]]
         begun = tuple(trial for trial in pruned if trial.user_attrs[NUMBER] in numbers)
         return cls(trials, labels, groups, places, begun)
 
