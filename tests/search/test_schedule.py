@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_trials import CONFIG, DEPTH, made, settings
-from optuna.trial import TrialState
+from optuna.trial import FixedTrial, TrialState
 
 from frostline.config.effort import ACCELERATED, Effort
 from frostline.config.types import GUIDE
 from frostline.search.schedule import Schedule
+from frostline.search.trials import settings_of
 from frostline.training.settings import GROUPS, Member, group_of, strategy_of
 
 HEADS, IMAGES = 5, 1200.0
@@ -51,33 +52,39 @@ def test_each_depth_group_is_tried_once_before_any_is_tried_again() -> None:
     assert len({(each.head_learning_rate, each.backbone_learning_rate, each.dropout) for each in tried}) == 1
 
 
-@pytest.mark.parametrize("best", [1, 2, 3, 4, 5])
-def test_the_last_block_and_some_blocks_are_those_of_the_best_head_or_as_few_more_as_it_takes(best: int) -> None:
-    finished = [made(1, 0.6, settings(5)), made(2, 0.8, settings(best, reads=1)), made(3, 0.7, settings(4))]
-    (last, _), (some, frozen) = ((keep, frozen) for keep, frozen, _ in schedule().depths(finished)[:2])
-    assert (last, some) == (max(best, 2), max(best, 3))
-    tried = [first_settings(schedule(), THAWED + place, finished) for place in (0, 1)]
-    assert [group_of(each) for each in tried] == ["last block", "some blocks"]
-    assert tried[1].thaw == some - frozen
+def test_the_last_block_and_about_half_of_all_are_thawed_before_the_guides_depths() -> None:
+    assert schedule().depths == [(5, 4, False), (5, 2, False), (5, 0, False), (5, 0, True)]
+    assert schedule(depth=17).depths[:2] == [(17, 16, False), (17, 8, False)]
 
 
 def test_thawed_blocks_stand_under_the_best_head_of_what_they_keep_of_equals_the_first() -> None:
-    best, other = settings(4, reads=3), settings(4, reads=2)
-    finished = [made(3, 0.8, other), made(1, 0.6, settings(4)), made(2, 0.8, best), made(4, 0.7, settings(5, reads=4))]
+    best, other = settings(5, reads=3), settings(5, reads=2)
+    finished = [made(3, 0.8, other), made(1, 0.6, settings(5)), made(2, 0.8, best), made(4, 0.9, settings(4))]
     assert first_settings(schedule(), THAWED, finished).blocks == best.blocks
     whole = first_settings(schedule(), THAWED + 2, finished)
-    assert (whole.blocks, strategy_of(whole, DEPTH)) == ((2, 3, 4, 5), "fine_tune")
+    assert (whole.blocks, strategy_of(whole, DEPTH)) == ((3, 4, 5), "fine_tune")
     member = Member(blocks=best.blocks, pooling="both", share=1)
     ensemble = made(HEADS + 1, 0.95, best.model_copy(update={"members": (member,)}))
-    assert first_settings(schedule(), THAWED, [*finished, ensemble]).members == ()
-    lost = made(5, None, settings(4), state=TrialState.FAIL)
-    thawed = made(6, 0.99, settings(4, 1))
-    assert schedule().depths([*finished, ensemble, lost, thawed]) == schedule().depths(finished)
+    lost = made(5, None, settings(5), state=TrialState.FAIL)
+    thawed = made(6, 0.99, settings(5, 1))
+    found = first_settings(schedule(), THAWED + 3, [*finished, ensemble, lost, thawed])
+    assert (found.blocks, found.members) == (best.blocks, ())
+
+
+def test_what_was_tried_is_not_proposed_again() -> None:
+    """A backbone of two blocks has few heads: forty proposals are all of them."""
+    config = CONFIG.model_copy(update={"pooling": ("average", "maximum"), "views": ("identity",)})
+    plan = Schedule(config.model_copy(update={"startup_trials": 3}), 2, None)
+    finished: list[optuna.trial.FrozenTrial] = []
+    for number in range(1, 7):
+        point = plan.suggest(FixedTrial(plan.point(number, finished, seed=number)), number, finished)
+        finished.append(made(number, 0.5 + 0.01 * number, point))
+    assert len({settings_of(trial) for trial in finished}) == 6
 
 
 @pytest.mark.parametrize(("depth", "groups"), [(1, 2), (2, 3), (3, 4)])
 def test_a_shallow_network_has_fewer_first_trials_and_none_twice(depth: int, groups: int) -> None:
-    depths = schedule(depth=depth).depths(())
+    depths = schedule(depth=depth).depths
     assert len(depths) == len(set(depths)) == groups
     assert all(0 <= frozen < keep <= depth for keep, frozen, _ in depths)
 
@@ -86,8 +93,8 @@ def test_a_shallow_network_has_fewer_first_trials_and_none_twice(depth: int, gro
 def test_just_the_strategies_that_were_asked_for_come_first(strategies: tuple[str, ...]) -> None:
     plan = schedule(strategies=strategies, startup_trials=1)
     assert plan.strategies == tuple(name for name in GUIDE if name in strategies)
-    assert ((5, 0, True) in plan.depths(())) == ("retrain" in strategies)
-    assert (5, 0, False) not in plan.depths(())
+    assert ((5, 0, True) in plan.depths) == ("retrain" in strategies)
+    assert (5, 0, False) not in plan.depths
 
 
 @given(st.integers(1, 8), st.lists(st.floats(0, 900), max_size=4))

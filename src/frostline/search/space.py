@@ -56,7 +56,6 @@ def suggest_thawed(
         blocks=head.blocks,
         freeze_depth=freeze_depth,
         pooling=head.pooling,
-        members=head.members,
         views=views,
         test_views=config.test_views_of(views),
         dropout=dropout,
