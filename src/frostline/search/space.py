@@ -50,17 +50,15 @@ def suggest_thawed(
     rates = {name: trial.suggest_float(name, *getattr(config, name), log=True) for name in _RATES}
     dropout = trial.suggest_float("dropout", *config.dropout)
     views = trial.suggest_categorical("thawed_views", list(config.views))
+    depth_and_rates = {
+        "init": "random" if init == "random" and freeze_depth == 0 else "pretrained",
+        "freeze_depth": freeze_depth,
+        "dropout": dropout,
+        "views": views,
+        "test_views": config.test_views_of(views),
+    }
     head = heads.get(keep) or standard_head(keep, config)
-    return TrialSettings(
-        init="random" if init == "random" and freeze_depth == 0 else "pretrained",
-        blocks=head.blocks,
-        freeze_depth=freeze_depth,
-        pooling=head.pooling,
-        views=views,
-        test_views=config.test_views_of(views),
-        dropout=dropout,
-        **rates,
-    )
+    return TrialSettings.model_validate(head.model_dump() | depth_and_rates | rates)
 
 
 def standard_head(keep: int, config: SearchConfig) -> TrialSettings:
