@@ -116,6 +116,13 @@ def test_all_that_may_be_trained_on_is_shared_by_those_that_are_tried() -> None:
     assert schedule(thawed=2).allowance(THAWED, ()) == IMAGES / 2
 
 
+@pytest.mark.parametrize(("spent", "ends"), [(IMAGES - 1, THAWED + 6), (IMAGES, THAWED + 3)])
+def test_each_depth_is_begun_but_not_from_random_weights_once_nothing_is_left(spent: float, ends: int) -> None:
+    finished = [made(number) for number in range(1, HEADS + 1)] + [made(THAWED, 0.5, settings(5, 1), cost=spent)]
+    plan = schedule()
+    assert [number for number in range(1, 20) if plan.is_over(number, finished)][0] == ends
+
+
 def test_failed_and_pruned_trials_count_for_what_they_trained_on_and_heads_for_nothing() -> None:
     finished = [
         made(1),

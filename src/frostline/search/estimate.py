@@ -19,7 +19,7 @@ __all__ = ["StudyEstimate", "estimate_study"]
 _TRAINING_TO_FORWARD = 3
 """A training step costs one forward pass and two of the same size backward (Kaplan et al. 2020, arXiv 2001.08361)."""
 
-_HEAD_FLOPS = 2e9
+_HEAD_FLOPS = 1e10
 """A core's in double precision, in the eigenvalue decompositions that a head is made of: a guess on the safe side."""
 
 

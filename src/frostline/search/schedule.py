@@ -59,6 +59,17 @@ class Schedule:
         """Whether trial `number` thaws blocks."""
         return number > self._ensemble
 
+    def is_over(self, number: int, finished: Sequence[FrozenTrial]) -> bool:
+        """Whether the study ends before trial `number`: there is none such, or nothing is left to train on.
+
+        Each depth is begun in any case, so that a study says something of it, and of what the guide recommends; but not
+        from random weights, of which an epoch says nothing.
+        """
+        if self.thaws(number) and self.left(finished) <= 0:
+            begun = [random for _, _, random in self.depths[self._place(number) :]]
+            return not begun or begun[0]
+        return number > self.trials
+
     def is_ensemble(self, number: int) -> bool:
         """Whether trial `number` is the ensemble of the heads before it."""
         return number == self._ensemble

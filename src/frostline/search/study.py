@@ -139,9 +139,10 @@ def run_study(study: optuna.Study, objective: Objective, schedule: Schedule, see
     `objective` raises TrialFailed for a trial that cannot be finished.
     """
     with _collected_between_trials() as collect:
-        while (number := _next_number(study)) <= schedule.trials:
+        while True:
+            number = _next_number(study)
             finished = finished_before(study, number)
-            if schedule.thaws(number) and schedule.left(finished) <= 0:
+            if schedule.is_over(number, finished):
                 break
             if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
                 point = schedule.point(number, finished, seed_of(seed, number))
