@@ -18,9 +18,9 @@ from frostline.training.cell import Cell, make_cell
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
+from ..similarity import LAST_ANIMAL
 from ..training import BACKBONE, cache_of, changed, pack
 
-_LAST_ANIMAL = "n02655020"  # in the order of WordNet's numbers, which ImageNet's classes are in
 _DIGIT_SIDE = 32
 
 
@@ -125,7 +125,7 @@ def _digits(folder: Path, count: int) -> Path:
 
 def _animals_things(folder: Path, sample: Path) -> Path:
     for file in sorted(sample.iterdir()):
-        link = folder / ("animal" if file.name[:9] <= _LAST_ANIMAL else "thing") / file.name
+        link = folder / ("animal" if file.name[:9] <= LAST_ANIMAL else "thing") / file.name
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
             link.symlink_to(file.resolve())
