@@ -5,13 +5,14 @@
 Cells are data sets of two classes (scikit-learn's digits, even or odd; solar cells; photographs whose folder is given)
 at each of `--sizes` images a class, under each of `--seeds`. A head is fitted in all draws of folds; a network with
 thawed blocks is trained on the first fold until `--patience` epochs in a row do not lower the validation loss, then as
-long on others: on all where the last block is thawed, on `--more-folds` in all where more are and the cell is small.
+long on others: on all where the last block is thawed, else on so many in all as `--small-folds` and `--large-folds` say.
 After each epoch of the first fold it is tested, with averaged weights and with weights as they are.
 
 Adds to a file per cell in `curves/` of the output; curves that are there are kept, so that it goes on where `--minutes`
 or an interruption ended it. Cheap settings come first, each in all cells before the next.
 """
 
+import argparse
 import gc
 import time
 from pathlib import Path
@@ -43,7 +44,8 @@ def main() -> None:
         epochs=Option(40, smallest=2, help="at most"),
         patience=Option(8, smallest=1, help="epochs in a row that do not lower the validation loss end a training"),
         folds=Option(5, smallest=2, help="of the cross-validation"),
-        more_folds=Option(3, smallest=1, help="trained where more than the last block is thawed, in small cells"),
+        small_folds=Option(3, smallest=1, help="trained where more than the last block is thawed, in small cells"),
+        large_folds=Option(1, help="the same in large ones"),
         test_images=Option(300, smallest=8, help="of both classes as many"),
         digits=Option(1797, smallest=60, help="so many of scikit-learn's"),
         minutes=Option(1e9, help="stop after the curve that passes so many"),
@@ -59,7 +61,7 @@ def main() -> None:
         for name in options.sets
         if name in sets
     ]
-    for group in GROUPS:
+    for group in GROUPS[:2] if options.smallest else GROUPS:
         for key in cells:
             chosen = {
                 name: settings
@@ -74,7 +76,7 @@ def main() -> None:
                 continue
             trainer, test = make_trainer(key, sets[key.dataset], options)
             for name, settings in chosen.items():
-                folds = _folds(settings, len(trainer.cell.rows), options.more_folds, options.folds)
+                folds = _folds(settings, len(trainer.cell.rows), options)
                 curve = measure(key, options.variant, name, settings, trainer, test, folds)
                 table.add(curve)
                 say(f"{key} {options.variant} {name}: {len(curve.arrays['right'])} epochs, {curve.facts['seconds']} s")
@@ -86,10 +88,10 @@ def main() -> None:
     print(markdown_table(summary(table.curves())), describe(), sep="\n\n")
 
 
-def _folds(settings: TrialSettings, images: int, more: int, folds: int) -> int:
+def _folds(settings: TrialSettings, images: int, options: argparse.Namespace) -> int:
     if group_of(settings) == "last block":
-        return folds
-    return more if images <= _FEW_IMAGES else 1
+        return options.folds
+    return options.small_folds if images <= _FEW_IMAGES else options.large_folds
 
 
 if __name__ == "__main__":

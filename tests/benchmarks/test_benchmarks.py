@@ -25,6 +25,7 @@ WRITES = {
     "larger_than_memory": [],
     "memory": ["memory.csv", "memory.png"],
     "regimes": ["regimes-32px.csv", "regimes-32px-measured.csv", "regimes-32px.png"],
+    "replay": ["replay.csv", "replay.png"],
     "scaling": ["scaling.csv", "scaling.png"],
     "search_cost": ["search_cost-quick.csv", "search_cost-quick-epochs.csv"],
     "serving": ["serving.csv"],
