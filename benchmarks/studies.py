@@ -52,6 +52,7 @@ def main() -> None:
                 if time.monotonic() > ends:
                     raise SystemExit(0)
     rows = pd.read_csv(results)
+    rows = rows[rows["image_size"] == options.image_size]
     figure(rows).savefig(results.with_suffix(".png"))
     print(markdown_table(honesty(rows)), markdown_table(depths(rows)), describe(), sep="\n\n")
 

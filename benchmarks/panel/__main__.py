@@ -33,7 +33,7 @@ from ..measuring import Option, describe, finished, machine, markdown_table, par
 from ..study import DATA, Task, balanced_accuracy, whole_study
 from .plain import optuna_search
 from .recipes import Fitted, bit, keras_guide, keras_guide_all, regression
-from .summary import OURS, difference_table, figure, pack_answers, score_table
+from .summary import OURS, clearly_ahead, difference_table, figure, pack_answers, score_table
 
 KEY = ["dataset", "per_class", "seed", "image_size", "method"]
 Method = Callable[[Task, float], Fitted]
@@ -98,7 +98,7 @@ def main() -> None:
         score_table(rows, "seconds", "{:.0f}"),
         difference_table(rows),
     )
-    print(*map(markdown_table, tables), describe(), sep="\n\n")
+    print(*map(markdown_table, tables), clearly_ahead(rows), describe(), sep="\n\n")
 
 
 def run(method: Method, task: Task, allowed: float) -> dict[str, object]:

@@ -16,6 +16,7 @@ from ..study import Task
 from .recipes import Fitted, build, divided, fit
 
 EPOCHS, PATIENCE = 20, 5
+RATES = (1e-5, 1e-3)  # one rate trains the head and what is thawed, which a higher one would wreck
 
 
 def optuna_search(task: Task, seconds: float) -> Fitted:
@@ -56,7 +57,7 @@ def compiled(task: Task, trial: optuna.trial.BaseTrial) -> keras.Model:
     keras.utils.set_random_seed(task.key.seed)
     backbone = task.backbone()
     frozen = trial.suggest_int("frozen", 0, backbone.depth)
-    rate = trial.suggest_float("learning_rate", 1e-5, 1e-2, log=True)
+    rate = trial.suggest_float("learning_rate", *RATES, log=True)
     decay = trial.suggest_float("weight_decay", 1e-6, 1e-2, log=True)
     dropout = trial.suggest_float("dropout", 0.0, 0.6)
     views = trial.suggest_categorical("augmentation", list(task.config.search.views))

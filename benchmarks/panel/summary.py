@@ -69,6 +69,12 @@ def differences(rows: pd.DataFrame) -> Iterator[tuple[str, int, str, Interval, l
                 yield str(dataset), int(per_class), str(method), difference(pairs), each
 
 
+def clearly_ahead(rows: pd.DataFrame) -> str:
+    """Where another method's interval lies beyond frostline's score, in a sentence."""
+    found = [f"{method} on {dataset}-{size}" for dataset, size, method, each, _ in differences(rows) if each.high < 0]
+    return f"Clearly ahead of {OURS}: {', '.join(found) or 'no method, in no data set and size'}."
+
+
 def difference_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A line per data set and size, a last one for all cells, a column per other method."""
     found = list(differences(rows))
