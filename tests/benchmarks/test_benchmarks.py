@@ -18,12 +18,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
-SHARED = {"measuring", "project", "training"}
+SHARED = {"measuring", "project", "study", "training"}
 WRITES = {
     "curves": ["curves/digits-8-20.zip"],
     "gate": ["gate.csv"],
     "larger_than_memory": [],
     "memory": ["memory.csv", "memory.png"],
+    "panel": ["panel.csv", "panel.png"],
     "regimes": ["regimes-32px.csv", "regimes-32px-measured.csv", "regimes-32px.png"],
     "replay": ["replay.csv", "replay.png"],
     "scaling": ["scaling.csv", "scaling.png"],
@@ -33,6 +34,7 @@ WRITES = {
     "similarity": ["similarity.csv", "similarity.png"],
     "sizes": ["sizes.csv", "sizes.png"],
     "solar_cells": ["solar_cells.csv"],
+    "studies": ["studies.csv", "studies.png"],
     "throughput": ["throughput*.csv", "throughput*-trials.csv"],
 }
 """What each writes into its output folder, where a star stands for the backend; a new one has its line here."""
