@@ -26,10 +26,9 @@ from frostline.config.load import load_config
 from frostline.data.packed import read_packed
 from frostline.data.views import VIEW_SETS
 from frostline.runtime.progress import say
-from frostline.search.space import guide_settings
 
 from .measuring import Option, describe, markdown_table, parse, process_megabytes
-from .training import Unwatched, at_depth, make_trainer, on_noise, write_noise
+from .training import Unwatched, make_trainer, on_noise, standard, write_noise
 
 CGROUP = Path("/sys/fs/cgroup/memory") / f"frostline-{os.getpid()}"
 SIZE = 32
@@ -109,14 +108,14 @@ def train_on(folder: Path) -> dict[str, float]:
     """Train on a packed data set; say how it went, what the process took, and what each image takes on disk."""
     started = time.perf_counter()
     packed = read_packed(folder)
-    train = {"epochs": 2, "head_epochs": 0, "batch_size": 64, "resident_gigabytes": 0.05}
+    train = {"epochs": 2, "patience": 2, "batch_size": 64, "resident_gigabytes": 0.05}
     config = on_noise(load_config(), folder, SIZE, **train)
     trainer = make_trainer(config, packed, len(packed.labels))
-    middle = guide_settings("end_of_convnet", config.search, trainer.backbone.depth)
-    head = at_depth(middle, KEEP, 0, views="identity")
+    head = standard(config.search, KEEP, views="identity")
+    thawed = standard(config.search, KEEP, 1, views=VIEWS, test_views="identity")
     scores = {
         name: trainer.validate(settings, config.seed, Unwatched()).score
-        for name, settings in {"head": head, "thawed": at_depth(head, KEEP, 1, views=VIEWS)}.items()
+        for name, settings in {"head": head, "thawed": thawed}.items()
     }
     sizes = {"peak_mb": "VmHWM", "allocated_mb": "RssAnon", "data_mb": "VmData"}
     maps = len(VIEW_SETS[VIEWS]) * map_bytes(trainer.backbone, KEEP - 1)

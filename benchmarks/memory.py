@@ -25,13 +25,12 @@ from matplotlib.figure import Figure
 from frostline.config.load import load_config
 from frostline.config.schema import SearchConfig
 from frostline.plots.style import INK, PALETTE, chart, legend
-from frostline.search.space import guide_settings
 from frostline.tracking.runs import Tracker
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer, Validation, Watcher
 
 from .measuring import Option, describe, machine, markdown_table, parse, process_megabytes
-from .training import at_depth, listed_study, make_trainer, on_noise, write_noise
+from .training import listed_study, make_trainer, on_noise, standard, write_noise
 
 FLAT = 2.0
 SIZE, IMAGES = 32, 64
@@ -42,7 +41,7 @@ def main() -> None:
     count = options.trials
     with TemporaryDirectory(dir=options.work) as folder:
         packed = write_noise(Path(folder) / "packed", IMAGES, SIZE)
-        config = on_noise(load_config(), Path(folder), SIZE, epochs=2, head_epochs=1)
+        config = on_noise(load_config(), Path(folder), SIZE, epochs=2, patience=2)
         trainer = make_trainer(config, packed, IMAGES, kind=WeighedTrainer)
         different = list(varied(config.search, trainer.backbone.depth))
         random.Random(config.seed).shuffle(different)
@@ -77,10 +76,9 @@ class WeighedTrainer(Trainer):
 
 def varied(search: SearchConfig, depth: int) -> Iterator[TrialSettings]:
     """Four kinds, at all depths but the first, under each pooling."""
-    middle = guide_settings("end_of_convnet", search, depth)
     for pooling, keep in product(search.pooling, range(depth, 1, -1)):
         for init, thaw in (("pretrained", 0), ("pretrained", 1), ("pretrained", keep), ("random", keep)):
-            yield at_depth(middle, keep, thaw, init=init, pooling=pooling)
+            yield standard(search, keep, thaw, init=init, pooling=pooling)
 
 
 def kind_of(settings: TrialSettings) -> str:

@@ -1,8 +1,9 @@
 """The four-regime study: every strategy of the guide, in every cell, over several seeds, scored on test images.
 
-A seed draws the test split, the cell, the initial weights and the order of training. Each strategy trains on all of
-its cell's images, for as many epochs as the budget in `regimes.yaml` allows, with the settings that a study gives it
-before Optuna proposes others: nothing is chosen by a validation score, so nothing here is an optimistic one.
+A seed draws the test split, the cell, the initial weights and the order of training. Each strategy has the settings
+that a study first tries it with, and is trained to its end: as in a study, the cell's first fold says for how many
+epochs, those after which its validation loss is lowest; for so many it is trained on all of the cell's images. Nothing
+else is chosen by a validation score, and what is shown is scored on test images.
 
     python -m benchmarks.regimes --dogs-cats FOLDER --seeds 20 21 22
     python -m benchmarks.regimes --dogs-cats FOLDER --image-size 96 --strategies end_of_convnet start_of_convnet
@@ -31,12 +32,11 @@ from frostline.plots.style import DPI, INK, PALETTE, style
 from frostline.regimes.cells import profile_cells
 from frostline.regimes.comparison import prepare_comparison
 from frostline.runtime.precision import resolve_precision
-from frostline.search.space import guide_settings
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 
 from .measuring import Option, finished, markdown_table, parse, record
-from .training import BACKBONE, allowed_epochs, least, make_trainer, pack, stored_in
+from .training import BACKBONE, epochs_needed, guide_settings, least, make_trainer, pack, stored_in
 
 KEY = ["seed", "dataset", "size", "strategy"]
 CELL = ["dataset", "size"]
@@ -93,14 +93,15 @@ def run_cell(
     for strategy in left:
         settings = guide_settings(strategy, config.search, trainer.backbone.depth)
         key = {"seed": config.seed, "dataset": dataset, "size": size, "strategy": strategy}
-        yield key | train_and_test(trainer, settings, allowed_epochs(trainer, settings), config.seed)
+        yield key | train_and_test(trainer, settings, config.seed)
 
 
-def train_and_test(trainer: Trainer, settings: TrialSettings, epochs: int, seed: int) -> dict[str, object]:
-    """Train on all of the cell's images, and score the test split."""
+def train_and_test(trainer: Trainer, settings: TrialSettings, seed: int) -> dict[str, object]:
+    """Train on all of the cell's images, for as long as the first fold says, and score the test split."""
     packed = trainer.cell.packed
     test = np.flatnonzero(packed.index["split"] == "test")
     started = time.perf_counter()
+    epochs = epochs_needed(trainer, settings, seed)
     model = trainer.refit(settings, epochs, seed)
     seconds = time.perf_counter() - started
     metrics = score(packed.labels[test], model.predict(packed.images[test], verbose=0), packed.classes)

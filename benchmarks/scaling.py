@@ -7,14 +7,13 @@ MLflow on new SQLite files. One of the three is varied, the other two stay at th
 
 - starting: building the networks, and the estimate, for which the machine is timed. Flat in all three.
 - filling the cache, one pass of every view through every block: linear in images and in pixels.
-- heads, on pooled vectors: linear in trials and in images (epochs are fixed).
-- thawed trials: linear in trials and in pixels. Flat in images, because `train.budget` is a number of images; linear
-  from where one epoch, the fewest, is more than that. Tracing a new graph is a flat part of each trial.
+- heads, on pooled vectors: linear in trials; in images up to cubic, as their decompositions are.
+- thawed trials: linear in trials, in pixels and in images. Tracing a new graph is a flat part of each trial.
 - bookkeeping, what Optuna and MLflow take, reports after each epoch included: linear in trials, at most 5% of a study.
 
 A quarter of the trials each are heads on every block, heads on all but the last, thaw the last block, thaw all. None
-ends early, whatever it scores. Reading the images, making the empty databases, importing Keras and the refit of the
-winner are not counted. All else is as `params.yaml` says.
+ends early, whatever it scores: those that thaw blocks train for `--epochs`. Reading the images, making the empty
+databases, importing Keras and the refit of the winner are not counted. All else is as `params.yaml` says.
 
 Writes a row per study to `scaling.csv`, draws `scaling.png`, and prints a table.
 """
@@ -35,14 +34,13 @@ from frostline.config.schema import SearchConfig
 from frostline.plots.style import DPI, PALETTE, style
 from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
-from frostline.search.space import guide_settings
 from frostline.search.study import list_studies
 from frostline.tracking.runs import Tracker
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer, Validation, Watcher
 
-from .measuring import Timed, apart, describe, machine, markdown_table, parse, process_megabytes
-from .training import BACKBONE, at_depth, cache_of, changed, least, listed_study, make_trainer, pack, stored_in
+from .measuring import Option, Timed, apart, describe, machine, markdown_table, parse, process_megabytes
+from .training import BACKBONE, Listed, cache_of, changed, least, listed_study, make_trainer, pack, standard, stored_in
 
 DATASET = "solar_cells"
 PARTS = {"starting": "grey", "filling": "sky", "heads": "green", "thawed": "blue", "bookkeeping": "vermilion"}
@@ -64,14 +62,14 @@ NAMES = {"trials": "trials", "per_class": "images per class", "image_size": "ima
 
 
 def main() -> None:
-    options = parse(__doc__)
+    options = parse(__doc__, epochs=Option(5, smallest=2, help="of a trial that thaws blocks"))
     base = LEAST if options.smallest else Point()
     varied = {name: [value] for name, value in asdict(LEAST).items()} if options.smallest else VARIED
     points = [replace(base, **{name: value}) for name, values in varied.items() for value in values]
     rows: list[dict[str, object]] = []
     for point in dict.fromkeys(points):
         say(f"{point}")
-        rows.append(apart(measure, point, options.work, options.smallest))
+        rows.append(apart(measure, point, options.epochs, options.work, options.smallest))
         pd.DataFrame(rows).assign(**machine()).to_csv(options.output / "scaling.csv", index=False)
     studies = pd.DataFrame(rows)
     figure(studies, base, varied).savefig(options.output / "scaling.png")
@@ -81,11 +79,10 @@ def main() -> None:
     print(table(studies), found, describe(), sep="\n\n")
 
 
-def measure(point: Point, work: Path, few: bool) -> dict[str, object]:
+def measure(point: Point, epochs: int, work: Path, few: bool) -> dict[str, object]:
     """Run one study, and say what it took."""
     config = least(load_config()) if few else load_config()
-    config = changed(config, "train", folds_up_to=0, patience=config.train.epochs)
-    config = changed(config, "search", trials=point.trials)
+    config = changed(config, "train", folds_up_to=0, epochs=epochs, patience=epochs)
     backbone = config.backbone(BACKBONE).model_copy(update={"image_size": point.image_size})
     config = config.model_copy(update={"backbones": {BACKBONE: backbone}})
     packed = pack(config, DATASET, work, few=few)
@@ -96,12 +93,13 @@ def measure(point: Point, work: Path, few: bool) -> dict[str, object]:
         started = time.perf_counter()
         cache = cache_of(config)
         trainer = make_trainer(config, packed, point.per_class, cache, TimedTrainer)
-        first = mixed_trials(point.trials, config.search, trainer.backbone.depth)
-        estimate = estimate_study(trainer, config.search, first, cache.folder.path, cache.limit_bytes)
+        trials = mixed_trials(point.trials, config.search, trainer.backbone.depth)
+        schedule = Listed.of(trials, trainer, config.search)
+        estimate = estimate_study(trainer, schedule, cache.folder.path, cache.limit_bytes)
         estimated = time.perf_counter()
         trainer.setup.fill(config.search.views, estimate.cuts)
         filled = time.perf_counter()
-        with listed_study(trainer, config, tracker, DATASET, first):
+        with listed_study(trainer, config, tracker, DATASET, trials):
             ended = time.perf_counter()
         cached = sum(entry.bytes for entry in cache.folder.entries())
     seconds = {"starting": estimated - started, "filling": filled - estimated, **trainer.seconds}
@@ -117,24 +115,22 @@ def measure(point: Point, work: Path, few: bool) -> dict[str, object]:
         "cached_mb": round(cached / 1e6, 1),
         "peak_rss_mb": round(process_megabytes("VmHWM"), 1),
         "precision": trainer.setup.precision,
-        "budget": config.train.budget,
-        "epochs": config.train.epochs,
+        "epochs": epochs,
     }
 
 
 def mixed_trials(count: int, search: SearchConfig, depth: int) -> list[TrialSettings]:
     """Two heads, the last block thawed, all blocks thawed; and again with another pooling."""
-    middle = guide_settings("end_of_convnet", search, depth)
     depths = [(depth, 0), (depth - 1, 0), (depth, 1), (depth, depth)]
     poolings = search.pooling
     return [
-        at_depth(middle, *depths[trial % len(depths)], pooling=poolings[trial // len(depths) % len(poolings)])
+        standard(search, *depths[trial % len(depths)], pooling=poolings[trial // len(depths) % len(poolings)])
         for trial in range(count)
     ]
 
 
 class TimedTrainer(Trainer):
-    """Adds up the seconds in `validate`, less those in which its watcher reports to Optuna."""
+    """Adds up the seconds in `validate`, less those in its watcher."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

@@ -31,7 +31,7 @@ from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import decode, to_square
 from frostline.data.sources.elpv import ElpvSource
-from frostline.plots.style import INK, PALETTE, chart, legend
+from frostline.plots.style import INK, PALETTE, Picture, legend, plainly, style
 from frostline.records.profile import CellProfile
 from frostline.regimes.cells import CellImages, measure_distance, profile_cell
 from frostline.regimes.comparison import Comparison, Measurement, prepare_comparison
@@ -47,6 +47,7 @@ SEED = 20
 KEY = ["backbone", "set", "pixels"]
 LAST_ANIMAL = "n02655020"  # the puffer: WordNet's ids of ImageNet's animals end here, and those of things begin
 FIRST_OF_THE_REST = "n06"
+TICKS = (0, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1, 2)
 PENALTIES = tuple(10.0**exponent for exponent in range(-1, 6))
 Open = Callable[[], Image.Image]
 
@@ -236,22 +237,32 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@plainly()
 def figure(table: pd.DataFrame) -> Figure:
-    """The gain of cutting over the shift: a colour a set, a marker a backbone, a point an image size."""
-    picture, axes = chart(10.0, 5.0, "Does a larger shift mean that cutting pays?")
-    colours = dict(zip(table["set"].unique(), PALETTE.values(), strict=False))
-    markers = dict(zip(table["backbone"].unique(), "osD^v", strict=False))
-    for (backbone, name), rows in table.groupby(["backbone", "set"], sort=False):
-        shift, gain = [each.value for each in rows["shift"]], [each.value for each in rows["gain"]]
-        errors = [[each.value - each.low for each in rows["gain"]], [each.high - each.value for each in rows["gain"]]]
-        look = {"color": colours[name], "marker": markers[backbone], "capsize": 2, "elinewidth": 0.8}
-        axes.errorbar(shift, gain, errors, linestyle="none", label=f"{name} ({backbone})", **look)
-        for pixels, *point in zip(rows["pixels"], shift, gain, strict=True):
-            axes.annotate(str(pixels), point, (4, 4), textcoords="offset points", fontsize=7)
-    axes.axhline(0, color=INK, linewidth=1)
-    axes.set_xscale("symlog", linthresh=0.01)
-    axes.set_xlabel("shift of 400 images (labels: image size in pixels)")
-    axes.set_ylabel("points: head on the cut less head on the last block")
+    """The gain of cutting over the shift: a panel a backbone, a colour and marker a set, a point an image size."""
+    backbones, names = table["backbone"].unique(), table["set"].unique()
+    picture = Picture(6.0 * len(backbones) + 2.5, 5.0)
+    looks = {name: look for name, *look in zip(names, PALETTE.values(), "osD^v", strict=False)}
+    for axes, backbone in zip(np.ravel(picture.subplots(1, len(backbones), sharey=True)), backbones, strict=True):
+        style(axes, f"What cutting gains, by shift: {backbone}")
+        own = table[table["backbone"] == backbone]
+        for name, rows in own.groupby("set", sort=False):
+            colour, marker = looks[name]
+            shift, gain = [each.value for each in rows["shift"]], [each.value for each in rows["gain"]]
+            errors = [
+                [each.value - each.low for each in rows["gain"]],
+                [each.high - each.value for each in rows["gain"]],
+            ]
+            axes.errorbar(shift, gain, errors, fmt=marker, color=colour, capsize=2, elinewidth=0.8, label=name)
+            for pixels, *point in zip(rows["pixels"], shift, gain, strict=True):
+                axes.annotate(str(pixels), point, (4, 4), textcoords="offset points", fontsize=7)
+        axes.axhline(0, color=INK, linewidth=1)
+        axes.set_xscale("symlog", linthresh=0.01)
+        axes.set_xticks([tick for tick in TICKS if tick >= min(each.value for each in own["shift"]) / 2])
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlim(min(axes.get_xticks()) - 0.001)
+        axes.set_xlabel("shift of 400 images (labels: image size in pixels)")
+    picture.axes[0].set_ylabel("points: head on the cut less head on the last block")
     legend(axes)
     return picture
 

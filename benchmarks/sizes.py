@@ -3,8 +3,7 @@
     python -m benchmarks.sizes --dogs-cats FOLDER
 
 trains `fine_tune` and the two heads on frozen blocks on cells of 50 to 400 images per class, over several seeds.
-`fine_tune` costs the same at every size (`train.budget` images through every block, of `regimes.yaml`): the more
-images, the fewer epochs. Heads cost little and train for `train.epochs`. Writes `sizes.csv` as it goes on (rows that
+`fine_tune` is trained until that no longer helps, as in `regimes.py`. Writes `sizes.csv` as it goes on (rows that
 are there are kept), draws `sizes.png`, and prints the table of `regimes.md` and how long the training took.
 """
 
@@ -13,12 +12,10 @@ from matplotlib.figure import Figure
 
 from frostline.config.schema import ProfileConfig
 from frostline.plots.style import INK, chart, legend
-from frostline.search.space import guide_settings
-from frostline.training.trial import epochs_within_budget
 
 from .measuring import Option, finished, markdown_table, parse, record
 from .regimes import DOGS_CATS, mean_and_range, parameters, train_and_test
-from .training import make_trainer, pack
+from .training import guide_settings, make_trainer, pack
 
 HEADS = ["end_of_convnet", "start_of_convnet"]
 KEY = ["seed", "dataset", "per_class", "strategy"]
@@ -43,9 +40,7 @@ def main() -> None:
                     key = dict(zip(KEY, (seed, dataset, per_class, strategy), strict=True))
                     if tuple(key.values()) not in done:
                         settings = guide_settings(strategy, config.search, trainer.backbone.depth)
-                        share = 1.0 if settings.thaw else 0.0  # and of all rows: none are held out here
-                        epochs = epochs_within_budget(config.train, share, len(trainer.cell.all_rows))
-                        record(key | train_and_test(trainer, settings, epochs, seed), results)
+                        record(key | train_and_test(trainer, settings, seed), results)
     scores = pd.read_csv(results)
     gains = gain(scores)
     figure(gains).savefig(results.with_suffix(".png"))

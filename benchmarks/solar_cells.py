@@ -4,9 +4,10 @@
     python -m benchmarks.solar_cells --splits 0 --epochs 6
 
 75% of the 2,624 cells train and 25% test, stratified by label (defective from a probability of 0.5 on) and cell type.
-For each split, a study of one head and trials that thaw VGG16's last block (up to three, which differ in views and
-learning rate; one by default) is validated on 15% of the training images; the one that the search would use is refitted
-on all of them, and scored once on the test images. Activations are shared by all splits: the first one waits for them.
+For each split, a study of heads on all blocks and of trials that thaw VGG16's last block (up to three, which differ in
+views and learning rate; one by default) is validated on 15% of the training images; the one that the search would use
+is refitted on all of them, and scored once on the test images. Activations are shared by all splits: the first one
+waits for them.
 
 Writes a row per trial and split to `solar_cells.csv` as it goes on (splits that are there are kept), prints a table.
 About 20 minutes a split on 2 quiet cores with bfloat16, 10 more for each further trial, and 20 minutes once for the
@@ -26,9 +27,8 @@ from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config
 from frostline.data.packed import PackedImages
 from frostline.search.selection import Selection
-from frostline.search.space import guide_settings
-from frostline.search.study import NUMBER, finished_trials, seed_of
-from frostline.search.trials import settings_of, trial_table
+from frostline.search.study import seed_of
+from frostline.search.trials import NUMBER, finished_trials, settings_of, trial_table
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell
 from frostline.training.settings import TrialSettings
@@ -36,11 +36,10 @@ from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 from .measuring import Option, append, describe, finished, markdown_table, parse
-from .training import BACKBONE, at_depth, cache_of, changed, listed_study, pack, stored_in
+from .training import BACKBONE, cache_of, changed, listed_study, pack, standard, stored_in
 
 DATASET = "solar_cells"
 PAPER = 0.8842
-LAST_BLOCK_SHARE = 0.0904  # of VGG16's FLOPs
 MOST = 4  # trials
 KEY = ["image_size", "epochs", "trials", "split"]
 SHOWN = ("state", "value", "epochs", "freeze_depth", "views", "backbone_learning_rate", "seconds")
@@ -50,8 +49,7 @@ def main() -> None:
     options = parse(
         __doc__,
         splits=Option([0, 1, 2], smallest=[0], help="seeds of the splits"),
-        epochs=Option(10, smallest=1, help="of a trial that thaws a block"),
-        head_epochs=Option(30, smallest=2, help="of a head alone; two thirds of them before a block is thawed"),
+        epochs=Option(10, smallest=1, help="at most, of a trial that thaws a block"),
         image_size=Option(224, smallest=32),
         trials=Option(2, help=f"of the list of {MOST}, so many from its start"),
     )
@@ -75,10 +73,7 @@ def recipe(config: Config, options: argparse.Namespace) -> Config:
     config = changed(
         changed(stored_in(config, options.work / DATASET), "stores", cache_gigabytes=100),
         "train",
-        epochs=options.head_epochs,
-        patience=options.head_epochs,
-        head_epochs=2 * options.head_epochs // 3,
-        warmup=0.15,
+        epochs=options.epochs,
         class_weights=False,
         validation_fraction=0.15,
         folds_up_to=0,
@@ -88,13 +83,11 @@ def recipe(config: Config, options: argparse.Namespace) -> Config:
 
 
 def listed(config: Config, depth: int) -> list[TrialSettings]:
-    """A head, and the last block thawed: as it is, with a higher rate, and without views."""
-    settings = {"head_learning_rate": 0.001, "backbone_learning_rate": 5e-5, "weight_decay": 1.0, "dropout": 0.5}
-    head = guide_settings("end_of_convnet", config.search, depth).model_copy(
-        update=settings | {"pooling": "both", "views": "flips"}
-    )
+    """A head on all blocks, and the last one thawed: as it is, with a higher rate, and without views."""
+    head = {"blocks": tuple(range(1, depth + 1)), "pooling": "both", "views": "flips"}
     others = ({}, {"backbone_learning_rate": 1e-4}, {"views": "identity"})
-    return [head, *(at_depth(head, depth, 1, **other) for other in others)]
+    thawed = [standard(config.search, depth, 1, **head | {"dropout": 0.5} | other) for other in others]
+    return [standard(config.search, depth, **head), *thawed]
 
 
 def redrawn(packed: PackedImages, seed: int) -> PackedImages:
@@ -110,16 +103,17 @@ def run(config: Config, packed: PackedImages, split: int, options: argparse.Name
     """Search, refit and test one split."""
     started = time.perf_counter()
     cell = make_cell(packed, len(packed.labels), config.train, split)
-    budget = (options.epochs + 0.5) * LAST_BLOCK_SHARE * cell.training_images
-    train = changed(config, "train", budget=budget).train
-    trainer = Trainer(Setup(cell, BACKBONE, config.backbone(BACKBONE), train, cache_of(config), config.seed))
+    setup = Setup(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache_of(config), config.seed)
+    trainer = Trainer(setup)
     trainer.setup.fill(["flips"], [trainer.backbone.depth - 1])
     filled = time.perf_counter()
     name = f"solar_cells-{options.image_size}px-{options.epochs}-{options.trials}-{split}"
     tracker = Tracker.open(config.stores, DATASET)
     trials = listed(config, trainer.backbone.depth)[: options.trials]
     with listed_study(trainer, config, tracker, name, trials) as study:
-        best = Selection.of(study).winner
+        validation = cell.validation_rows
+        groups = packed.index["group"].to_numpy(dtype=str)[validation]
+        best = Selection.of(study, packed.labels[validation], groups).winner
         rows = trial_table(finished_trials(study)).to_dict("records")
     number = best.user_attrs[NUMBER]
     network = trainer.refit(settings_of(best), best.user_attrs["epochs"], seed_of(config.seed, number))

@@ -1,31 +1,38 @@
 """What benchmarks train, on what, and how: VGG16 on solar cells or noise, with settings that they list themselves."""
 
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import optuna
 import pandas as pd
 from numpy.lib.format import open_memmap
+from optuna.trial import FrozenTrial
 
 from frostline.cache.prefix import PrefixCache
-from frostline.config.schema import BackboneConfig, Config
+from frostline.config.effort import Effort
+from frostline.config.schema import BackboneConfig, Config, SearchConfig
+from frostline.config.types import StrategyName
 from frostline.data.manifest import build
 from frostline.data.packed import Form, PackedImages, read_packed, write_packed
 from frostline.data.sources import Reading, open_source
 from frostline.data.sources.elpv import ElpvSource
 from frostline.search.objective import Objective
+from frostline.search.schedule import Schedule
+from frostline.search.space import standard_head, standard_rates
 from frostline.search.study import open_study, run_study
 from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
-from frostline.training.settings import TrialSettings
+from frostline.training.settings import TrialSettings, guide_depth
 from frostline.training.setup import Setup
-from frostline.training.trial import Trainer
+from frostline.training.trial import Metrics, Trainer, best_epoch
 
 BACKBONE = "vgg16"
 ROWS_AT_ONCE = 1024
@@ -38,13 +45,28 @@ class Few(ElpvSource):
         return Reading(super().read().records[::40])
 
 
-def at_depth(settings: TrialSettings, keep: int, thaw: int, **others: Any) -> TrialSettings:
-    """`settings` with the first `keep` blocks, of which the last `thaw` are trained."""
-    return settings.model_copy(update={"keep": keep, "freeze_depth": keep - thaw} | others)
+def standard(search: SearchConfig, keep: int, thaw: int = 0, **others: Any) -> TrialSettings:
+    """The head that people take first on `keep` blocks, of which the last `thaw` are trained at standard rates."""
+    values = standard_head(keep, search).model_dump() | {"freeze_depth": keep - thaw}
+    values |= standard_rates(search) if thaw else {}
+    values |= {"test_views": search.test_views_of(others["views"])} if "views" in others else {}
+    return TrialSettings.model_validate(values | others)
 
 
-def allowed_epochs(trainer: Trainer, settings: TrialSettings) -> int:
-    return trainer.epochs(settings.keep, settings.freeze_depth)
+def guide_settings(strategy: StrategyName, search: SearchConfig, depth: int) -> TrialSettings:
+    """What a study first tries a strategy of the guide with, where no probe has said where to cut."""
+    init, keep, freeze_depth = guide_depth(strategy, depth)
+    return standard(search, keep, keep - freeze_depth, init=init)
+
+
+def epochs_needed(trainer: Trainer, settings: TrialSettings, seed: int) -> int:
+    """For how many epochs a study would train: until the first fold's validation loss is lowest; none of a head."""
+    if settings.thaw == 0:
+        return 0
+    watcher = FirstFold()
+    with suppress(Enough):
+        watcher.history = list(trainer.validate(settings, seed, watcher).history)
+    return best_epoch(watcher.history)
 
 
 def changed(config: Config, section: str, **values: object) -> Config:
@@ -54,8 +76,9 @@ def changed(config: Config, section: str, **values: object) -> Config:
 
 def least(config: Config) -> Config:
     """`config` for what `--smallest` asks: few images of 32 pixels, few trials, few epochs."""
-    config = changed(config, "train", epochs=2, patience=2, head_epochs=1, budget=10.0, folds_up_to=0)
-    config = changed(changed(config, "search", trials=2, views=("identity",)), "profile", folds=2)
+    config = changed(config, "train", epochs=2, patience=2, folds_up_to=0)
+    effort = Effort(heads=2, thawed=1, images=1000)
+    config = changed(changed(config, "search", effort=effort, views=("identity",)), "profile", folds=2)
     backbone = config.backbone(BACKBONE).model_copy(update={"image_size": 32})
     return config.model_copy(update={"backbones": {BACKBONE: backbone}, "sizes": {"small": 4}})
 
@@ -105,34 +128,72 @@ def listed_study(
     name: str,
     trials: Sequence[TrialSettings],
 ) -> Iterator[optuna.Study]:
-    """A study of just these trials, all of them to their end, once it has run."""
-    config = changed(config, "search", trials=len(trials))
+    """A study of just these trials, validated by a hold-out, all of them to their end, once it has run."""
+    schedule = Listed.of(trials, trainer, config.search)
     with (
-        open_study(config.stores.studies, name, config.search, len(trainer.cell.folds)) as study,
+        open_study(config.stores.studies, name) as study,
         StudyRuns.open(tracker, name, name, len(trials), {}) as runs,
     ):
-        study.pruner = Disobeyed(study.pruner)
-        run_study(study, Objective(trainer, config.search, runs, config.seed), config.search, trials, config.seed)
+        run_study(study, Objective(trainer, schedule, runs, config.seed), schedule, config.seed)
         yield study
 
 
-class Disobeyed(optuna.pruners.BasePruner):
-    """Asks a pruner, which takes its time, and goes on: time must not depend on scores."""
+@dataclass(frozen=True)
+class Listed(Schedule):
+    """A schedule of `listed` trials in their order, with a budget that lets each train for `train.epochs`."""
 
-    def __init__(self, pruner: optuna.pruners.BasePruner) -> None:
-        self._pruner = pruner
+    listed: tuple[TrialSettings, ...] = ()
 
-    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-        self._pruner.prune(study, trial)
-        return False
+    @classmethod
+    def of(cls, trials: Sequence[TrialSettings], trainer: Trainer, search: SearchConfig) -> Self:
+        thawed = [settings for settings in trials if settings.thaw]
+        images = trainer.setup.train.epochs * sum(trainer.cost(settings, 0) for settings in thawed)
+        effort = Effort(heads=max(1, len(trials) - len(thawed)), thawed=len(thawed), images=images)
+        return cls(search.model_copy(update={"effort": effort}), trainer.backbone.depth, None, tuple(trials))
+
+    @property
+    def trials(self) -> int:
+        return len(self.listed)
+
+    def is_head(self, number: int) -> bool:
+        return self.listed[number - 1].thaw == 0
+
+    def allowance(self, _: int, __: Sequence[FrozenTrial]) -> float:
+        return math.inf
+
+    def point(self, _: int, __: Sequence[FrozenTrial]) -> dict[str, Any]:
+        return {}
+
+    def suggest(self, _: optuna.Trial, number: int, __: Sequence[FrozenTrial]) -> TrialSettings:
+        return self.listed[number - 1]
+
+    def left(self, _: Sequence[FrozenTrial]) -> float:
+        return math.inf
+
+    def depths(self, _: Sequence[FrozenTrial]) -> list[tuple[int, int, bool]]:
+        return [(each.keep, each.freeze_depth, each.init == "random") for each in self.listed if each.thaw]
 
 
 class Unwatched:
     """A watcher that lets every trial go on."""
 
-    def epoch(self, epoch: int, metrics: dict[str, float]) -> None: ...
+    def epoch(self, history: Sequence[Metrics], certainty: Any, *, settled: bool) -> None: ...
 
-    def fold(self, history: list[dict[str, float]], first: int, certainties: Any) -> None: ...
+    def fold(self, history: Sequence[Metrics], certainty: Any) -> None: ...
+
+
+class Enough(Exception):
+    """What was to be seen has been seen."""
+
+
+class FirstFold(Unwatched):
+    """Ends a trial after the first fold, and keeps its history."""
+
+    history: Sequence[Metrics] = ()
+
+    def fold(self, history: Sequence[Metrics], _: Any) -> None:
+        self.history = list(history)
+        raise Enough
 
 
 def write_noise(folder: Path, count: int, size: int) -> PackedImages:

@@ -95,16 +95,17 @@ def record_fields() -> dict[str, Any]:
             "strategy": "start_of_convnet",
             "settings": {
                 "init": "pretrained",
-                "keep": 4,
+                "blocks": [3, 4],
                 "freeze_depth": 4,
-                "head_learning_rate": 0.003,
-                "backbone_learning_rate": 0.00005,
-                "weight_decay": 0.001,
-                "dropout": 0.3,
                 "pooling": "both",
                 "views": "mirror",
+                "test_views": "mirror",
+                "head_learning_rate": None,
+                "backbone_learning_rate": None,
+                "dropout": None,
+                "members": [],
             },
-            "epochs": 12,
+            "epochs": 0,
             "temperature": 1.25,
         },
         "guide": {
@@ -112,6 +113,7 @@ def record_fields() -> dict[str, Any]:
             "recommended": ["start_of_convnet"],
             "strategy": "start_of_convnet",
             "trial": 1,
+            "complete": True,
             "validation": 0.78,
         },
         "validation": {
@@ -120,6 +122,10 @@ def record_fields() -> dict[str, Any]:
             "scheme": "5-fold",
         },
         "trials": {"complete": 9, "pruned": 2, "failed": 1},
+        "groups": [
+            {"group": "heads", "trials": 9, "score": 0.82, "standard_error": 0.02, "decided": True, "minutes": None},
+            {"group": "all blocks", "trials": 3, "score": None, "standard_error": None, "decided": False, "minutes": 9},
+        ],
         "seconds": 61.5,
         "run_id": "0" * 32,
         "experiment_id": "1",
@@ -164,7 +170,7 @@ def make_network():
     """Save a small real network with weights of the given seed, and give its fingerprint."""
     import keras
 
-    from frostline.backbones.surgery import add_head, read_out
+    from frostline.backbones.readout import add_head, read_out
     from frostline.backbones.weights import digest
 
     def make(folder: Path, seed: int) -> str:

@@ -18,8 +18,9 @@ MODULES = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py"))
 PURE = {
     *("Path", "bytes", "bytes.maketrans", "dict.fromkeys", "frozenset", "np.finfo", "range", "re.compile", "tuple"),
     *("ConfigDict", "Field", "AfterValidator", "BeforeValidator", "TypeVar", "get_args", "dataclass", "field"),
-    *("lru_cache", "model_validator", "plainly", "quiet_decoders", "quieted"),
-    *("typer.Argument", "typer.Option", "typer.Typer", "BackboneSpec", "Levels", "PromotionConfig", "_Short"),
+    *("lru_cache", "model_validator", "partial", "plainly", "quiet_decoders", "quieted"),
+    *("typer.Argument", "typer.Option", "typer.Typer"),
+    *("BackboneSpec", "Effort", "Levels", "PromotionConfig", "SimilarUpTo", "_Short"),
 }
 # What else each of these must do, and why.
 MORE = {

@@ -17,10 +17,12 @@ from frostline.backbones.weights import WeightsRecord
 from frostline.cache.folder import CacheFolder
 from frostline.cache.group import Group
 from frostline.cache.prefix import PrefixCache
+from frostline.config.effort import EFFORTS
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
 from frostline.provenance import Activations, Identity, Networks, Pictures, Study, Trainings, Version, versions
 from frostline.search.plan import _identity
+from frostline.search.schedule import Schedule
 from frostline.training.cell import make_cell
 from frostline.training.memo import Memo
 from frostline.training.setup import Setup
@@ -149,14 +151,18 @@ def world(setup, tmp_path, monkeypatch):
     mine = copy.copy(setup)
     mine.backbone = copy.copy(setup.backbone)
     mine.backbone.precision = mine.precision
-    world = SimpleNamespace(setup=mine, view="identity", config=config, first=())
+    world = SimpleNamespace(setup=mine, view="identity", config=config, cut=None)
 
     def names() -> dict[type[Identity], str]:
         cell, backbone = mine.cell, mine.backbone
         return {
             Activations: Group(tmp_path / "groups", backbone, cell.packed, world.view).path("map-1").parent.name,
             Trainings: Memo(mine, CacheFolder(tmp_path), 10**9)._place.name,
-            Study: _identity(world.config, SimpleNamespace(cell=cell, backbone=backbone, setup=mine), world.first),
+            Study: _identity(
+                world.config,
+                SimpleNamespace(cell=cell, backbone=backbone, setup=mine),
+                Schedule(world.config.search, 5, world.cut),
+            ),
         }
 
     def update(section: str, **changes) -> None:
@@ -222,9 +228,21 @@ def test_a_changed_part_renames_just_the_results_that_depend_on_it(world, part):
 def test_what_changes_no_number_renames_nothing(world):
     before = world.names()
     world.update("train", resident_gigabytes=0.0)
-    world.update("search", trials=50)
     world.update("stores", cache_gigabytes=1.0)
     assert world.names() == before
+
+
+@pytest.mark.parametrize("change", ["effort", "cut", "accelerator"])
+def test_a_study_that_tries_something_else_is_another(world, monkeypatch, change):
+    before = world.names()
+    if change == "effort":
+        world.update("search", effort=EFFORTS["quick"])
+    elif change == "cut":
+        world.cut = 2
+    else:
+        monkeypatch.setattr("frostline.search.schedule.accelerators", lambda: ("gpu:0",))
+    after = world.names()
+    assert {each for each in after if after[each] != before[each]} == {Study}
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,20 @@
     python -m benchmarks.search_cost --cell models/solar_cells-large-vgg16
 
 The list is a finished study's own. Every way trains the same settings from the same weights on the same images and
-folds, for the same epochs; nothing is pruned and no trial ends early. Each way runs in a process of its own, one after
-another; starting it and importing Keras are not counted. frostline runs the list twice: `frostline-cold` begins with an
-empty prefix cache, `frostline-warm` is a new process with the cache that the first one filled. The others are in
-`plain.py` and `tuner.py` (which needs `pip install keras-tuner tensorboard`, and is left out where they are missing).
-No way trains the head alone before it thaws blocks: that costs frostline next to nothing and the others much.
+folds: thawed blocks for the same epochs, those that the study trained them for; nothing is pruned. Heads on frozen
+blocks are computed by frostline, and trained for 30 epochs at a rate of 1e-3 by the others. Each way runs in a process
+of its own, one after another; starting it and importing Keras are not counted. frostline runs the list twice:
+`frostline-cold` begins with an empty prefix cache, `frostline-warm` is a new process with the cache that the first one
+filled. The others are in `plain.py` and `tuner.py` (which needs `pip install keras-tuner tensorboard`, and is left out
+where they are missing). Only frostline's thawed trials start from a fitted head: that costs it next to nothing and the
+others much.
 
 The score is balanced accuracy on the cell's validation rows, predicted after each epoch, in the time that is counted.
 Seeds do not make the ways draw the same numbers (order, dropout, augmentation), so that scores differ by chance too.
 Optuna's time is in plain's figures, as a tuner's is in its own; frostline's leave out what Optuna and MLflow take.
 
-`--epochs` caps the epochs of heads, which cost plain Keras hours; a further table then projects every trial, at its
-seconds per epoch, to the epochs that its study allows. `--quick` takes a head, the last block thawed and every block
+`--epochs` caps the epochs of the other ways' heads and of thawed trials; a further table then projects every trial, at
+its seconds per epoch, to the epochs of its list. `--quick` takes a head, the last block thawed and every block
 trained, for at most 2 epochs: too few to spread the one extraction over.
 
 Adds a row per way and trial to `search_cost.csv` (`…-quick.csv`) and a row per epoch to `…-epochs.csv` as it goes on,

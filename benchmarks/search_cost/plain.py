@@ -14,19 +14,20 @@ import keras
 import numpy as np
 import optuna
 from keras import layers
-from keras.optimizers import AdamW, MultiOptimizer, OptimizerMap
+from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import CosineDecay
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 
+from frostline.backbones.readout import read_out
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import Config
-from frostline.search.space import as_point, suggest
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 
 SCORE = "balanced_accuracy"
+HEAD_RATE, DROPOUT = 1e-3, 0.3  # of heads, which frostline computes
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -87,16 +88,13 @@ def search(bench: Bench, jobs: Sequence[Job], precision: str, record: Record) ->
     """An Optuna study whose trials are `jobs`, in their order."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
-    for job in jobs:
-        study.enqueue_trial(as_point(job.settings))
 
     def objective(trial: optuna.Trial) -> float:
         clock, job = Clock(), jobs[trial.number]
-        settings = suggest(trial, bench.config.search, bench.trainer.backbone.depth)
         keras.utils.clear_session()
         folds = []
         for fold in bench.folds:
-            model = build(bench, settings, precision, job.epochs, job.seed)
+            model = build(bench, job, precision)
             folds.append(fit(model, bench, fold, job.epochs, clock))
         reached = list(scores(bench, folds))
         record(job, clock, reached)
@@ -105,8 +103,9 @@ def search(bench: Bench, jobs: Sequence[Job], precision: str, record: Record) ->
     study.optimize(objective, n_trials=len(jobs), gc_after_trial=True)
 
 
-def build(bench: Bench, settings: TrialSettings, precision: str, epochs: int, seed: int) -> Any:
-    """The compiled network from images [N, S, S, 3] in 0..255 to class probabilities, for so many epochs."""
+def build(bench: Bench, job: Job, precision: str) -> Any:
+    """The compiled network of a job, from images [N, S, S, 3] in 0..255 to class probabilities."""
+    settings, seed = job.settings, job.seed
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(precision)
     config, random = bench.config.backbone(bench.backbone), settings.init == "random"
@@ -115,22 +114,21 @@ def build(bench: Bench, settings: TrialSettings, precision: str, epochs: int, se
     x = inputs = keras.Input(backbone.output_shape(0))
     for layer in augmentation(settings.views):
         x = layer(x)
-    x = backbone.slice(0, settings.keep)(x)
-    pooled = {"average": [layers.GlobalAveragePooling2D()], "maximum": [layers.GlobalMaxPooling2D()]}
-    pooled["both"] = pooled["average"] + pooled["maximum"]
-    vectors = [layer(x) for layer in pooled[settings.pooling]]
-    x = layers.Concatenate()(vectors) if len(vectors) > 1 else vectors[0]
+    features = backbone.taps(0, settings.blocks)(x)
+    x = read_out(features if isinstance(features, list) else [features], settings.pooling)
     # Keras's momentum of 0.99 takes hundreds of steps to forget where it began; deep trials have fewer.
     x = layers.BatchNormalization(momentum=0.9, center=False, scale=False)(x)
-    x = layers.Dropout(settings.dropout)(x)
+    x = layers.Dropout(DROPOUT if settings.dropout is None else settings.dropout)(x)
     classes = len(bench.trainer.cell.packed.classes)
     model = keras.Model(inputs, layers.Dense(classes, activation="softmax", dtype="float32", name="head")(x))
-    model.compile(optimizer(bench, settings, epochs), "sparse_categorical_crossentropy")
+    model.compile(optimizer(bench, job), "sparse_categorical_crossentropy")
     return model
 
 
 def augmentation(views: str) -> list[Any]:
     """Keras's layers that come nearest to a set of views."""
+    if views.startswith("crops"):
+        return [layers.RandomFlip("horizontal"), layers.RandomZoom((-0.4, 0)), layers.RandomBrightness(0.1)]
     return {
         "identity": [],
         "mirror": [layers.RandomFlip("horizontal")],
@@ -139,18 +137,18 @@ def augmentation(views: str) -> list[Any]:
     }[views]
 
 
-def optimizer(bench: Bench, settings: TrialSettings, epochs: int) -> Any:
-    """AdamW, with a rate of its own for thawed blocks; both warm up if there are any, and fall along a cosine."""
-    steps = epochs * -(-len(bench.folds[0][0]) // bench.config.train.batch_size)
-    warmup = round(bench.config.train.warmup * steps)
-    if not settings.thaw:
-        return AdamW(CosineDecay(settings.head_learning_rate, steps), weight_decay=settings.weight_decay)
+def optimizer(bench: Bench, job: Job) -> Any:
+    """Adam, with a rate of its own for thawed blocks; both warm up if there are any, and fall along a cosine."""
+    epoch = -(-len(bench.folds[0][0]) // bench.config.train.batch_size)
+    steps, warmup = job.epochs * epoch, round(bench.config.train.warmup * epoch)
+    if not job.settings.thaw:
+        return Adam(CosineDecay(HEAD_RATE, steps))
 
     def rate(peak: float) -> Any:
-        return CosineDecay(0.0, steps - warmup, warmup_target=peak, warmup_steps=warmup)
+        return CosineDecay(0.0, max(1, steps - warmup), warmup_target=peak, warmup_steps=warmup)
 
-    rates = OptimizerMap(AdamW(rate(settings.backbone_learning_rate), weight_decay=0))
-    rates["head/.*"] = AdamW(rate(settings.head_learning_rate), weight_decay=settings.weight_decay)
+    rates = OptimizerMap(Adam(rate(job.settings.backbone_learning_rate)))
+    rates["head/.*"] = Adam(rate(job.settings.head_learning_rate))
     return MultiOptimizer(rates)
 
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import keras_tuner
 
-from frostline.search.space import as_point, suggest
-
 from .plain import SCORE, Bench, Clock, Job, Reached, Record, build, fit, scores
 
 
@@ -22,7 +20,7 @@ def search(bench: Bench, jobs: Sequence[Job], precision: str, folder: Path, reco
 
 
 class Network(keras_tuner.HyperModel):
-    """Builds and fits the network that hyperparameters stand for; `begin` says which job they belong to."""
+    """Builds and fits the network of the job that `begin` names."""
 
     def __init__(self, bench: Bench, job: Job, precision: str) -> None:
         super().__init__()
@@ -33,9 +31,8 @@ class Network(keras_tuner.HyperModel):
         self.job, self.clock = job, Clock()
         self.reached: Reached = []
 
-    def build(self, hp: keras_tuner.HyperParameters) -> Any:
-        settings = suggest(Space(hp), self._bench.config.search, self._bench.trainer.backbone.depth)
-        return build(self._bench, settings, self._precision, self.job.epochs, self.job.seed)
+    def build(self, _: keras_tuner.HyperParameters) -> Any:
+        return build(self._bench, self.job, self._precision)
 
     def fit(self, hp: keras_tuner.HyperParameters, model: Any, *, callbacks: Sequence[Any], **_: Any) -> float:
         folds = []
@@ -46,32 +43,15 @@ class Network(keras_tuner.HyperModel):
         return max(score for _, score in self.reached)
 
 
-class Space:
-    """Hyperparameters as Optuna's trial, so that both search the one space of `frostline.search.space`."""
-
-    def __init__(self, hp: keras_tuner.HyperParameters) -> None:
-        self._hp = hp
-
-    def suggest_int(self, name: str, low: int, high: int) -> int:
-        return self._hp.Int(name, low, high)
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self._hp.Choice(name, list(choices))
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        return self._hp.Float(name, low, high, sampling="log" if log else "linear")
-
-
 class Listed(keras_tuner.Oracle):
-    """Proposes the settings of `jobs`, in their order."""
+    """Proposes so many jobs, by number."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: int) -> None:
         # The first trial that fails ends the search: a missing row would pass for a fast one.
-        super().__init__(keras_tuner.Objective(SCORE, "max"), len(jobs), max_consecutive_failed_trials=1)
-        self._jobs = jobs
+        super().__init__(keras_tuner.Objective(SCORE, "max"), jobs, max_consecutive_failed_trials=1)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        return {"status": "RUNNING", "values": as_point(self._jobs[int(trial_id)].settings)}
+        return {"status": "RUNNING", "values": {"job": int(trial_id)}}
 
 
 class Tuner(keras_tuner.Tuner):
@@ -79,7 +59,7 @@ class Tuner(keras_tuner.Tuner):
 
     def __init__(self, network: Network, jobs: Sequence[Job], record: Record, folder: Path) -> None:
         self._jobs, self._record = jobs, record
-        super().__init__(Listed(jobs), network, directory=folder, project_name="tuner", overwrite=True)
+        super().__init__(Listed(len(jobs)), network, directory=folder, project_name="tuner", overwrite=True)
 
     def on_trial_begin(self, trial: Any) -> None:
         self.hypermodel.begin(self._jobs[int(trial.trial_id)])

@@ -5,32 +5,32 @@ import gc
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from frostline.config.load import load_config
 from frostline.config.schema import Config
-from frostline.config.types import GUIDE
 from frostline.data.packed import read_packed
 from frostline.records.train_record import TrainRecord
 from frostline.runtime.devices import distribute
 from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
-from frostline.search.space import guide_settings
 from frostline.search.study import seed_of
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import SCORE, Trainer
+from frostline.training.trial import Trainer
 
 from ..measuring import Timed, append, machine
-from ..training import Unwatched, allowed_epochs, at_depth, cache_of, changed, make_trainer
-from .plain import Bench, Clock, Job, Reached
+from ..training import Listed, Unwatched, cache_of, changed, make_trainer, standard
+from .plain import Bench, Clock, Job, Reached, scores
 from .plain import search as plain_search
 from .tables import COLD, WARM, epochs_file, identity
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-NEVER = 10**6
+HEAD_EPOCHS = 30
+"""Of heads in Keras, where frostline's are computed."""
 
 
 def run_list(way: str, folder: Path, options: argparse.Namespace) -> None:
@@ -42,18 +42,15 @@ def run_list(way: str, folder: Path, options: argparse.Namespace) -> None:
     work = options.work / options.file.stem / record.name
     if way == COLD:
         shutil.rmtree(work / "cache", ignore_errors=True)
-    allowed = load_config()
-    backbones = {record.backbone: allowed.backbone(record.backbone)}
-    allowed = changed(allowed, "stores", cache=work / "cache").model_copy(update={"backbones": backbones})
-    epochs = min(allowed.train.epochs, options.epochs)
-    config = changed(allowed, "train", patience=NEVER, epochs=epochs, head_epochs=0)
+    config = load_config().for_dataset(record.dataset)
+    backbones = {record.backbone: config.backbone(record.backbone)}
+    config = changed(config, "stores", cache=work / "cache").model_copy(update={"backbones": backbones})
     keras.utils.set_random_seed(config.seed)
     distribute()
-    bench = Bench(config, record.backbone, make_trainer(allowed, packed, record.per_class))
+    bench = Bench(config, record.backbone, make_trainer(config, packed, record.per_class))
     jobs = [
         Job(trial, settings, min(most, options.epochs), most, seed_of(config.seed, trial))
-        for trial, settings in (quick(bench) if options.quick else listed(folder))
-        for most in [allowed_epochs(bench.trainer, settings)]
+        for trial, settings, most in (quick(bench) if options.quick else listed(folder))
     ]
     results = Results(options.file, {"way": way} | identity(record, options.epochs))
     say(f"{way}, {record.name}: {len(jobs)} trials to run.")
@@ -62,7 +59,7 @@ def run_list(way: str, folder: Path, options: argparse.Namespace) -> None:
         trainer = make_trainer(config, packed, record.per_class, cache)
         fill(trainer, config, jobs, cache)
         results.write({"trial": 0, "kind": "setup"}, 0, clock, [], cache.seconds)
-        search(trainer, jobs, cache, results)
+        search(Bench(config, record.backbone, trainer), jobs, cache, results)
         return
     kind, precision = way.split("-")
     if kind == "plain":
@@ -73,50 +70,52 @@ def run_list(way: str, folder: Path, options: argparse.Namespace) -> None:
         tuner_search(bench, jobs, POLICIES[precision], work, results.record)
 
 
-def listed(folder: Path) -> Iterator[tuple[int, TrialSettings]]:
-    """The trials of `study.json` that did not fail."""
+def listed(folder: Path) -> Iterator[tuple[int, TrialSettings, int]]:
+    """The trials of `study.json` that did not fail: number, settings, and epochs."""
     for row in json.loads((folder / "study.json").read_text(encoding="utf-8")):
         if row["state"] != "failed":
-            yield row["trial"], TrialSettings(**{name: row[name] for name in TrialSettings.model_fields})
+            blocks = [int(block) for block in row["blocks"].split(",")]
+            settings = TrialSettings.model_validate(
+                {name: row[name] for name in TrialSettings.model_fields} | {"blocks": blocks}
+            )
+            yield row["trial"], settings, row["epochs"] if settings.thaw else HEAD_EPOCHS
 
 
-def quick(bench: Bench) -> Iterator[tuple[int, TrialSettings]]:
-    """A head, the last block thawed and every block trained, with what the guide's strategies are tried with."""
+def quick(bench: Bench) -> Iterator[tuple[int, TrialSettings, int]]:
+    """A head, the last block thawed and every block trained, as a study tries them first."""
     depth = bench.trainer.backbone.depth
-    head = guide_settings("end_of_convnet", bench.config.search, depth)
-    yield from enumerate((at_depth(head, depth, thaw) for thaw in (0, 1, depth)), start=1)
+    for number, thaw in enumerate((0, 1, depth), start=1):
+        yield number, standard(bench.config.search, depth, thaw), HEAD_EPOCHS
 
 
 def fill(trainer: Trainer, config: Config, jobs: Sequence[Job], cache: Timed) -> None:
-    """As the stage `train` fills the cache, which knows the guide's trials alone before it starts."""
-    first = [job.settings for job in jobs[: len(GUIDE)]]
-    estimate = estimate_study(trainer, config.search, first, cache.folder.path, cache.limit_bytes)
-    estimate.report(len(jobs))
+    """As the stage `train` fills the cache."""
+    schedule = Listed.of([job.settings for job in jobs], trainer, config.search)
+    estimate = estimate_study(trainer, schedule, cache.folder.path, cache.limit_bytes)
+    estimate.report(schedule)
     trainer.setup.fill(config.search.views, estimate.cuts)
 
 
-def search(trainer: Trainer, jobs: Sequence[Job], cache: Timed, results: "Results") -> None:
-    """What a study does with each trial, without a pruner."""
+def search(bench: Bench, jobs: Sequence[Job], cache: Timed, results: "Results") -> None:
+    """What a study does with each trial, to its last epoch in every fold."""
+    trainer = bench.trainer
     for job in jobs:
-        watcher, before = Watcher(), cache.seconds
-        history = trainer.validate(job.settings, job.seed, watcher).history
-        reached = [(seconds, metrics[SCORE]) for seconds, metrics in zip(watcher.seconds, history, strict=True)]
-        results.record(job, watcher.clock, reached, extraction_seconds=cache.seconds - before)
+        clock, before = Clock(), cache.seconds
+        if job.settings.thaw:
+            folds = [
+                [
+                    (clock.seconds, probabilities)
+                    for _, probabilities in islice(trainer._fold(job.settings, number, job.seed), job.epochs)
+                ]
+                for number in range(len(bench.folds))
+            ]
+            reached = list(scores(bench, folds))
+        else:
+            score = trainer.validate(job.settings, job.seed, Unwatched()).score
+            reached = [(clock.seconds, score)]
+            job = replace(job, allowed=1)  # noqa: PLW2901  # it is computed at once, and never for more epochs
+        results.record(job, clock, reached, extraction_seconds=cache.seconds - before)
         gc.collect()
-
-
-class Watcher(Unwatched):
-    """Notes when each epoch's score over all folds was known."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.seconds: list[float] = []
-
-    def epoch(self, _: int, __: dict[str, float]) -> None:
-        self.seconds.append(self.clock.seconds)
-
-    def fold(self, history: list[dict[str, float]], _: int, __: Any) -> None:
-        self.seconds = [self.clock.seconds] * len(history)
 
 
 class Results:

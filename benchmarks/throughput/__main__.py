@@ -34,7 +34,8 @@ import numpy as np
 import pandas as pd
 
 from frostline.backbones.catalogue import find_backbone
-from frostline.backbones.surgery import Backbone, add_head, build_backbone
+from frostline.backbones.readout import add_head, read_out
+from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.backbones.weights import local_weights
 from frostline.cache.prefix import PrefixCache, _pass, padded
 from frostline.config.schema import BackboneConfig
@@ -156,7 +157,8 @@ def frostline_pass(cache: PrefixCache, backbone: Backbone, packed: PackedImages,
 
 def training(backbone: Backbone, packed: PackedImages, steps: int) -> Callable[[], None]:
     """So many steps on every weight of the backbone and a head, with BatchNorm as Keras trains it."""
-    output, _ = add_head(backbone.network.output, len(packed.classes), pooling="both", dropout=0.2, seed=SEED)
+    vector = read_out([backbone.network.output], "both")
+    output, _ = add_head(vector, len(packed.classes), dropout=0.2, seed=SEED)
     network = keras.Model(backbone.network.inputs, output)
     network.compile(keras.optimizers.AdamW(1e-5), "sparse_categorical_crossentropy")
     batches = np.resize(np.arange(len(packed.labels)), (steps, TRAINING_BATCH))

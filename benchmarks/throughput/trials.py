@@ -9,16 +9,15 @@ from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
 from frostline.data.packed import PackedImages
-from frostline.search.space import guide_settings
 
 from ..measuring import interleaved
-from ..training import Unwatched, at_depth, changed, make_trainer
+from ..training import Unwatched, changed, make_trainer, standard
 
 
 def resident_and_streamed(
     name: str, backbone: BackboneConfig, packed: PackedImages, folder: Path, repeats: int
 ) -> list[dict[str, Any]]:
-    """Rows of a head and the last block thawed, for 3 epochs, on a cache in `folder` that is filled before."""
+    """Rows of the last block thawed, for 3 epochs, on a cache in `folder` that is filled before."""
     config = changed(load_config(), "train", folds_up_to=0, epochs=3, patience=3)
     config = config.model_copy(update={"backbones": {name: backbone}})
     cache = PrefixCache(folder, 10**10)
@@ -28,9 +27,8 @@ def resident_and_streamed(
             changed(config, "train", resident_gigabytes=gigabytes), packed, len(packed.labels), cache
         )
         depth = trainer.backbone.depth
-        head = guide_settings("end_of_convnet", config.search, depth)
-        for what, settings in {"head": head, "last block thawed": at_depth(head, depth, 1)}.items():
-            calls[what, how] = partial(trainer.validate, settings, config.seed, Unwatched())
+        settings = standard(config.search, depth, 1)
+        calls["last block thawed", how] = partial(trainer.validate, settings, config.seed, Unwatched())
     return [
         {
             "backbone": name,

@@ -150,9 +150,10 @@ class Trainings(_Computed):
 
 @dataclass(frozen=True, kw_only=True)
 class Study(_Computed):
-    """The trials of a study, but for their number, which may be raised later.
+    """The trials of a study.
 
-    `groups` are of near duplicates, which standard errors know. Devices are no part: a study may go on elsewhere.
+    `groups` are of near duplicates, which standard errors know. Devices are no part, but that `search` says how many
+    images they may train on: a study may go on elsewhere.
     """
 
     folds: str

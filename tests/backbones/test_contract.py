@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head, build_backbone, read_out
+from frostline.backbones.readout import add_head, read_out
+from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head, build_backbone, pool, read_out, select_pooling
+from frostline.backbones.readout import add_head, pool, read_out, select_pooling
+from frostline.backbones.surgery import build_backbone
 from frostline.backbones.weights import digest
 from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError

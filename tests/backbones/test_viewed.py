@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import build_backbone, pool
-from frostline.backbones.viewed import average_over_views
+from frostline.backbones.readout import pool
+from frostline.backbones.surgery import build_backbone
+from frostline.backbones.viewed import average_over_views, images_at_once, views_in
 from frostline.config.schema import BackboneConfig
 from frostline.data.views import under, views_of
 
@@ -58,3 +59,12 @@ def test_it_is_saved_and_loaded_without_code_of_ours(features, pictures, tmp_pat
     network.save(tmp_path / "network.keras")
     again = keras.saving.load_model(tmp_path / "network.keras", compile=False, safe_mode=True)
     np.testing.assert_array_equal(again.predict(pictures, verbose=0), network.predict(pictures, verbose=0))
+
+
+@pytest.mark.parametrize(("name", "at_once"), [("identity", 32), ("mirror", 16), ("flips", 8), ("crops-32", 1)])
+def test_a_network_says_how_many_views_it_has_so_that_no_batch_is_longer(name, at_once, features, tmp_path):
+    network = over(views_of(name), features)
+    network.save(tmp_path / "network.keras")
+    for each in (network, keras.saving.load_model(tmp_path / "network.keras", compile=False)):
+        assert views_in(each) == len(views_of(name))
+        assert images_at_once(views_in(each)) == at_once

@@ -20,14 +20,17 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 SHARED = {"measuring", "project", "training"}
 WRITES = {
+    "curves": ["curves/digits-8-20.zip"],
     "gate": ["gate.csv"],
     "larger_than_memory": [],
     "memory": ["memory.csv", "memory.png"],
     "regimes": ["regimes-32px.csv", "regimes-32px-measured.csv", "regimes-32px.png"],
+    "replay": ["replay.csv", "replay.png"],
     "scaling": ["scaling.csv", "scaling.png"],
     "search_cost": ["search_cost-quick.csv", "search_cost-quick-epochs.csv"],
     "serving": ["serving.csv"],
     "shift": ["shift.csv", "shift.png"],
+    "similarity": ["similarity.csv", "similarity.png"],
     "sizes": ["sizes.csv", "sizes.png"],
     "solar_cells": ["solar_cells.csv"],
     "throughput": ["throughput*.csv", "throughput*-trials.csv"],
@@ -84,5 +87,5 @@ def test_a_benchmark_runs_on_its_smallest_input(name: str, process: ProcessPoolE
         if file.suffix == ".csv":
             assert len(pd.read_csv(file)) > 0
         else:
-            assert file.read_bytes().startswith(b"\x89PNG")
+            assert file.read_bytes().startswith({".png": b"\x89PNG", ".zip": b"PK"}[file.suffix])
     assert documented == {file: file.read_bytes() for file in (ROOT / "docs/results").iterdir()}

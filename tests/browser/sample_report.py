@@ -33,20 +33,21 @@ def draw(fields: dict[str, Any]) -> str:
     images = RNG.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     heat = RNG.random((8, 6, 6)).astype(np.float32)
     captions = ["defective 97%\nis functional"] * 8
-    history = [
-        {"train_loss": 1 / n, "validation_loss": 1 / n, "validation_balanced_accuracy": 1 - 1 / n} for n in (2, 3)
-    ]
+    history = [{"validation_loss": 0.6, "validation_balanced_accuracy": 0.8}]
     trials = pd.DataFrame(
         {
             "trial": [1, 2, 3],
-            "strategy": ["fine_tune", "retrain", "start_of_convnet"],
-            "freeze_depth": [0, 0, 4],
+            "group": ["heads", "all blocks", "heads"],
+            "blocks": ["5", "5", "3,4"],
+            "members": "",
+            "freeze_depth": [5, 0, 4],
             "value": [0.7, 0.6, 0.8],
-            "state": "complete",
+            "standard_error": [0.02, 0.03, 0.02],
+            "state": ["complete", "pruned", "complete"],
         }
     )
     drawn = {
-        result.model: study_figures(trials, {"freeze_depth": 0.7, "dropout": 0.3}, history),
+        result.model: study_figures(trials, {"keep": 0.7, "reads": 0.3}, history, record.groups),
         result.evaluation: {
             "confusion.png": confusion_figure(assessed.evidence["confusion_matrix"], CLASSES),
             "reliability.png": reliability_figure(labels, uncalibrated(found, 1.25), found),

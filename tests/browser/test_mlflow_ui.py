@@ -29,7 +29,7 @@ def store(tmp_path_factory) -> tuple[Tracker, dict[str, str]]:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         tracker = Tracker.open(stores, "cells")
     ids = {"experiment": tracker.experiment_id}
-    opened = StudyRuns.open(tracker, "cells-small-vgg16", "f" * 64, 3, {"regime": "small-different"})
+    opened = StudyRuns.open(tracker, "cells-small-vgg16", "f" * 64, {"regime": "small-different"})
     with opened as runs:
         for number, (strategy, depth) in enumerate([("start_of_convnet", 4), ("end_of_convnet", 5), ("fine_tune", 0)]):
             trial = runs.start_trial(number + 1, strategy)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from frostline.config.effort import EFFORTS
 from frostline.config.load import load_config
 from frostline.errors import ConfigError
 
@@ -83,11 +84,56 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
             r"datasets.mine: source must be one of 'folder', 'csv', 'elpv', 'keras'; ",
         ),
         ("datasets.mine", {"source": "csv", "path": None}, r"datasets.mine.csv.path: must be a path; received None"),
+        ("profile.similar_up_to", {"smaple": 1}, r"similar_up_to.smaple: unknown key. Did you mean 'sample'\?"),
+        (
+            "search.effort",
+            "quik",
+            r"effort: must be quick, standard, thorough, or numbers {.*}. Did you mean 'quick'",
+        ),
+        ("search.effort", "huge", r"Known: quick, standard, thorough.; received 'huge'"),
+        ("search.effort", 12, r"search.effort: must be quick, .*; received 12"),
+        ("search.effort", None, r"search.effort: must be quick, .*; received None"),
+        ("search.effort", ["quick"], r"search.effort: must be quick, .*; received \['quick'\]"),
+        ("search.effort", {"heads": 3, "thawed": 1}, r"has 1 fault:\n  search.effort.images: missing; README"),
+        ("search.effort", {}, r"has 3 faults:\n  search.effort.heads: missing"),
+        (
+            "search.effort",
+            {"heads": 0, "thawed": -1, "images": -5},
+            r"effort.heads: .*received 0.\n.*effort.thawed: .*received -1.\n.*effort.images: .*received -5.$",
+        ),
+        (
+            "search.effort",
+            {"head": 3, "thawed": 1, "images": 1},
+            r"effort.heads: missing; .*\n.*effort.head: unknown key. Did you mean 'heads'\?",
+        ),
+        ("search.test_views", "all", r"search.test_views: .*'same' or 'identity'; received 'all'"),
     ],
 )
 def test_faults_name_the_key_and_what_was_received(tmp_path: Path, key: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(changed(tmp_path, key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "instead"),
+    [
+        ("search.trials", 12, r"search.effort says how much is tried: quick, standard or thorough"),
+        ("search.weight_decay", [0.1, 1], r".*: remove it"),
+        ("train.budget", 200, r"search.effort says on how many images trials may train: quick, standard or thorough"),
+        ("train.head_epochs", 5, r"a head is computed, not trained: remove it"),
+    ],
+)
+def test_a_key_that_is_gone_says_what_came_in_its_place(tmp_path: Path, key: str, value: Any, instead: str) -> None:
+    with pytest.raises(ConfigError, match=rf"has 1 fault:\n  {key}: no longer a key; {instead}\.$"):
+        load_config(changed(tmp_path, key, value))
+
+
+@pytest.mark.parametrize("word", EFFORTS)
+def test_effort_is_a_word_or_what_it_stands_for(tmp_path: Path, word: str) -> None:
+    search = load_config(changed(tmp_path, "search.effort", word)).search
+    assert search.effort == EFFORTS[word]
+    numbers = search.model_dump(mode="json")["effort"]
+    assert load_config(changed(tmp_path, "search.effort", numbers)).search == search
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -156,8 +202,10 @@ def edited(tmp_path: Path, before: str, after: str) -> Path:
         ("small: 50", "small: 1e10", r"sizes.small: .*less than 2147483648"),
         ("small: 50", "small: &x\n    a: *x", r"sizes.small: .*valid integer; received {'a'"),
         ("folds: 5 ", "5: 5 ", r'profile.5: a name must be text, .*put it in quotes, "5"'),
-        ("budget: 200", "budget: .nan", r"train.budget: .*finite number; received nan"),
-        ("[0.0005, 0.005]", "[5e-4, .inf]", r"search.head_learning_rate.1: .*finite number; received inf"),
+        ("warmup: 1 ", "warmup: .nan ", r"train.warmup: .*finite number; received nan"),
+        ("effort: standard", "effort: {heads: 1, thawed: 1, images: .inf}", r"effort.images: .*finite number; .* inf"),
+        ("effort: standard", "effort:", r"search.effort: must be quick, standard, thorough, or .*; received None"),
+        ("[0.00001, 0.001]", "[1e-5, .inf]", r"search.head_learning_rate.1: .*finite number; received inf"),
         ("cache_gigabytes: 20", "cache_gigabytes: 1e400", r"stores.cache_gigabytes: .*finite number"),
         ("balanced_accuracy: 0.6", "accuracy: .nan", r"promotion.floors.accuracy: .*finite number"),
         ("batchnorm: 0.3", "batchnorm: -.inf", r"profile.similar_up_to.batchnorm: .*finite number"),

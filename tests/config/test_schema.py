@@ -7,6 +7,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from frostline.config.effort import EFFORTS, Effort
 from frostline.config.load import load_config
 from frostline.config.schema import Config, ElpvConfig, PrepareConfig, ProfileConfig, PromotionConfig
 from frostline.config.types import MOST_CROPS, MetricName, ViewSets
@@ -78,6 +79,21 @@ def test_a_data_set_of_any_source_may_have_views_of_its_own(source: dict[str, st
     assert config.dataset("own").origin == config.dataset("plain").origin
     with pytest.raises(ConfigError, match="No data set is called 'others'"):
         config.views_of("others")
+
+
+def test_more_effort_is_more_of_everything() -> None:
+    assert all(
+        getattr(EFFORTS[less], name) < getattr(EFFORTS[more], name)
+        for less, more in (("quick", "standard"), ("standard", "thorough"))
+        for name in Effort.model_fields
+    )
+    assert list(EFFORTS) == ["quick", "standard", "thorough"]
+
+
+def test_predictions_are_averaged_over_the_views_of_training_or_none() -> None:
+    search = load_config(PARAMS).search
+    assert search.test_views_of("flips") == "flips"
+    assert search.model_copy(update={"test_views": "identity"}).test_views_of("flips") == "identity"
 
 
 def test_params_may_name_just_the_sets_of_views_that_there_are() -> None:

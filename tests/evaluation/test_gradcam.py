@@ -4,41 +4,64 @@ import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head, read_out
+from frostline.backbones.readout import add_head, read_out
+from frostline.backbones.viewed import average_over_views
 from frostline.evaluation.gradcam import gradcam
 
 tensorflow = pytest.importorskip("tensorflow")
 
 
-def network(pooling: str) -> keras.Model:
+IMAGES = np.random.default_rng(1).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+CLASSES = np.array([0, 1, 2, 1])
+
+
+def network(pooling: str, blocks: int = 1, views: tuple[str, ...] = ("identity",)) -> keras.Model:
+    """Of two blocks of equally many channels, as trials make them: the head reads the last one, or both."""
     keras.utils.set_random_seed(3)
-    inputs = keras.Input((16, 16, 3))
-    maps = keras.layers.Conv2D(5, 3, strides=2, activation="relu")(keras.layers.Rescaling(1 / 255)(inputs))
-    output, normalisation = add_head(read_out([maps], pooling), 3, dropout=0.5, seed=1)
+    inputs = images = keras.Input((16, 16, 3))
+    first = keras.layers.Conv2D(5, 3, strides=2, activation="relu")(keras.layers.Rescaling(1 / 255)(inputs))
+    maps = [first, keras.layers.Conv2D(5, 3, activation="relu")(first)]
+    vector = read_out(maps[-blocks:], pooling)
+    if len(views) > 1:
+        images = keras.Input((16, 16, 3))
+        vector = average_over_views(images, views, keras.Model(inputs, vector, name="features"))
+    output, normalisation = add_head(vector, 3, dropout=0.5, seed=1)
     rng = np.random.default_rng(2)
     normalisation.moving_variance.assign(rng.uniform(0.1, 2, normalisation.moving_variance.shape))
-    return keras.Model(inputs, output)
+    return keras.Model(images, output)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the gradient is taken with TensorFlow's tape")
+@pytest.mark.parametrize("blocks", [1, 2])
 @pytest.mark.parametrize("pooling", ["average", "maximum", "both"])
-def test_the_closed_form_is_the_mean_gradient_of_the_score(pooling):
-    model = network(pooling)
-    images = np.random.default_rng(1).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
-    classes = np.array([0, 1, 2, 1])
-    conv = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+def test_the_closed_form_is_the_mean_gradient_of_the_score(pooling, blocks):
+    model = network(pooling, blocks)
+    first, last = (layer.output for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
     head = model.get_layer("head")
-    scored = keras.Model(model.inputs, [conv.output, head.input])
+    images = tensorflow.cast(IMAGES, "float32")
+    earlier, maps = keras.Model(model.inputs, [first, last])(images)
+    rest = keras.Model([first, last], head.input) if blocks == 2 else keras.Model(last, head.input)
     with tensorflow.GradientTape() as tape:
-        maps, vectors = scored(tensorflow.cast(images, "float32"))
         tape.watch(maps)
-        again = keras.Model(conv.output, head.input)(maps)
-        logits = again @ head.kernel + head.bias
-        score = tensorflow.reduce_sum(tensorflow.gather(logits, classes, batch_dims=1))
-    assert vectors.shape == again.shape
+        logits = rest([earlier, maps] if blocks == 2 else maps) @ head.kernel + head.bias
+        score = tensorflow.reduce_sum(tensorflow.gather(logits, CLASSES, batch_dims=1))
     weights = tape.gradient(score, maps).numpy().mean(axis=(1, 2))
     expected = np.maximum(np.einsum("nhwc,nc->nhw", maps.numpy(), weights), 0)
-    np.testing.assert_allclose(gradcam(model, images, classes), expected, atol=1e-5)
+    assert expected.any()
+    np.testing.assert_allclose(gradcam(model, IMAGES, CLASSES), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+@pytest.mark.parametrize("pooling", ["average", "maximum", "both"])
+def test_a_network_over_several_views_shows_the_heat_of_the_picture_as_it_is(pooling, blocks, tmp_path):
+    alone, viewed = (network(pooling, blocks, views) for views in (("identity",), ("identity", "mirror", "crop-1")))
+    viewed.set_weights(alone.get_weights())
+    viewed.save(tmp_path / "viewed.keras")
+    again = keras.saving.load_model(tmp_path / "viewed.keras", compile=False)
+    expected = gradcam(alone, IMAGES, CLASSES)
+    assert expected.any()
+    for each in (viewed, again):
+        np.testing.assert_allclose(gradcam(each, IMAGES, CLASSES), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_heat_lies_where_the_evidence_is():

@@ -20,31 +20,43 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 NAME = "cells-small-vgg16"
-TRIALS = 3
-IMAGES = 12
+HEADS, THAWED = 2, 3
+TRIALS = HEADS + 1 + THAWED
+IMAGES, TEST_IMAGES = 12, 4
 LOG, MODULES, PROCESS = "log.txt", "modules.txt", "process.txt"
 COMMAND = ["frostline", "train", "cells", "small", "vgg16"]
 
 
 def make_project(folder: Path) -> None:
-    """Twelve packed images in two classes, a profile, and params.yaml: two of the guide's trials and one more."""
+    """Sixteen packed images in two classes, a profile, and params.yaml: two heads, three trials that thaw blocks."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
     params["sizes"] = {"small": IMAGES // 2}
-    params["search"] |= {"trials": TRIALS, "startup_trials": 1}
+    effort = {"heads": HEADS, "thawed": THAWED, "images": 1000}
+    strategies = ["start_of_convnet", "retrain"]
+    params["search"] |= {"effort": effort, "startup_trials": 1, "strategies": strategies}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     packed = folder / "data/packed/cells-vgg16"
     packed.mkdir(parents=True)
-    np.save(packed / "images.npy", np.zeros((IMAGES, 4, 4, 3), dtype=np.uint8))
-    np.save(packed / "labels.npy", np.arange(IMAGES) % 2)
-    rows = [f"{number}.png,{number % 2},train,{number},4,4,{number}" for number in range(IMAGES)]
+    splits = ["train"] * IMAGES + ["test"] * TEST_IMAGES
+    np.save(packed / "images.npy", np.zeros((len(splits), 4, 4, 3), dtype=np.uint8))
+    np.save(packed / "labels.npy", np.arange(len(splits)) % 2)
+    rows = [f"{number}.png,{number % 2},{split},{number},4,4,{number}" for number, split in enumerate(splits)]
     (packed / "index.csv").write_text("\n".join(["image,label,split,group,width,height,sha256", *rows]))
     facts = {"classes": ["0", "1"], "image_size": 4, "resize": "stretch", "fingerprint": "images", "levels": {}}
     (packed / "packed.json").write_text(json.dumps(facts))
     cell = {"images": IMAGES, "per_class": IMAGES // 2, "measured": IMAGES, "size": "small", "similarity": "different"}
-    cell |= {"shift": None, "regime": "small-different", "strategies": ["start_of_convnet"], "reason": "Few."}
+    cell |= {
+        "probed": IMAGES,
+        "gain": None,
+        "shift": None,
+        "regime": "small-different",
+        "strategies": ["start_of_convnet"],
+        "reason": "Few.",
+    }
     cell |= {"order": ["start_of_convnet", "retrain"], "peak": None, "cut": None, "layers": [], "blocks": []}
     profile = {"dataset": "cells", "backbone": "vgg16", "application": "VGG16", "image_size": 4, "reference": None}
+    profile["similar_up_to"] = None
     profile |= {"thresholds": params["profile"], "block_names": ["one", "two", "three"], "cells": {"small": cell}}
     (folder / "results/profile").mkdir(parents=True)
     (folder / "results/profile/cells-vgg16.json").write_text(json.dumps(profile))
@@ -57,35 +69,41 @@ def set_seed(folder: Path, seed: int) -> None:
 
 
 class SmallTrainer:
-    """Of three blocks; its scores follow from the settings, and retraining everything diverges."""
+    """Of three blocks; its scores follow from the settings, and retraining everything diverges in the second epoch."""
 
     def __init__(self, cell) -> None:
         self.cell = cell
         self.backbone = SimpleNamespace(
             depth=3,
+            flops_per_block=lambda: [1.0, 1.0, 1.0],
             spec=SimpleNamespace(application="VGG16"),
             weights=SimpleNamespace(sha256="weights", source="here"),
         )
         self.setup = SimpleNamespace(precision="float32")
 
-    def epochs(self, _keep: int, _freeze_depth: int) -> int:
-        return 2
+    def cost(self, settings, _fold: int) -> float:
+        return 10.0 * settings.thaw
 
     def validate(self, settings, _seed: int, watcher):
         from frostline.training.fit import TrainingDiverged
-        from frostline.training.trial import SCORE, STANDARD_ERROR, Validation
+        from frostline.training.trial import LOSS, SCORE, STANDARD_ERROR, Validation
 
-        if settings.init == "random":
-            raise TrainingDiverged("the loss became nan")
-        score = settings.keep / 10 - settings.thaw / 20 + settings.dropout / 100
-        losses = {"train_loss": 1.0, "validation_loss": 1.0, "temperature": 1.0}
-        history = [losses | {SCORE: score, STANDARD_ERROR: 0.05}] * 2
-        first = 0
-        for _, validation in self.cell.folds:
-            watcher.fold(history, first, np.full(len(validation), score, dtype=np.float32))
-            first += len(validation)
-        right = tuple((np.arange(len(self.cell.validation_rows)) % 10 < 10 * score).tolist())
-        return Validation(score, 0.05, 2, 1.0, right, tuple(history))
+        score = settings.keep / 10 + settings.thaw / 20 + len(settings.blocks) / 100
+        history = [{"train_loss": 1.0, LOSS: 1.0, SCORE: score, STANDARD_ERROR: 0.05, "temperature": 1.0}]
+        certainty = np.full(len(self.cell.validation_rows), score, dtype=np.float32)
+        if settings.thaw:
+            seen = np.cumsum([len(validation) for _, validation in self.cell.folds])
+            for epoch in (1, 2):
+                watcher.epoch(history * epoch, certainty[: seen[0]], settled=epoch == 2)
+                if settings.init == "random":
+                    raise TrainingDiverged("the loss became nan")
+            for images in seen[:-1]:
+                watcher.fold(history, certainty[:images])
+        correct = (np.arange(len(certainty)) % 10 < 10 * score).astype(np.float32)
+        return Validation(score, 0.05, min(settings.thaw, 1), 1.0, correct, certainty, tuple(history))
+
+    def judged(self, settings):
+        return self.validate(settings, 0, None)
 
     def refit(self, settings, _epochs: int, seed: int):
         text = f"{settings} {seed}"
@@ -97,7 +115,7 @@ def _shrink() -> None:
     from matplotlib.figure import Figure
 
     from frostline.runtime import environment
-    from frostline.search import driver, outcome, plan
+    from frostline.search import driver, objective, outcome, plan, schedule
 
     environment._BACKENDS = ("numpy",)  # Keras's own, which trains nothing and is there in a second
     keras.utils.set_random_seed = lambda _: None  # which imports TensorFlow
@@ -106,6 +124,9 @@ def _shrink() -> None:
     plan.Trainer = lambda cell, _: SmallTrainer(cell)
     plan.StudyPlan.fill_cache = lambda *_: None
     driver.distribute = lambda: 1
+    schedule.accelerators = lambda: ()
+    objective.choose_ensemble = lambda _, heads: heads[0]
+    objective.cross_fitted = lambda _, heads: heads[0]
     outcome.soften = lambda *_: None
     outcome.digest = lambda model: model.text
     outcome.study_figures = lambda *_: {"trials.png": Figure((1, 1))}
@@ -145,17 +166,20 @@ def _run(step: str, time: int, number: int) -> None:
     from frostline.cli import main
     from frostline.files import atomic
     from frostline.records.train_record import TrainRecord
-    from frostline.search import driver, study
+    from frostline.search import driver, schedule, study
     from frostline.search.outcome import Outcome, Refitted
     from frostline.search.plan import StudyPlan
+    from frostline.search.race import Race
     from frostline.tracking import studies
     from frostline.tracking.runs import Run
 
     killer = Killer(step, time, number)
     killer.watch(study, "_create", "_free_numbers")
-    killer.watch(RDBStorage, "_create_new_trial", "set_trial_intermediate_value", "set_trial_state_values")
+    killer.watch(RDBStorage, "_create_new_trial", "set_trial_user_attr", "set_trial_state_values")
+    killer.watch(schedule, "propose")
+    killer.watch(Race, "epoch", "fold")
     killer.watch(_optimize, "_tell_with_warning")
-    killer.watch(studies, "_begin", "_move_trials")
+    killer.watch(studies, "_begin")
     killer.watch(studies.StudyRuns, "start_trial", "log_winner")
     killer.watch(StudyPlan, "fill_cache")
     killer.watch(Run, "log_params", "log_metrics", "log_history", "log_input", "log_table", "set_tags", "end")

@@ -25,7 +25,7 @@ from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 from small_train import LOG, NAME, PROCESS, TRIALS, make_project, set_seed
 
-from frostline.search.study import NUMBER, REASON
+from frostline.search.trials import NUMBER, REASON, SETTINGS
 
 Train = Callable[..., int]
 
@@ -42,8 +42,12 @@ STORMS = {
         *("after _create_new_trial", "before start_trial"),
     ],
     "in a trial": [
-        *("after start_trial", "after log_params", "before set_trial_intermediate_value"),
-        *("after set_trial_intermediate_value", "before set_trial_state_values", "after set_trial_state_values"),
+        *("after start_trial", "after log_params", "after set_trial_user_attr 3", "before propose", "after propose"),
+        *("before set_trial_state_values", "after set_trial_state_values"),
+    ],
+    "in a trial that thaws blocks": [
+        *("after epoch", "before epoch 2", "after fold", "after fold 3", "after set_trial_user_attr 8"),
+        *("before log_history", "after epoch 3", "after fold 4"),
     ],
     "at the end of a trial": [
         *("before log_metrics", "after log_metrics", "after log_history", "after end"),
@@ -144,8 +148,8 @@ def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(
 
     trials = trials_that_count(folder)
     assert [trial.user_attrs[NUMBER] for trial in trials] == list(range(1, TRIALS + 1))
-    assert [(each.params, each.value, each.state) for each in trials] == [
-        (each.params, each.value, each.state) for each in untouched
+    assert [(each.params, each.value, each.state, each.user_attrs) for each in trials] == [
+        (each.params, each.value, each.state, each.user_attrs) for each in untouched
     ]
     parents, children = runs(folder)
     assert [run.info.status for run in parents] == ["FINISHED"]
@@ -154,19 +158,28 @@ def test_a_study_that_is_killed_again_and_again_ends_as_if_it_never_was(
     for run in children:
         trial = trials[int(run.data.tags["trial"]) - 1]
         assert run.info.status == ended.get(trial.state, "FINISHED")
-        assert run.data.params["keep"] == str(trial.params["keep"])
+        assert run.data.params["blocks"] == ",".join(map(str, trial.user_attrs[SETTINGS]["blocks"]))
     new = model(folder)
+    assert [group["trials"] for group in new["groups"]] == [3, 1, 1, 0, 1]
+    assert [group["decided"] for group in new["groups"]] == [True, True, True, False, False]
     assert new["run_id"] == parents[0].info.run_id
     assert [path.name for path in (folder / "models").iterdir()] == [NAME]
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [
+        ("SIGINT after log_params", 130),
+        ("SIGTERM after set_trial_user_attr 3", 143),  # when the trial is being told of
+        ("SIGHUP after set_trial_user_attr 4", 129),
+    ],
+)
 def test_an_interrupt_is_one_line_that_is_true(
-    tmp_path: Path, trained: Path, train: Train, name: str, code: int
+    tmp_path: Path, trained: Path, train: Train, step: str, code: int
 ) -> None:
     folder = tmp_path / "project"
     shutil.copytree(trained, folder)
-    assert train(folder, f"{name} after set_trial_intermediate_value 3") == code
+    assert train(folder, step) == code
     moved, *lines = said(folder)
     assert moved.startswith("The MLflow store was moved")  # the project is a copy
     assert lines == ["Interrupted; finished trials are kept, and the same command resumes."]

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import pytest
@@ -33,6 +34,8 @@ JSON = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json
 
 class Model:
     """Answers as a served model does, at a speed and with failures that a test chooses by the bytes of a picture."""
+
+    model_config: ClassVar[dict[str, object]] = {}
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -299,6 +302,8 @@ from frostline.registry.models import LoadedVersion
 from frostline.serving.server import create_app
 
 class Slow:
+    model_config = {}
+
     def predict(self, asked):
         time.sleep(60)
 

@@ -84,7 +84,8 @@ def test_a_version_says_what_it_is_and_hangs_on_its_study(register):
     stored = tracker.client.get_model_version(version.name, version.version)
     assert stored.run_id == record.run_id
     assert stored.description == (
-        "vgg16 for said-small: start_of_convnet, keep 4, freeze 4; balanced accuracy 0.800 in validation (5-fold)."
+        "vgg16 for said-small: start_of_convnet, keep 4, freeze 4; the head reads blocks 3, 4, under 2 views; "
+        "balanced accuracy 0.8 [0.7, 0.9] in validation (5-fold)."
     )
     assert stored.tags["strategy"] == "start_of_convnet"
     assert stored.tags["freeze_depth"] == "4"

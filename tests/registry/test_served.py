@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import tifffile
 
+from frostline.backbones.viewed import average_over_views
+from frostline.data.views import views_of
 from frostline.registry.served import ServedClassifier
 
 CONFIG = {
@@ -46,3 +48,16 @@ def test_decoding_is_silent_and_leaves_the_loggers_of_others_alone(tmp_path, cap
     assert answer["error"].tolist() == [""]
     assert caplog.messages == []
     assert [logging.getLogger(name).level for name in ("PIL", "tifffile")] == levels
+
+
+def test_a_network_over_many_views_gets_fewer_pictures_at_once(tmp_path, monkeypatch):
+    pictures = keras.Input((32, 32, 3))
+    vectors = average_over_views(pictures, views_of("flips"), keras.layers.GlobalMaxPooling2D())
+    keras.Model(pictures, keras.layers.Softmax()(vectors)).save(tmp_path / "model.keras")
+    served = ServedClassifier()
+    served.load_context(SimpleNamespace(artifacts={"network": str(tmp_path / "model.keras")}, model_config=CONFIG))
+    lengths, predict = [], served._network.predict_on_batch
+    monkeypatch.setattr(served._network, "predict_on_batch", lambda x: lengths.append(len(x)) or predict(x))
+    answer = served.predict(pd.DataFrame({"image": [odd_tiff()] * 20}))
+    assert lengths == [8, 8, 4]
+    assert answer["probability"].nunique() == 1

@@ -15,7 +15,7 @@ from frostline.stages import evaluate, register
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 SIZES = {"small": 50, "large": 400}
-NO_TRIAL = {"strategy": None, "trial": None, "validation": None}
+NO_TRIAL = {"strategy": None, "trial": None, "complete": False, "validation": None}
 
 
 @pytest.fixture

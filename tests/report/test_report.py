@@ -55,7 +55,7 @@ def result(record_fields, tmp_path, monkeypatch) -> CellResult:
     monkeypatch.chdir(tmp_path)
     found = CellResult(TrainRecord.model_validate(record_fields), METRICS, EVIDENCE)
     for folder, names in (
-        (found.model, ["trials", "history", "importance", "learning"]),
+        (found.model, ["groups", "trials", "heads", "history", "importance"]),
         (found.evaluation, ["confusion", "reliability", "thresholds", "mistakes", "gradcam"]),
     ):
         folder.mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_the_page_is_whole_and_needs_no_other_file(result):
     reader = Reader(page(result))
     assert reader.open == []
     sources = [image["src"] for image in reader.found["img"]]
-    assert len(sources) == 10
+    assert len(sources) == 11
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert all(image["alt"] for image in reader.found["img"])
     assert not reader.found.get("script")
@@ -113,6 +113,7 @@ def test_the_page_is_whole_and_needs_no_other_file(result):
 
 def test_the_page_says_what_was_found(result):
     text = re.sub(r"\s+", " ", " ".join(Reader(page(result)).text))
+    assert "How the winner learned" not in text
     for sentence in (
         "the search is better",
         "+5.0 (+1.0 to +9.0)",
@@ -121,8 +122,24 @@ def test_the_page_says_what_was_found(result):
         "2 truncated, 1 too_small",
         "none of the groups are divided between splits",
         "2026-11-25 12:00 UTC",
+        "its head reads blocks 3, 4. It predicts from the average over 2 views of a picture (mirror)",
+        "heads (the winner's) 9 0.820 ± 0.020 decided",
+        "all blocks 3 – not decided within this budget: about 9 minutes more",
+        "under 2 views, 40 a second, 32 at once",
     ):
         assert sentence in text, sentence
+
+
+def test_the_page_shows_rates_and_learning_of_a_winner_that_thaws_blocks(result, record_fields):
+    rates = {"head_learning_rate": 1e-4, "backbone_learning_rate": 3e-5, "dropout": 0.3}
+    own = {"blocks": [4], "freeze_depth": 3, "test_views": "identity"} | rates
+    best = record_fields["best"] | {"settings": record_fields["best"]["settings"] | own, "epochs": 3}
+    thawed = TrainRecord.model_validate(record_fields | {"best": best})
+    Image.new("RGB", (8, 8), "white").save(result.model / "learning.png")
+    text = re.sub(r"\s+", " ", " ".join(Reader(page(CellResult(thawed, METRICS, EVIDENCE))).text))
+    assert "its head reads block 4, and it was trained at a rate of 1.0e-04, the blocks at 3.0e-05" in text
+    assert "It predicts from the picture as it is. " in text
+    assert "How the winner learned" in text
 
 
 def test_names_from_the_data_are_text_not_markup(result):
@@ -137,7 +154,7 @@ def test_names_from_the_data_are_text_not_markup(result):
         (GUIDE | {"difference_low": -0.01}, 3, "no clear difference"),
         (GUIDE | {"difference_low": -0.09, "difference_high": -0.01}, 3, "the guide is better"),
         (GUIDE, 1, "nothing beat the guide's own"),
-        (None, 3, "no trial of the guide's was completed"),
+        (None, 3, "no trial of the guide's was trained"),
     ],
 )
 def test_the_table_says_whether_the_guide_was_right(result, guide, best, verdict):
@@ -146,7 +163,15 @@ def test_the_table_says_whether_the_guide_was_right(result, guide, best, verdict
     found = CellResult(record, metrics, EVIDENCE)
     (row,) = regime_table([found]).to_dict("records")
     assert (row["cell"], row["verdict"], row["test"]) == ("solar_cells-small", verdict, 0.75)
+    assert (row["blocks"], row["test_views"], row["undecided"]) == ("3,4", "mirror", "all blocks")
     assert verdict in Reader(page(found)).text
+
+
+def test_a_guides_trial_that_was_cut_short_is_said_to_be(result):
+    record = result.record.model_copy(update={"best": result.record.best.model_copy(update={"trial": 3})})
+    short = record.model_copy(update={"guide": record.guide.model_copy(update={"complete": False})})
+    found = CellResult(short, METRICS | {"guide": GUIDE}, EVIDENCE)
+    assert found.verdict == "the search is better; the guide's was not trained to its end"
 
 
 def test_a_divided_group_is_told(result):

@@ -1,53 +1,104 @@
-"""The estimate counts every trial once, and says what is kept and why."""
+"""The estimate is the sum of its parts, and what is kept serves the trials that will read it."""
 
 from pathlib import Path
 
 import pytest
+from made_trials import CONFIG
 
+from frostline.cache.cuts import Rates
 from frostline.cache.prefix import PrefixCache
+from frostline.config.effort import Effort
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
-from frostline.config.types import GUIDE
-from frostline.search.estimate import _expected, estimate_study
-from frostline.search.space import guide_settings
+from frostline.search import estimate
+from frostline.search.estimate import StudyEstimate, estimate_study
+from frostline.search.schedule import Schedule
 from frostline.training.cell import make_cell
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
-COMMITTED = load_config(Path(__file__).parents[2] / "params.yaml")
-FIRST = [guide_settings(strategy, COMMITTED.search, 5) for strategy in GUIDE]
+TRAIN = load_config(Path(__file__).parents[2] / "params.yaml").train
+IMAGES, VIEWS = 60, 4
+MANY = Effort(heads=10, thawed=4, images=100_000)
+RATES = Rates(flops=1e9, read=1e9, written=1e9)
+VALUES = {1: 16 * 16 * 64, 2: 8 * 8 * 128, 3: 4 * 4 * 256, 4: 2 * 2 * 512}
+"""Of a map after each block at 32 pixels."""
 
 
-@pytest.mark.parametrize("trials", [2, 4, 12])
-def test_every_trial_is_expected_somewhere(trials):
-    expected = _expected(5, COMMITTED.search.model_copy(update={"trials": trials}), FIRST)
-    assert sum(expected.values()) == pytest.approx(trials)
-    assert all(0 <= thaw <= keep <= 5 for keep, thaw in expected)
+@pytest.fixture(scope="module")
+def trainer(packed_cells, tmp_path_factory) -> Trainer:
+    cell = make_cell(packed_cells(32, IMAGES), IMAGES // 2, TRAIN, seed=20)
+    cache = PrefixCache(tmp_path_factory.mktemp("cache"), 10**9)
+    return Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32, weights=None), TRAIN, cache, seed=20))
 
 
-def estimate(packed_cells, folder, trials, limit=10**9):
-    cell = make_cell(packed_cells(32, 60), 30, COMMITTED.train, seed=20)
-    cache = PrefixCache(folder, limit)
-    trainer = Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32), COMMITTED.train, cache, seed=20))
-    search = COMMITTED.search.model_copy(update={"trials": trials})
-    return estimate_study(trainer, search, FIRST, folder, limit)
+@pytest.fixture
+def estimated(trainer: Trainer, tmp_path: Path, monkeypatch):
+    """`estimated(effort, limit)` on a machine of known rates."""
+    monkeypatch.setattr(estimate, "measure_rates", lambda *_: RATES)
+
+    def make(effort: Effort, limit: int = 10**9) -> tuple[Schedule, StudyEstimate]:
+        schedule = Schedule(CONFIG.model_copy(update={"effort": effort}), 5, None)
+        return schedule, estimate_study(trainer, schedule, tmp_path, limit)
+
+    return make
 
 
-def test_cuts_are_kept_for_many_trials_and_what_they_take_is_said(packed_cells, tmp_path, capsys):
-    found = estimate(packed_cells, tmp_path, 200)
-    assert found.cuts
-    values = {1: 16 * 16 * 64, 2: 8 * 8 * 128, 3: 4 * 4 * 256, 4: 2 * 2 * 512}
-    views, images = 4, 60
-    assert found.cached_bytes in (width * views * images * sum(values[cut] for cut in found.cuts) for width in (2, 4))
-    found.report(200)
-    said = capsys.readouterr().err
-    assert "Estimate: 200 trials in " in said
-    assert "Feature maps are kept after block" in said
-    assert "beats computing them in every epoch" in said
+def test_each_part_is_what_it_costs(estimated, trainer: Trainer) -> None:
+    whole = sum(trainer.backbone.flops_per_block())
+    _, heads = estimated(MANY.model_copy(update={"thawed": 0}))
+    assert (heads.thawed, heads.cuts, heads.cached_bytes) == (0, (), 0)
+    assert heads.filling == pytest.approx(VIEWS * IMAGES * whole / RATES.flops)
+    _, more = estimated(MANY.model_copy(update={"thawed": 0, "heads": 30}))
+    assert more.heads == pytest.approx(3 * heads.heads)
+    _, all_blocks = estimated(MANY)
+    assert all_blocks.heads == heads.heads
+    assert all_blocks.thawed >= 3 * MANY.images * whole / RATES.flops
+    assert all_blocks.filling == pytest.approx(heads.filling + all_blocks.cached_bytes / RATES.written)
 
 
-def test_what_does_not_fit_the_limit_is_not_kept(packed_cells, tmp_path, capsys):
-    found = estimate(packed_cells, tmp_path, 200, limit=1000)
-    assert found.cuts == ()
-    found.report(200)
-    assert "No feature maps are kept" in capsys.readouterr().err
+def test_images_that_trials_may_train_on_are_seconds(estimated) -> None:
+    few, many = (estimated(MANY.model_copy(update={"images": images}), 1000)[1] for images in (100, 1000))
+    assert many.thawed == pytest.approx(10 * few.thawed)
+
+
+def test_what_is_kept_saves_trials_of_frozen_blocks_their_forward_pass(estimated) -> None:
+    _, kept = estimated(MANY)
+    _, nothing = estimated(MANY, limit=1000)
+    assert kept.cuts
+    assert nothing.cuts == ()
+    assert kept.thawed < nothing.thawed
+    assert kept.cached_bytes in [width * VIEWS * IMAGES * sum(VALUES[cut] for cut in kept.cuts) for width in (2, 4)]
+
+
+def test_cuts_are_those_that_the_first_trials_of_each_depth_read(estimated) -> None:
+    """The last block and some blocks of the whole network are thawed; of the last block alone just one cut is read."""
+    assert set(estimated(MANY)[1].cuts) == {4, 2}
+    assert estimated(MANY.model_copy(update={"thawed": 1}))[1].cuts == (4,)
+    assert estimated(MANY.model_copy(update={"thawed": 0}))[1].cuts == ()
+    assert estimated(MANY.model_copy(update={"images": 1e-9}))[1].cuts == ()  # read less often than written
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"), [(10**9, r"Feature maps are kept after blocks 2, 4"), (1000, "No feature maps are kept")]
+)
+def test_it_is_told_in_minutes_that_add_up(estimated, capsys, limit: int, said: str) -> None:
+    schedule, found = estimated(MANY, limit)
+    found.report(schedule)
+    told = capsys.readouterr().err
+    minutes = (found.filling + found.heads + found.thawed) / 60
+    assert f"Estimate: {minutes:.1f} min on this machine: " in told
+    assert f"10 heads {found.heads / 60:.1f}; " in told
+    assert f"4 trials that thaw blocks {found.thawed / 60:.1f}." in told
+    assert said in told
+
+
+def test_a_study_of_heads_says_so(estimated, capsys) -> None:
+    schedule, found = estimated(MANY.model_copy(update={"thawed": 0}))
+    found.report(schedule)
+    assert "trials that thaw blocks" not in capsys.readouterr().err
+
+
+def test_it_measures_this_machine(trainer: Trainer, tmp_path: Path) -> None:
+    found = estimate_study(trainer, Schedule(CONFIG, 5, None), tmp_path, 10**9)
+    assert min(found.rates.flops, found.rates.read, found.rates.written, found.filling, found.heads) > 0

@@ -2,99 +2,174 @@
 
 from pathlib import Path
 
-import optuna
+import numpy as np
 import pytest
+from made_trials import CONFIG
 from optuna.trial import TrialState
 
 from frostline.cache.prefix import PrefixCache
+from frostline.config.effort import Effort
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, StoresConfig
-from frostline.search.estimate import estimate_study
+from frostline.search.groups import group_results
 from frostline.search.objective import Objective
-from frostline.search.space import guide_settings
+from frostline.search.schedule import Schedule
 from frostline.search.study import open_study, run_study
-from frostline.search.trials import trial_table
+from frostline.search.trials import (
+    CERTAINTY,
+    CORRECT,
+    COST,
+    REASON,
+    SETTLED,
+    by_image,
+    finished_trials,
+    settings_of,
+    trial_table,
+)
 from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
+from frostline.training.memo import Memo
 from frostline.training.setup import Setup
-from frostline.training.trial import Trainer
+from frostline.training.trial import LOSS, SCORE, Trainer, best_epoch
 
-COMMITTED = load_config(Path(__file__).parents[2] / "params.yaml")
-SEARCH = COMMITTED.search.model_copy(update={"trials": 2, "startup_trials": 1, "views": ("identity",)})
+TRAIN = load_config(Path(__file__).parents[2] / "params.yaml").train
+IMAGES, FOLDS = 36, 3
+HEADS = 2 + 1  # and their ensemble
+EPOCHS, PATIENCE = 5, 1
+WRECKING = {"backbone_learning_rate": (0.1, 0.1), "head_learning_rate": (0.1, 0.1)}
 
 
-@pytest.fixture
-def search(packed_cells, tmp_path, capsys):
-    """`search(folds_up_to, first, epochs)`: trials of the settings `first` over 60 cells at 32 pixels."""
+@pytest.fixture(scope="module")
+def search(packed_cells, tmp_path_factory):
+    """`search(images, **changes)`: two heads and four trials that thaw blocks, over 36 cells at 32 pixels."""
+    folder = tmp_path_factory.mktemp("search")
+    cache = PrefixCache(folder / "cache", 10**9)
+    stores = StoresConfig(
+        tracking=f"sqlite:///{folder}/mlflow.db",
+        studies=f"sqlite:///{folder}/optuna.db",
+        cache=folder,
+        cache_gigabytes=1,
+    )
+    tracker = Tracker.open(stores, "cells")
+    names = iter("abcdef")
 
-    def run(folds_up_to, first, epochs=6):
-        train = COMMITTED.train.model_copy(
-            update={"epochs": epochs, "budget": 1e9, "head_epochs": 1, "folds": 3, "folds_up_to": folds_up_to}
+    def run(images: float, epochs: int = EPOCHS, folds_up_to: int = 1000, thawed: int = 4, **changes: object):
+        train = TRAIN.model_copy(
+            update={"epochs": epochs, "patience": PATIENCE, "folds": FOLDS, "folds_up_to": folds_up_to, "repeats": 2}
         )
-        cell = make_cell(packed_cells(32, 60), 30, train, seed=20)
-        cache = PrefixCache(tmp_path / "cache", 10**9)
-        trainer = Trainer(Setup(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20))
-        estimate = estimate_study(trainer, SEARCH, first, cache.folder.path, cache.limit_bytes)
-        trainer.setup.fill(SEARCH.views, estimate.cuts)
-        stores = StoresConfig(
-            tracking=f"sqlite:///{tmp_path}/mlflow.db",
-            studies=f"sqlite:///{tmp_path}/optuna.db",
-            cache=tmp_path,
-            cache_gigabytes=1,
+        cell = make_cell(packed_cells(32, IMAGES), IMAGES // 2, train, seed=20)
+        setup = Setup(cell, "vgg16", BackboneConfig(image_size=32), train, cache, seed=20)
+        trainer = Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))
+        effort = Effort(heads=HEADS - 1, thawed=thawed, images=images)
+        config = CONFIG.model_copy(update={"effort": effort, "views": ("identity",)} | changes)
+        schedule, name = Schedule(config, 5, None), next(names)
+        with open_study(stores.studies, name) as study, StudyRuns.open(tracker, name, name, {}) as runs:
+            run_study(study, Objective(trainer, schedule, runs, 20), schedule, 20)
+            parent = runs.parent.id
+        children = tracker.client.search_runs(
+            [tracker.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'", order_by=["attributes.start_time"]
         )
-        tracker = Tracker.open(stores, "cells")
-        capsys.readouterr()
-        with (
-            open_study(stores.studies, "study", SEARCH, len(cell.folds)) as study,
-            StudyRuns.open(tracker, "s", "f", 3, {}) as runs,
-        ):
-            run_study(study, Objective(trainer, SEARCH, runs, 20), SEARCH, first, 20)
-        said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Trial ")]
-        runs = tracker.client.search_runs([tracker.experiment_id])
-        return study, said, [each for each in runs if each.data.tags.get("mlflow.parentRunId")]
+        return finished_trials(study), children, trainer, schedule
 
     return run
 
 
-# The classes are dark and light cells, which the first block shows; the other rate wrecks a pretrained network.
-GOOD = guide_settings("start_of_convnet", SEARCH, 5).model_copy(update={"keep": 1})
-HOPELESS = guide_settings("fine_tune", SEARCH, 5).model_copy(update={"backbone_learning_rate": 1e-3})
+@pytest.fixture(scope="module")
+def plenty(search):
+    """A study that may train on as much as it likes."""
+    return search(1e6)
 
 
-def test_folds_are_compared_image_by_image_and_a_hopeless_trial_ends_after_one(search):
-    study, said, runs = search(200, [GOOD, HOPELESS])
-    good, bad = study.trials[:2]
-    assert (good.state, bad.state) == (TrialState.COMPLETE, TrialState.PRUNED)
-    assert isinstance(study.pruner, optuna.pruners.WilcoxonPruner)
-    assert list(good.intermediate_values) == list(range(60))
-    assert list(bad.intermediate_values) == list(range(20))
-    assert all(0 <= value <= 1 for value in good.intermediate_values.values())
-    assert "pruned" in said[1]
-    assert "worse than the best trial on 20 of 60 images (Wilcoxon)" in said[1]
-    assert {frozenset(run.data.metrics) for run in runs if run.data.tags["state"] != "failed"} == {
-        frozenset(runs[0].data.metrics)
-    }
-    table = trial_table(study.trials)
-    assert table["value"].between(0, 1).all()
-    assert table["state"].tolist()[:2] == ["complete", "pruned"]
-    best = good.user_attrs["history"][good.user_attrs["epochs"] - 1]
-    assert table["standard_error"][0] == good.user_attrs["standard_error"] == best["validation_standard_error"]
+def test_a_trial_keeps_what_it_gave_of_every_image(plenty) -> None:
+    trials, _, trainer, _ = plenty
+    labels = trainer.cell.packed.labels[trainer.cell.validation_rows]
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    assert len(complete) >= HEADS
+    for trial in complete:
+        correct, certainty = by_image(trial, CORRECT), by_image(trial, CERTAINTY)
+        assert correct.shape == certainty.shape == (IMAGES,)
+        assert trial.value == pytest.approx(np.mean([correct[labels == name].mean() for name in (0, 1)]))
+        history = trial.user_attrs["history"]
+        assert history[-1][LOSS] == pytest.approx(-np.log(np.maximum(certainty, 1e-7)).mean(), abs=1e-4)
+        assert len(history) == max(1, trial.user_attrs["epochs"])
 
 
-def test_a_hold_out_is_compared_epoch_by_epoch(search):
-    study, said, _ = search(0, [GOOD, HOPELESS])
-    good, bad = study.trials[:2]
-    assert isinstance(study.pruner, optuna.pruners.MedianPruner)
-    assert list(good.intermediate_values)[:3] == [1, 2, 3]
-    assert bad.state == TrialState.PRUNED
-    assert list(bad.intermediate_values) == [1, 2]
-    assert "below the median at epoch 2" in said[1]
-    assert len(bad.user_attrs["history"]) == 2
+def test_a_trial_is_charged_for_the_images_that_it_trained_on(plenty) -> None:
+    trials, _, trainer, schedule = plenty
+    assert [trial.user_attrs[COST] for trial in trials[:HEADS]] == [0] * HEADS
+    spent = [trial.user_attrs[COST] for trial in trials[HEADS:]]
+    assert min(spent) > 0
+    assert schedule.left(trials) == pytest.approx(1e6 - sum(spent))
+    for trial in trials[HEADS:]:
+        costs = [trainer.cost(settings_of(trial), fold) for fold in range(FOLDS)]
+        best = len(trial.user_attrs["history"])
+        if trial.state == TrialState.COMPLETE:  # the first fold went on for an epoch more, or to the end
+            first = trial.user_attrs[COST] - best * sum(costs[1:])
+            assert first / costs[0] == pytest.approx(min(best + PATIENCE, EPOCHS))
 
 
-def test_a_trial_is_not_pruned_at_its_last_epoch(search):
-    """Two epochs: the same trial as above would be pruned at the second, which is its last."""
-    study, _, _ = search(0, [GOOD, HOPELESS], epochs=2)
-    assert [trial.state for trial in study.trials[:2]] == [TrialState.COMPLETE, TrialState.COMPLETE]
-    assert study.trials[1].value < study.trials[0].value
+def test_with_plenty_to_spend_every_group_is_decided(plenty) -> None:
+    trials, _, trainer, _ = plenty
+    assert all(trial.user_attrs[SETTLED] for trial in trials[HEADS:])
+    assert all(found.decided for found in group_results(trials, trainer))
+    ended = {trial.state for trial in trials}
+    assert ended <= {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def test_mlflow_compares_runs_by_the_same_metrics(plenty) -> None:
+    trials, runs, *_ = plenty
+    assert [run.info.run_name[:2] for run in runs] == [f"{number:02d}" for number in range(1, len(trials) + 1)]
+    heads, thawed = runs[:HEADS], runs[HEADS:]
+    for alike in (heads, thawed):
+        assert len({frozenset(run.data.metrics) for run in alike}) == 1
+        assert len({frozenset(run.data.params) for run in alike}) == 1
+    assert set(heads[0].data.metrics) < set(thawed[0].data.metrics)
+    assert {run.data.params["group"] for run in thawed} == {"last block", "some blocks", "all blocks", "random weights"}
+    for trial, run in zip(trials, runs, strict=True):
+        assert run.data.metrics[COST] == trial.user_attrs[COST]
+        assert run.data.tags["state"] == trial.state.name.lower()
+
+
+def test_little_to_spend_is_shared_and_never_exceeded_by_more_than_a_trials_folds(search) -> None:
+    trials, runs, trainer, schedule = search(180.0)
+    for place, trial in enumerate(trials[HEADS:]):
+        before = trials[: HEADS + place]
+        history, spent = trial.user_attrs["history"], trial.user_attrs[COST]
+        costs = [trainer.cost(settings_of(trial), fold) for fold in range(FOLDS)]
+        assert spent <= max(schedule.left(before), costs[0]) + len(history) * sum(costs[1:]) + 1e-6
+        if trial.state == TrialState.PRUNED and not trial.user_attrs[SETTLED]:
+            assert spent + costs[0] > schedule.allowance(HEADS + 1 + place, before)
+    pruned = [run for run in runs if run.data.tags["state"] == "pruned"]
+    assert pruned
+    assert all(
+        "the budget ended it after" in run.data.tags["reason"] or "Wilcoxon" in run.data.tags["reason"]
+        for run in pruned
+    )
+    undecided = [found for found in group_results(trials, trainer) if not found.decided]
+    assert undecided
+    assert all(found.minutes > 0 for found in undecided)
+    values = trial_table(trials).set_index("state")["value"]
+    assert values.between(0, 1).all()
+
+
+def test_a_trial_whose_rates_wreck_the_network_ends_and_is_charged(search) -> None:
+    """On a hold-out nobody is judged after a fold: it is complete, as bad as it is, or has diverged."""
+    trials, *_ = search(1e6, epochs=2, thawed=3, **WRECKING)
+    for trial in trials[HEADS:]:
+        assert trial.state in (TrialState.PRUNED, TrialState.FAIL)
+        assert (REASON in trial.user_attrs) == (trial.state == TrialState.FAIL)
+        assert trial.user_attrs[COST] >= 0
+    held_out, *_ = search(1e6, epochs=2, folds_up_to=0, thawed=1, **WRECKING)
+    (last,) = held_out[HEADS:]
+    assert last.state == TrialState.FAIL or last.value < held_out[0].value
+    assert len(by_image(held_out[0], CORRECT)) < IMAGES
+
+
+def test_a_pruned_trial_is_told_at_its_best_epoch(plenty) -> None:
+    trials, runs, *_ = plenty
+    for trial, run in zip(trials, runs, strict=True):
+        if trial.state == TrialState.PRUNED:
+            history = trial.user_attrs["history"]
+            assert run.data.metrics["best_epoch"] == best_epoch(history)
+            assert run.data.metrics["score"] == history[best_epoch(history) - 1][SCORE]

@@ -1,59 +1,92 @@
 """Every suggestion is a legal point, and the guide's points are points of the space."""
 
-from pathlib import Path
-
 import optuna
 import pytest
+from made_trials import CONFIG, DEPTH, settings
 
-from frostline.config.load import load_config
 from frostline.config.types import GUIDE
-from frostline.search.space import as_point, first_strategies, guide_settings, suggest
-from frostline.training.settings import strategy_of
+from frostline.search.space import (
+    HEAD_PARAMETERS,
+    head_point,
+    standard_rates,
+    suggest_head,
+    suggest_thawed,
+    thawed_point,
+)
+from frostline.training.settings import group_of, guide_depth, strategy_of
 
-CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search
+
+def study() -> optuna.Study:
+    return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
 
 
 @pytest.mark.parametrize("depth", [1, 5, 17])
-def test_random_suggestions_are_legal(depth: int) -> None:
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    seen = set()
+def test_random_heads_are_legal_and_reach_everywhere(depth: int) -> None:
+    trials, seen = study(), set()
+    for _ in range(300):
+        trial = trials.ask()
+        found = suggest_head(trial, CONFIG, depth)
+        assert set(trial.params) == set(HEAD_PARAMETERS)
+        assert found.freeze_depth == found.keep == found.blocks[-1] <= depth
+        assert found.blocks == tuple(range(found.blocks[0], found.keep + 1))
+        assert found.test_views == found.views
+        seen.add((len(found.blocks), found.keep))
+    assert {(1, 1), (depth, depth)} <= seen
+
+
+@pytest.mark.parametrize("depth", [1, 5, 17])
+def test_random_points_that_thaw_blocks_are_legal_and_of_every_group(depth: int) -> None:
+    trials, seen = study(), set()
     for _ in range(400):
-        settings = suggest(study.ask(), CONFIG, depth)
-        assert 1 <= settings.keep <= depth
-        assert CONFIG.dropout[0] <= settings.dropout <= CONFIG.dropout[1]
-        seen.add(strategy_of(settings, depth))
-    assert {"end_of_convnet", "retrain"} <= seen
+        trial = trials.ask()
+        found = suggest_thawed(trial, CONFIG, {}, depth)
+        assert not set(trial.params) & set(HEAD_PARAMETERS)  # TPE would mix the two kinds up
+        assert 1 <= found.thaw <= found.keep <= depth
+        assert CONFIG.dropout[0] <= found.dropout <= CONFIG.dropout[1]
+        assert CONFIG.head_learning_rate[0] <= found.head_learning_rate <= CONFIG.head_learning_rate[1]
+        seen.add(group_of(found))
+    every = {"last block", "some blocks", "all blocks", "random weights"}
+    assert seen == (every if depth > 1 else {"all blocks", "random weights"})
 
 
-def test_the_guides_points_are_what_the_trials_then_run() -> None:
-    study = optuna.create_study()
-    for strategy in GUIDE:
-        study.enqueue_trial(as_point(guide_settings(strategy, CONFIG, 5)))
-    settings = [suggest(study.ask(), CONFIG, 5) for _ in GUIDE]
-    assert settings == [guide_settings(strategy, CONFIG, 5) for strategy in GUIDE]
-    assert tuple(strategy_of(each, 5) for each in settings) == GUIDE
-    assert len({(each.head_learning_rate, each.dropout, each.pooling, each.views) for each in settings}) == 1
+def test_a_thawed_network_has_the_best_head_of_what_it_keeps() -> None:
+    heads = {4: settings(4, reads=3), 5: settings(5).model_copy(update={"pooling": "maximum"})}
+    trials = study()
+    trials.enqueue_trial(thawed_point(4, 2, CONFIG))
+    trials.enqueue_trial(thawed_point(3, 2, CONFIG))
+    deep, none = (suggest_thawed(trials.ask(), CONFIG, heads, DEPTH) for _ in range(2))
+    assert (deep.blocks, deep.pooling, deep.freeze_depth) == ((2, 3, 4), "both", 2)
+    assert (none.blocks, none.pooling, none.freeze_depth) == ((3,), CONFIG.pooling[-1], 2)
+    assert (deep.views, deep.test_views) == (CONFIG.views[-1], CONFIG.views[-1])
 
 
-def test_the_profiles_cut_is_how_much_of_the_network_the_start_keeps() -> None:
-    assert guide_settings("start_of_convnet", CONFIG, 17).keep == 13
-    assert guide_settings("start_of_convnet", CONFIG, 17, cut=6).keep == 6
-    assert guide_settings("end_of_convnet", CONFIG, 17, cut=6).keep == 17
+def test_test_views_may_be_the_picture_alone() -> None:
+    alone = CONFIG.model_copy(update={"test_views": "identity"})
+    assert suggest_thawed(study().ask(), alone, {}, DEPTH).test_views == "identity"
+    trials = study()
+    trials.enqueue_trial(head_point("end_of_convnet", alone, DEPTH, None))
+    head = suggest_head(trials.ask(), alone, DEPTH)
+    assert (head.views, head.test_views) == (CONFIG.views[-1], "identity")
 
 
-def test_other_ranges_leave_a_strategy_as_it_is_tried_unless_they_leave_its_values_out() -> None:
-    standard = guide_settings("fine_tune", CONFIG, 5)
-    wider = CONFIG.model_copy(update={"head_learning_rate": (1e-4, 1e-2), "dropout": (0.1, 0.9)})
-    assert guide_settings("fine_tune", wider, 5) == standard
-    above = CONFIG.model_copy(update={"head_learning_rate": (0.01, 0.1), "weight_decay": (0.1, 0.2)})
-    assert guide_settings("fine_tune", above, 5) == standard.model_copy(
-        update={"head_learning_rate": 0.01, "weight_decay": 0.2}
-    )
+@pytest.mark.parametrize("strategy", GUIDE)
+def test_the_guides_points_are_what_the_trials_then_run(strategy: str) -> None:
+    init, keep, freeze_depth = guide_depth(strategy, DEPTH, 3)
+    trials = study()
+    if freeze_depth == keep:
+        trials.enqueue_trial(head_point(strategy, CONFIG, DEPTH, 3))
+        found = suggest_head(trials.ask(), CONFIG, DEPTH)
+    else:
+        trials.enqueue_trial(thawed_point(keep, freeze_depth, CONFIG, random=init == "random"))
+        found = suggest_thawed(trials.ask(), CONFIG, {}, DEPTH)
+    assert (found.init, found.keep, found.freeze_depth) == (init, keep, freeze_depth)
+    assert found.blocks == (keep,)
+    assert strategy_of(found, DEPTH) == strategy
 
 
-def test_a_study_begins_with_the_cheapest_strategy_and_a_short_one_with_the_recommended() -> None:
-    recommended = ("fine_tune", "retrain", "end_of_convnet", "start_of_convnet")
-    assert first_strategies(CONFIG, recommended) == GUIDE
-    assert first_strategies(CONFIG.model_copy(update={"trials": 3}), recommended) == recommended
-    own = CONFIG.model_copy(update={"strategies": ("retrain", "end_of_convnet")})
-    assert first_strategies(own, recommended) == ("retrain", "end_of_convnet")
+def test_other_ranges_leave_standard_rates_as_they_are_unless_they_leave_them_out() -> None:
+    standard = standard_rates(CONFIG)
+    wider = CONFIG.model_copy(update={"head_learning_rate": (1e-5, 1e-2), "dropout": (0.1, 0.9)})
+    assert standard_rates(wider) == standard
+    above = CONFIG.model_copy(update={"head_learning_rate": (0.01, 0.1), "dropout": (0.0, 0.2)})
+    assert standard_rates(above) == standard | {"head_learning_rate": 0.01, "dropout": 0.2}

@@ -5,49 +5,51 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import warnings
 from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
+from made_trials import CONFIG, DEPTH
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
-from frostline.config.load import load_config
-from frostline.config.schema import SearchConfig
-from frostline.config.types import GUIDE
+from frostline.config.effort import Effort
 from frostline.errors import SearchError, StoreError, WriteError
 from frostline.runtime.ending import Interrupted, ended
-from frostline.search.space import guide_settings, suggest
-from frostline.search.study import (
-    NUMBER,
-    REASON,
-    STANDARD_ERROR,
-    TrialFailed,
-    finished_trials,
-    list_studies,
-    open_study,
-    run_study,
-)
+from frostline.search.ensemble import heads_alike
+from frostline.search.schedule import Schedule
+from frostline.search.study import TrialFailed, list_studies, open_study, run_study
+from frostline.search.trials import COST, NUMBER, REASON, SETTINGS, finished_before, finished_trials
 from frostline.stores import sqlite
 
-DEPTH = 5
-CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search.model_copy(update={"trials": 9})
-FIRST = [guide_settings(strategy, CONFIG, DEPTH) for strategy in GUIDE]
+HEADS, THAWED = 4, 6
+TRIALS = HEADS + 1 + THAWED
+EFFORT = Effort(heads=HEADS, thawed=THAWED, images=1000)
+PLAN = Schedule(CONFIG.model_copy(update={"effort": EFFORT, "startup_trials": 3}), DEPTH, cut=None)
+EVERY = list(range(1, TRIALS + 1))
 
 
-def _objective(trial: optuna.Trial) -> float:
-    settings = suggest(trial, CONFIG, DEPTH)
-    for name, value in settings.model_dump().items():
-        trial.set_user_attr(name, value)
-    trial.set_user_attr(STANDARD_ERROR, 0.04)
-    return settings.keep / 10 - settings.thaw / 20 + settings.dropout / 100
+def _objective(trial: optuna.Trial, plan: Schedule = PLAN) -> float:
+    """A score that follows from the settings; whatever thaws blocks trains on ten images."""
+    number = trial.user_attrs[NUMBER]
+    finished = finished_before(trial.study, number)
+    heads = heads_alike(finished) if plan.is_ensemble(number) else []
+    settings = heads[0] if heads else plan.suggest(trial, number, finished)
+    trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
+    trial.set_user_attr(COST, 10.0 if settings.thaw else 0.0)
+    return settings.keep / 10 - settings.thaw / 20 + len(settings.blocks) / 100 + (settings.dropout or 0) / 100
 
 
-def _search(storage: str, name: str = "study", config: SearchConfig = CONFIG) -> list[optuna.trial.FrozenTrial]:
-    with open_study(storage, name, config) as study:
-        run_study(study, _objective, config, FIRST, seed=7)
-        return sorted(finished_trials(study), key=lambda trial: trial.user_attrs[NUMBER])
+def _search(storage: str, plan: Schedule = PLAN, objective=_objective) -> list[optuna.trial.FrozenTrial]:
+    with open_study(storage, "study") as study:
+        run_study(study, objective, plan, seed=7)
+        return finished_trials(study)
+
+
+def _numbers(trials: list[optuna.trial.FrozenTrial]) -> list[int]:
+    return [trial.user_attrs[NUMBER] for trial in trials]
 
 
 @pytest.fixture
@@ -55,17 +57,16 @@ def storage(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/stores/optuna.db"
 
 
-def test_the_guide_comes_first_and_the_number_asked_for_is_run(storage: str) -> None:
+def test_heads_come_first_then_each_depth_and_as_many_as_were_asked_for(storage: str) -> None:
     trials = _search(storage)
-    assert len(trials) == 9
-    assert [
-        (trial.params["init_if_unfrozen"], trial.params["keep"], trial.params["freeze_at_most"]) for trial in trials[:4]
-    ] == [
-        ("pretrained", 5, 5),
-        ("pretrained", 4, 4),
-        ("pretrained", 5, 0),
-        ("random", 5, 0),
+    assert _numbers(trials) == EVERY
+    assert [trial.params["keep"] for trial in trials[:2]] == [5, 4]
+    assert ["keep" in trial.params for trial in trials] == [True] * HEADS + [False] * (1 + THAWED)
+    depths = [
+        (each.params["freeze_at_most"], each.params["init_if_unfrozen"]) for each in trials[HEADS + 1 : HEADS + 5]
     ]
+    assert depths[2:] == [(0, "pretrained"), (0, "random")]
+    assert depths[0][0] > depths[1][0] > 0
 
 
 def test_two_searches_from_scratch_propose_the_same(tmp_path: Path) -> None:
@@ -73,10 +74,16 @@ def test_two_searches_from_scratch_propose_the_same(tmp_path: Path) -> None:
     assert [trial.params for trial in first] == [trial.params for trial in second]
 
 
-def test_a_finished_study_runs_nothing_more_and_a_raised_number_runs_the_rest(storage: str) -> None:
-    _search(storage)
-    assert len(_search(storage)) == 9
-    assert len(_search(storage, config=CONFIG.model_copy(update={"trials": 11}))) == 11
+def test_a_finished_study_runs_nothing_more(storage: str) -> None:
+    assert _search(storage) == _search(storage)
+
+
+def test_a_study_ends_when_no_images_are_left(storage: str) -> None:
+    short = Schedule(PLAN.config.model_copy(update={"effort": EFFORT.model_copy(update={"images": 25})}), DEPTH, None)
+    assert len(_search(storage, short)) == HEADS + 1 + 3  # the third begins with five left
+    assert len(_search(storage, short)) == HEADS + 1 + 3
+    none = Schedule(PLAN.config.model_copy(update={"effort": EFFORT.model_copy(update={"images": 0})}), DEPTH, None)
+    assert len(_search(f"{storage}.none", none)) == HEADS + 1
 
 
 def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: Path, storage: str) -> None:
@@ -84,60 +91,81 @@ def test_a_killed_search_keeps_its_trials_and_ends_as_if_never_killed(tmp_path: 
         f"""
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from test_study import CONFIG, FIRST, _objective, open_study, run_study
+        from test_study import _objective, _search
         def objective(trial):
             value = _objective(trial)
             if trial.number == int(sys.argv[1]):
                 os.kill(os.getpid(), signal.SIGKILL)
             return value
-        with open_study({storage!r}, "study", CONFIG) as study:
-            run_study(study, objective, CONFIG, FIRST, seed=7)
+        _search({storage!r}, objective=objective)
         """
     )
-    for number in ("2", "7"):
+    for number in ("2", "10"):  # a head, and a trial that TPE proposed
         killed = subprocess.run([sys.executable, "-c", script, number], check=False)
         assert killed.returncode == -signal.SIGKILL
     resumed = _search(storage)
     untouched = _search(f"sqlite:///{tmp_path}/untouched.db")
     assert [trial.params for trial in resumed] == [trial.params for trial in untouched]
     assert [trial.value for trial in resumed] == [trial.value for trial in untouched]
-    with open_study(storage, "study", CONFIG) as study:
+    assert [trial.user_attrs for trial in resumed] == [trial.user_attrs for trial in untouched]
+    assert PLAN.left(resumed) == PLAN.left(untouched)  # what the killed ones trained on does not count
+    with open_study(storage, "study") as study:
         interrupted = [trial for trial in study.trials if trial.state == TrialState.FAIL]
         assert len(interrupted) == 2
         assert len(study.trials) == len(resumed) + 2
 
 
-def test_a_trial_that_fails_keeps_its_reason_and_the_study_goes_on(storage: str) -> None:
+def test_a_trial_knows_of_none_that_has_a_higher_number(tmp_path: Path, storage: str) -> None:
+    """A better head and a dear trial, which others may have finished first, change nothing."""
+    untouched = _search(f"sqlite:///{tmp_path}/untouched.db")
+    with open_study(storage, "study") as study:
+        study.add_trials(untouched[:HEADS])
+        later = optuna.create_trial(value=0.99, user_attrs=untouched[2].user_attrs | {NUMBER: TRIALS, COST: 1e6})
+        study.add_trial(later)
+    found = _search(storage)
+    assert _numbers(found) == EVERY
+    assert [trial.params for trial in found[:-1]] == [trial.params for trial in untouched[:-1]]
+
+
+def test_a_trial_that_fails_keeps_its_reason_and_its_cost_and_the_study_goes_on(storage: str) -> None:
     def objective(trial: optuna.Trial) -> float:
         value = _objective(trial)
-        if trial.user_attrs[NUMBER] == 2:
+        if trial.user_attrs[NUMBER] in (2, HEADS + 2):
             raise TrialFailed("the training loss became nan")
         return value
 
-    with open_study(storage, "study", CONFIG) as study:
-        run_study(study, objective, CONFIG, FIRST, seed=7)
-        failed = [trial for trial in finished_trials(study) if trial.state == TrialState.FAIL]
-        assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"]
-        assert len(finished_trials(study)) == CONFIG.trials
+    trials = _search(storage, objective=objective)
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    assert [trial.user_attrs[REASON] for trial in failed] == ["the training loss became nan"] * 2
+    assert _numbers(trials) == EVERY
+    assert PLAN.left(trials) == EFFORT.images - 10 * THAWED
 
 
-def test_numbers_that_an_earlier_version_repeated_or_left_out_are_each_run_once(storage: str) -> None:
-    with open_study(storage, "study", CONFIG) as study:
+def test_numbers_that_were_repeated_or_left_out_are_each_run_once(storage: str) -> None:
+    ended = _search(f"{storage}.other")
+    with open_study(storage, "study") as study:
         for number in (1, 2, 3, 3):
-            study.add_trial(optuna.create_trial(value=0.1, user_attrs={NUMBER: number}))
+            study.add_trial(ended[number - 1])
         for number in (2, 5, 5):
             study.enqueue_trial({}, user_attrs={NUMBER: number})
     trials = _search(storage)
-    assert [trial.user_attrs[NUMBER] for trial in trials] == list(range(1, 10))
-    assert [trial.value for trial in trials[:3]] == [0.1] * 3
-    assert trials[3].params["init_if_unfrozen"] == "random"  # the guide's fourth
+    assert _numbers(trials) == EVERY
+    assert [trial.params for trial in trials] == [trial.params for trial in ended]
 
 
 def test_a_trial_that_a_person_queued_is_run(storage: str) -> None:
-    with open_study(storage, "study", CONFIG) as study:
+    with open_study(storage, "study") as study:
         study.enqueue_trial({"keep": 2})
     first = _search(storage)[0]
     assert (first.params["keep"], first.user_attrs[NUMBER]) == (2, 1)
+
+
+def test_nothing_is_warned_of(storage: str, capfd) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="sqlalchemy|alembic")
+        _search(storage)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), Interrupted(2)])
@@ -147,9 +175,9 @@ def test_an_interrupted_trial_is_run_again_in_silence(storage: str, capfd, inter
             raise interrupt
         return _objective(trial)
 
-    with open_study(storage, "study", CONFIG) as study, pytest.raises(type(interrupt)):
-        run_study(study, interrupted, CONFIG, FIRST, seed=7)
-    assert [trial.user_attrs[NUMBER] for trial in _search(storage)] == list(range(1, 10))
+    with open_study(storage, "study") as study, pytest.raises(type(interrupt)):
+        run_study(study, interrupted, PLAN, seed=7)
+    assert _numbers(_search(storage)) == EVERY
     assert capfd.readouterr().err == ""
 
 
@@ -165,21 +193,22 @@ def test_a_storage_that_is_locked_in_the_middle_is_one_line_and_its_trial_is_run
             other.execute("BEGIN IMMEDIATE")
         return _objective(trial)
 
-    with open_study(storage, "study", CONFIG) as study, closing(sqlite3.connect(file)) as other:
+    with open_study(storage, "study") as study, closing(sqlite3.connect(file)) as other:
         with pytest.raises(SystemExit, match="1"), ended():
-            run_study(study, objective, CONFIG, FIRST, seed=7)
+            run_study(study, objective, PLAN, seed=7)
         waiting, error = capsys.readouterr().err.splitlines()
     assert waiting == f"Waiting for {file}: another program has it locked."
     assert error.startswith(f"Error: The database {file} cannot be used: another program has kept it locked")
-    assert [trial.user_attrs[NUMBER] for trial in _search(storage)] == list(range(1, 10))
+    assert _numbers(_search(storage)) == EVERY
 
 
 def test_a_failed_trial_is_not_reported_with_a_traceback(storage: str, capfd) -> None:
-    def objective(_: optuna.Trial) -> float:
+    def objective(trial: optuna.Trial) -> float:
+        _objective(trial)
         raise TrialFailed("memory ran out")
 
-    with open_study(storage, "study", CONFIG) as study:
-        run_study(study, objective, CONFIG, FIRST, seed=7)
+    with open_study(storage, "study") as study:
+        run_study(study, objective, PLAN, seed=7)
     assert capfd.readouterr().err == ""
 
 
@@ -188,22 +217,18 @@ def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage:
         _objective(trial)
         raise RuntimeError("a bug")
 
-    with open_study(storage, "study", CONFIG) as study, pytest.raises(RuntimeError, match="a bug"):
-        run_study(study, broken, CONFIG, FIRST, seed=7)
+    with open_study(storage, "study") as study, pytest.raises(RuntimeError, match="a bug"):
+        run_study(study, broken, PLAN, seed=7)
     trials = _search(storage)
-    assert [(trial.params["init_if_unfrozen"], trial.params["freeze_at_most"]) for trial in trials[:4]] == [
-        ("pretrained", 5),
-        ("pretrained", 4),
-        ("pretrained", 0),
-        ("random", 0),
-    ]
+    assert _numbers(trials) == EVERY
+    assert [trial.params["keep"] for trial in trials[:2]] == [5, 4]
 
 
 def test_a_second_process_is_told_that_the_study_is_being_run(storage: str) -> None:
     with (
-        open_study(storage, "study", CONFIG),
-        pytest.raises(SearchError, match=r"being run by another process.*PostgreSQL"),
-        open_study(storage, "study", CONFIG),
+        open_study(storage, "study"),
+        pytest.raises(SearchError, match=r"Study study is being run by another process\. Wait for it to end"),
+        open_study(storage, "study"),
     ):
         pass
 
@@ -217,7 +242,7 @@ def test_a_storage_that_refuses_in_the_middle_is_one_clear_error(storage: str) -
     lost = OperationalError("SELECT 1", None, ConnectionError("server closed the connection"))
     with (
         pytest.raises(StoreError, match=r"The study storage sqlite:///.* refused: .*server closed"),
-        open_study(storage, "study", CONFIG),
+        open_study(storage, "study"),
     ):
         raise lost
 
@@ -226,6 +251,6 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with (
         pytest.raises(WriteError, match=r"file/\.study\.lock cannot be written"),
-        open_study(f"sqlite:///{tmp_path}/file/studies.db", "study", CONFIG),
+        open_study(f"sqlite:///{tmp_path}/file/studies.db", "study"),
     ):
         pytest.fail("there is no such place")

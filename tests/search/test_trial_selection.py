@@ -3,83 +3,153 @@
 import numpy as np
 import optuna
 import pytest
+from made_trials import made, settings
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.errors import SearchError
 from frostline.search.selection import Selection
-from frostline.search.study import NUMBER, REASON, RIGHT, STANDARD_ERROR
-from frostline.search.trials import answers_of, packed_answers
+from frostline.search.trials import CERTAINTY, CORRECT, NUMBER, REASON, by_image, packed
+from frostline.training.settings import TrialSettings
 
-SETTINGS = {"init": "pretrained", "head_learning_rate": 1e-3, "backbone_learning_rate": 1e-5, "weight_decay": 1.0}
-SETTINGS |= {"dropout": 0.3, "pooling": "both", "views": "mirror"}
-FIRST = ("fine_tune", "retrain", "end_of_convnet")
+IMAGES = 100
+LABELS, GROUPS = np.arange(IMAGES) % 2, np.arange(IMAGES)
+GUIDE, OTHER = settings(5, 5), settings(4)
+"""`fine_tune`, and what is none of the guide's recommendations here."""
 
 
-def trial(number: int, score: float, thaw: int = 0, keep: int = 5, error: float = 0.5, **more: object) -> FrozenTrial:
-    attributes = SETTINGS | {"keep": keep, "freeze_depth": keep - thaw, NUMBER: number, STANDARD_ERROR: error} | more
-    return optuna.create_trial(value=score, user_attrs=attributes)
+def answered(number: int, right: np.ndarray, point: TrialSettings = OTHER, **more: object) -> FrozenTrial:
+    """A trial that was right on the images `right`, and has the score that follows."""
+    score = float(np.mean([right[name == LABELS].mean() for name in (0, 1)]))
+    return made(number, score, point, correct=right.astype(np.float32), **more)
+
+
+def first(count: int) -> np.ndarray:
+    """Right on the first `count` images, of both classes alike."""
+    return np.arange(IMAGES) < count
 
 
 def study(*trials: FrozenTrial) -> optuna.Study:
-    made = optuna.create_study(direction="maximize")
-    made.add_trials(trials)
-    return made
+    kept = optuna.create_study(direction="maximize")
+    kept.add_trials(trials)
+    return kept
 
 
-@pytest.mark.parametrize(("error", "winner"), [(0.04, 0.775), (0.0004, 0.80)])
-def test_of_trials_within_a_standard_error_the_one_that_trains_least_wins(error: float, winner: float) -> None:
-    """The error of the best score counts."""
-    best = trial(1, 0.80, 3, error=error)
-    others = [trial(2, 0.78), trial(3, 0.77, keep=4), trial(4, 0.775, keep=4), trial(5, 0.60, keep=1)]
-    assert Selection.of(study(best, *others)).winner.value == winner
+def select(*trials: FrozenTrial, recommended: tuple[str, ...] = (), groups: np.ndarray = GROUPS) -> Selection:
+    return Selection.of(study(*trials), LABELS, groups, recommended)
 
 
-@pytest.mark.parametrize(("error", "winner"), [(0.04, 0.77), (0.0126, 0.80)])
-def test_the_guides_trial_wins_unless_it_is_beaten_by_a_standard_error(error: float, winner: float) -> None:
-    trials = trial(1, 0.77, 5), trial(2, 0.80, keep=4, error=error), trial(3, 0.78, keep=3)
-    assert Selection.of(study(*trials), FIRST, ("fine_tune",)).winner.value == winner
+def number(trial: FrozenTrial | None) -> int | None:
+    return trial.user_attrs[NUMBER] if trial else None
+
+
+def test_the_highest_score_wins_of_equals_the_first() -> None:
+    trials = answered(1, first(60)), answered(2, first(80)), answered(4, ~first(20)), answered(3, first(70))
+    assert number(select(*trials).winner) == 2
+
+
+def instead(more: int, fewer: int = 0) -> np.ndarray:
+    """Right on all of the first 70 images but `fewer`, and on `more` others."""
+    return (np.arange(IMAGES) >= fewer) & (np.arange(IMAGES) < 70 + more)
+
+
+@pytest.mark.parametrize(("more", "fewer", "winner"), [(0, 0, 1), (3, 2, 1), (6, 1, 2), (20, 15, 1), (5, 0, 2)])
+def test_the_guides_trial_keeps_its_place_unless_image_by_image_another_is_better(
+    more: int, fewer: int, winner: int
+) -> None:
+    """Five more right answers are enough where they are all that differ, and not where 35 do."""
+    trials = answered(1, first(70), GUIDE), answered(2, instead(more, fewer))
+    assert number(select(*trials, recommended=("fine_tune",)).winner) == winner
+
+
+def test_images_of_one_group_are_one_piece_of_evidence() -> None:
+    trials = answered(1, first(70), GUIDE), answered(2, instead(6, 2))
+    together = np.where((GROUPS >= 70) & (GROUPS < 76), 70, GROUPS)
+    assert number(select(*trials, recommended=("fine_tune",)).winner) == 2
+    assert number(select(*trials, recommended=("fine_tune",), groups=together).winner) == 1
+
+
+def test_where_another_answers_as_the_guides_trial_does_the_guides_is_used() -> None:
+    trials = answered(1, first(70)), answered(2, first(70), GUIDE)
+    assert number(select(*trials, recommended=("fine_tune",)).winner) == 2
+    assert number(select(*trials).winner) == 1
 
 
 @pytest.mark.parametrize(
-    ("wanted", "number"), [(("fine_tune",), 1), (("fine_tune", "retrain"), 2), (("start_of_convnet",), None)]
+    ("wanted", "found"),
+    [
+        (("fine_tune",), 3),
+        (("fine_tune", "end_of_convnet"), 1),
+        (("start_of_convnet", "end_of_convnet"), 2),
+        (("retrain",), None),
+        ((), None),
+    ],
 )
-def test_the_guides_trial_is_the_best_of_those_it_asked_for(wanted: tuple[str, ...], number: int | None) -> None:
-    trials = trial(1, 0.6), trial(2, 0.7), trial(3, 0.8), trial(4, 0.9)
-    guide = Selection.of(study(*trials), FIRST, wanted).guide
-    assert (guide.user_attrs[NUMBER] if guide else None) == number
+def test_the_guides_trial_is_the_best_of_those_it_asked_for(wanted: tuple[str, ...], found: int | None) -> None:
+    """The first of each strategy: later ones are the search's, not the guide's."""
+    trials = (
+        answered(1, first(80), settings(5)),
+        answered(2, first(90), settings(4)),
+        answered(3, first(70), GUIDE),
+        answered(4, first(95), settings(5)),
+        answered(5, first(99), settings(3)),
+    )
+    assert number(select(*reversed(trials), recommended=wanted).guide) == found
 
 
 def test_of_equal_ones_the_guides_trial_is_the_first_although_it_ran_again_last() -> None:
-    guide = Selection.of(study(trial(2, 0.7), trial(1, 0.7)), FIRST, ("fine_tune", "retrain")).guide
-    assert guide and guide.user_attrs[NUMBER] == 1  # noqa: PT018  # it may be None
+    trials = answered(2, first(70), settings(4)), answered(1, first(70), settings(5))
+    assert number(select(*trials, recommended=("start_of_convnet", "end_of_convnet")).guide) == 1
 
 
-def test_a_guides_trial_that_was_not_completed_does_not_count() -> None:
-    pruned = optuna.create_trial(state=TrialState.PRUNED, user_attrs={NUMBER: 1})
-    failed = optuna.create_trial(state=TrialState.FAIL, user_attrs={NUMBER: 2, REASON: "memory ran out"})
-    assert Selection.of(study(pruned, failed, trial(4, 0.95)), FIRST, ("fine_tune", "retrain")).guide is None
+def test_a_guides_trial_that_was_begun_is_the_guides_where_none_is_complete() -> None:
+    """It takes no trial's place, and no later one of its strategy stands for it."""
+    begun = made(1, 0.9, GUIDE, state=TrialState.PRUNED)
+    trials = begun, answered(2, first(70)), answered(3, first(60), GUIDE)
+    selection = select(*trials, recommended=("fine_tune",))
+    assert (number(selection.winner), number(selection.guide)) == (2, 1)
+    assert number(select(*trials, recommended=("fine_tune", "start_of_convnet")).guide) == 2
+
+
+def test_a_guides_trial_without_an_epoch_is_none() -> None:
+    trials = made(1, None, GUIDE, state=TrialState.PRUNED), answered(2, first(70))
+    assert select(*trials, recommended=("fine_tune",)).guide is None
 
 
 def test_a_study_without_a_complete_trial_says_why() -> None:
     failed = optuna.create_trial(state=TrialState.FAIL, user_attrs={NUMBER: 1, REASON: "memory ran out"})
-    with pytest.raises(SearchError, match=r"has no complete trial\. Its trials ended so: memory ran out"):
-        Selection.of(study(failed))
+    pruned = optuna.create_trial(state=TrialState.PRUNED, user_attrs={NUMBER: 2})
+    with pytest.raises(
+        SearchError, match=r"has no complete trial\. Its trials ended so: (memory ran out; pruned|pru.*)"
+    ):
+        select(failed, pruned)
 
 
+@pytest.mark.parametrize("name", [CORRECT, CERTAINTY])
 @pytest.mark.parametrize("images", [1, 8, 21])
-def test_answers_come_back_as_they_were(images: int) -> None:
-    right = np.random.default_rng(images).random(images) < 0.5
-    assert (answers_of(trial(1, 0.5, **{RIGHT: packed_answers(right)}), images) == right).all()
+def test_what_is_kept_by_image_comes_back_as_it_was(images: int, name: str) -> None:
+    values = np.random.default_rng(images).random(images).astype(np.float32)
+    trial = made(1)
+    trial.user_attrs[name] = packed(values)
+    assert (by_image(trial, name) == values).all()
+
+
+def luckiest(seed: int) -> Selection:
+    """Of twenty that guess."""
+    rng = np.random.default_rng(seed)
+    return select(*(answered(number, rng.random(IMAGES) < 0.5) for number in range(1, 21)))
 
 
 def test_the_luckiest_of_many_that_guess_is_worth_a_guess() -> None:
-    rng, labels = np.random.default_rng(3), np.arange(120) % 2
-    trials = []
-    for number in range(1, 21):
-        right = rng.random(120) < 0.5
-        trials.append(trial(number, float(right.mean()), error=0.0, **{RIGHT: packed_answers(right)}))
-    selection = Selection.of(study(*trials))
-    corrected = selection.corrected_score(labels, np.arange(120), seed=1)
+    selection = luckiest(3)
+    corrected = selection.corrected_score(1, LABELS)
     assert selection.winner.value > 0.57
     assert corrected.value == pytest.approx(0.5, abs=0.04)
     assert corrected.low < 0.5 < corrected.high
+
+
+def test_on_few_test_images_the_score_may_lie_farther_away() -> None:
+    few, many = (luckiest(3).corrected_score(1, np.arange(count) % 2) for count in (10, 1000))
+    assert few.value == many.value
+    assert few.high - few.low > 1.5 * (many.high - many.low)
+    rare = luckiest(3).corrected_score(1, np.repeat([0, 1], [5, 995]))  # a class of which there are as few
+    assert rare.high - rare.low > 1.5 * (many.high - many.low)

@@ -1,19 +1,24 @@
 import importlib.util
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
-from frostline.backbones.surgery import add_head, build_backbone, pool
-from frostline.backbones.viewed import average_over_views
+from frostline.backbones.surgery import build_backbone
+from frostline.backbones.viewed import views_in
+from frostline.backbones.weights import digest
 from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
 from frostline.data.views import views_of
 from frostline.errors import DataError, ExportError, PackageError
-from frostline.registry.models import load_champion, register_challenger
+from frostline.records.train_record import write_training_images
+from frostline.registry.models import load_champion, predict, register_challenger
 from frostline.serving.export import TOLERANCE, export
+from frostline.stages.evaluate import _predict as answers
 from frostline.tracking.runs import Tracker
+from frostline.training.ridge import LinearHead
+from frostline.training.served import whole_network
+from frostline.training.settings import TrialSettings
 
 needs_onnx = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "tf2onnx")),
@@ -72,18 +77,37 @@ def test_jax_says_how_onnx_is_reached(champion, cells, tmp_path, monkeypatch):
 
 
 @needs_onnx
-@pytest.mark.parametrize("views", [("identity",), ("dihedral", "crops")])
-def test_preprocessing_and_views_are_exported_with_the_network(champion, cells, tmp_path, views):
-    backbone = build_backbone("vgg16", BackboneConfig(weights=None, image_size=32), precision="float32", seed=1)
-    blocks = backbone.slice(0, 3)
-    features = keras.Model(blocks.inputs, pool(blocks.output))
-    images = keras.Input((32, 32, 3))
-    vectors = average_over_views(images, views_of(*views), features)
-    output, _ = add_head(vectors, 2, seed=1)
-    file = tmp_path / "vgg16.keras"
-    keras.Model(images, output).save(file)
-    vgg16 = SimpleNamespace(network=file, name=champion.name, number="1", model_config=champion.model_config)
-    assert export(vgg16, tmp_path / "out.onnx", "onnx", cells).difference <= TOLERANCE
+@pytest.mark.parametrize(("blocks", "views"), [((3,), "dihedral"), ((2, 3), "crops-1")])
+def test_a_networks_served_evaluated_and_exported_answers_agree(
+    stores, limits, make_record, record_fields, cells, tmp_path, monkeypatch, blocks, views
+):
+    monkeypatch.chdir(tmp_path)
+    backbone = build_backbone("vgg16", BackboneConfig(weights=None, image_size=32), seed=1)
+    depths = {"blocks": blocks, "freeze_depth": blocks[-1], "views": views, "test_views": views}
+    best = record_fields["best"] | {"settings": record_fields["best"]["settings"] | depths}
+    squares = np.stack([load_square(cell, 32, "stretch", min_side=16, max_pixels=10**6) for cell in cells])
+    vectors = np.concatenate([backbone.pooled(block, squares) for block in blocks], axis=1)
+    kernel = np.random.default_rng(1).normal(0, 0.1, (vectors.shape[1], 2)).astype(np.float32)
+    head = LinearHead(vectors.mean(axis=0), vectors.var(axis=0), kernel, np.zeros(2, dtype=np.float32))
+    network = whole_network(backbone, TrialSettings.model_validate(best["settings"]), head)
+    (tmp_path / "model").mkdir()
+    network.save(tmp_path / "model" / "model.keras")
+    write_training_images(tmp_path / "model", [])
+
+    tracker = Tracker.open(stores, tmp_path.name)
+    record = make_record(digest(network), tracker.start("study", {}).id, dataset=tmp_path.name, best=best)
+    version = register_challenger(tracker, record, tmp_path / "model", limits)
+    tracker.client.set_registered_model_alias(version.name, "champion", version.version)
+    champion = load_champion(tracker, tmp_path.name)
+
+    loaded = keras.saving.load_model(champion.network, compile=False)
+    evaluated = answers(loaded, squares, np.arange(len(cells)), "")
+    assert evaluated.std(axis=0).min() > 0.01, "all answers are alike, and show nothing"
+    served = predict(champion.model, cells).filter(like="probability_").to_numpy()
+    np.testing.assert_allclose(served, evaluated, atol=1e-5)
+    assert (champion.views, views_in(loaded)) == (len(views_of(views)),) * 2
+    for form in ("keras", "onnx"):
+        assert export(champion, tmp_path / f"out.{form}", form, cells).difference <= TOLERANCE
 
 
 def test_a_test_picture_that_is_gone_is_named(champion, cells, tmp_path):

@@ -9,13 +9,14 @@ from frostline.serving.portions import Picture, decoding_work, portions
 
 def test_pictures_stay_in_order_and_a_turn_is_never_much_work():
     pictures = [Picture(b"", cost) for cost in (*[10**6] * 40, 10**9, 5, 10**8, 10**8)]
-    parts = list(portions(pictures))
+    parts = list(portions(pictures, 32))
     assert [len(part) for part in parts] == [32, 8, 1, 2, 1]
     assert [picture for part in parts for picture in part] == pictures
+    assert [len(part) for part in portions(pictures[:20], 8)] == [8, 8, 4]
 
 
 def test_no_pictures_are_no_turn():
-    assert list(portions([])) == []
+    assert list(portions([], 32)) == []
 
 
 def test_the_scans_of_a_jpeg_are_work():

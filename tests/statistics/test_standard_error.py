@@ -1,4 +1,4 @@
-"""How sure a score is, by simulation; and the last epoch as good as the best."""
+"""How sure a score is, and a difference of scores, by simulation."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from frostline.statistics.standard_error import (
     effective_sample_size,
     one_standard_error_below,
-    settled_epoch,
+    paired_standard_error,
     standard_error,
 )
 
@@ -115,14 +115,35 @@ def test_of_equal_scores_the_least_sure_counts(errors):
     assert one_standard_error_below([0.8, 0.8], errors) == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize(
-    ("scores", "error", "epoch"),
-    [
-        ([0.5, 0.9, 0.7], 0.003, 2),
-        ([0.5, 0.9, 0.89, 0.5], 0.03, 3),
-        ([0.9], 0.3, 1),
-        ([1.0, 0.99, 0.98, 0.5], 0.015, 2),
-    ],
-)
-def test_the_settled_epoch_is_the_last_within_a_standard_error_of_the_best(scores, error, epoch):
-    assert settled_epoch(scores, [error] * len(scores)) == epoch
+@pytest.mark.parametrize(("group", "alike"), [(1, 0.0), (4, 1.0), (4, 0.5)])
+def test_a_difference_is_as_sure_as_differences_on_other_images_show(group, alike):
+    """Two candidates that are right on mostly the same images."""
+    rng, claimed, found = np.random.default_rng(3), [], []
+    for _ in range(SIMULATIONS):
+        one, labels, groups = answers(rng, (60, 30), (0.8, 0.7), group, alike)
+        changed, _, _ = answers(rng, (60, 30), (0.15, 0.3), group, alike)
+        other = one ^ changed
+        difference = one.astype(float) - other
+        found.append(balanced(one, labels) - balanced(other, labels))
+        claimed.append(paired_standard_error(difference, labels, groups))
+    assert np.sqrt(np.mean(np.square(claimed))) == pytest.approx(np.std(found), rel=0.1)
+
+
+@given(st.lists(st.tuples(st.sampled_from([-1.0, -0.5, 0.0, 1.0]), st.integers(0, 2)), min_size=1, max_size=40))
+def test_without_groups_it_is_the_plain_formula(drawn):
+    """The root of the summed variances of the classes' mean differences, over the number of classes."""
+    difference, labels = (np.array(each) for each in zip(*drawn, strict=True))
+    of_classes = [difference[labels == name] for name in np.unique(labels)]
+    plain = np.sqrt(sum(each.var() / len(each) for each in of_classes)) / len(of_classes)
+    assert paired_standard_error(difference, labels, np.arange(len(labels))) == pytest.approx(plain)
+
+
+@given(st.lists(st.tuples(st.sampled_from([-1.0, 0.0, 0.5]), st.integers(0, 1)), min_size=1, max_size=20))
+def test_neither_copies_nor_a_change_of_sides_make_a_difference_surer(drawn):
+    difference, labels = (np.array(each) for each in zip(*drawn, strict=True))
+    groups = np.arange(len(labels))
+    once = paired_standard_error(difference, labels, groups)
+    copied = [np.repeat(each, 3) for each in (difference, labels, groups)]
+    assert paired_standard_error(*copied) == pytest.approx(once)
+    assert paired_standard_error(-difference, labels, groups) == pytest.approx(once)
+    assert paired_standard_error(np.zeros(len(labels)), labels, groups) == 0

@@ -1,4 +1,4 @@
-"""The runs of a study in a real MLflow store: resumed, extended, replaced."""
+"""The runs of a study in a real MLflow store: resumed, replaced."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,8 +16,8 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
     return Tracker.open(StoresConfig(tracking=store, studies="", cache=Path("unused"), cache_gigabytes=1), "cells")
 
 
-def study(tracker: Tracker, identity: str, trials: int = 3, **tags: str) -> AbstractContextManager[StudyRuns]:
-    return StudyRuns.open(tracker, "cells-small", identity, trials, tags)
+def study(tracker: Tracker, identity: str, **tags: str) -> AbstractContextManager[StudyRuns]:
+    return StudyRuns.open(tracker, "cells-small", identity, tags)
 
 
 class Killed(BaseException):
@@ -68,19 +68,6 @@ def test_a_trial_that_is_run_again_has_one_run(tracker):
         kept, other = runs.start_trial(1, "retrain"), runs.start_trial(11, "retrain")
     children = tracker.search(f"tags.`mlflow.parentRunId` = '{runs.parent.id}'")
     assert set(children) == {kept.id, other.id}
-
-
-def test_a_study_with_more_trials_gets_a_new_parent_that_takes_over_its_trials(tracker):
-    with study(tracker, "longer", 2) as runs:
-        trial = runs.start_trial(1, "retrain")
-        trial.end()
-        runs.log_winner({"keep": 4})
-    with study(tracker, "longer", 3) as longer:
-        longer.log_winner({"keep": 5})
-        assert longer.parent != runs.parent
-        assert trial.read().data.tags["mlflow.parentRunId"] == longer.parent.id
-    with study(tracker, "longer", 3) as again:
-        assert again.parent == longer.parent
 
 
 def test_a_study_with_another_winner_gets_a_new_parent_and_the_old_one_keeps_its_own(tracker):

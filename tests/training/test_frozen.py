@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from points import point
 
-from frostline.backbones.surgery import build_backbone, read_out
+from frostline.backbones.readout import read_out
+from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig
 from frostline.training.ridge import LinearHead
 from frostline.training.suffix import Shape, Suffix

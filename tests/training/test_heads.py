@@ -17,7 +17,7 @@ SETTINGS = [head(), head(blocks=(3, 5), views="crops-1", pooling="average"), hea
 
 def features_of(trainer, settings):
     """Vectors of all images as the backbone gives them under each view, one network for each block."""
-    from frostline.backbones.surgery import select_pooling
+    from frostline.backbones.readout import select_pooling
     from frostline.data.views import under
 
     views = [np.asarray(under(view, trainer.cell.packed.images)) for view in views_of(settings.test_views)]

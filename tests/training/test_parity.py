@@ -8,7 +8,7 @@ import pytest
 from points import point
 from scipy.special import softmax
 
-from frostline.backbones.surgery import add_head, read_out
+from frostline.backbones.readout import add_head, read_out
 from frostline.data.views import under, views_of
 from frostline.statistics.temperature import with_temperature
 from frostline.training.feed import make_feed

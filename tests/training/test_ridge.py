@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from frostline.backbones.surgery import EPSILON
+from frostline.backbones.readout import EPSILON
 from frostline.training.ridge import PENALTIES, LinearHead, fit_ridge
 
 

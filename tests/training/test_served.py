@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from points import head, point
 
-from frostline.backbones.surgery import select_pooling
+from frostline.backbones.readout import select_pooling
 from frostline.data.views import under, views_of
 from frostline.training.ridge import LinearHead
 from frostline.training.served import head_of, set_head, whole_network

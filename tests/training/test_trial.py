@@ -65,7 +65,7 @@ def test_a_thawed_trial_is_scored_by_its_folds_together(trainer, watcher):
 def made_up(trainer, wrong, begun):
     """In place of training: epochs of which each names so many images of its fold wrongly, and whether one ended."""
 
-    def fold(settings, number, seed):  # noqa: ARG001
+    def fold(_, number, __):
         _, validation = trainer.cell.folds[number]
         labels = trainer.cell.packed.labels[validation]
         begun.append([number, 0, "open"])

@@ -1,4 +1,4 @@
-"""Cut a backbone at a block, freeze some of it, and put a head on what remains."""
+"""Cut a backbone at a block, and freeze some of it."""
 
 import random as python_random
 import re
@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from frostline.backbones.blocks import block_ends
 from frostline.backbones.catalogue import BackboneSpec, application, find_backbone, resolve_image_size
 from frostline.backbones.cost import flops
+from frostline.backbones.readout import pool
 from frostline.backbones.weights import WeightsRecord, load_weights
 from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
-__all__ = ["EPSILON", "Backbone", "add_head", "build_backbone", "pool", "read_out", "select_pooling"]
-
-EPSILON = 1e-3
-"""What is added to the variance of a feature before the head divides by its root."""
+__all__ = ["Backbone", "build_backbone"]
 
 
 class Backbone:
@@ -157,53 +155,6 @@ def build_backbone(
             raise BackboneError(f"{spec.application} cannot be built at {size} pixels: {error}") from error
         weights = load_weights(network, spec, None if random else config.weights)
     return Backbone(spec, network, weights, precision)
-
-
-def pool(features: Any) -> Any:
-    """Feature maps [N, h, w, C] to float32 vectors [N, 2C]: the average over positions, then the maximum."""
-    from keras import layers
-
-    average = layers.GlobalAveragePooling2D(dtype="float32")(features)
-    maximum = layers.GlobalMaxPooling2D(dtype="float32")(features)
-    return layers.Concatenate(dtype="float32")([average, maximum])
-
-
-def select_pooling(vector: Any, pooling: str) -> Any:
-    """Of a pooled vector [N, 2C], what `pooling` asks for: `average` [N, C], `maximum` [N, C] or `both` [N, 2C]."""
-    channels = vector.shape[-1] // 2
-    return {"average": vector[:, :channels], "maximum": vector[:, channels:], "both": vector}[pooling]
-
-
-def read_out(features: Sequence[Any], pooling: str) -> Any:
-    """What a head reads: of each of `features`, maps [N, h, w, C] or pooled vectors [N, 2C], what `pooling` asks for.
-
-    Block after block in one vector [N, D].
-    """
-    from keras import layers
-
-    vectors = [select_pooling(pool(each) if len(each.shape) == 4 else each, pooling) for each in features]
-    return vectors[0] if len(vectors) == 1 else layers.Concatenate(dtype="float32")(vectors)
-
-
-def add_head(vector: Any, classes: int, *, dropout: Any = 0.0, seed: int = 0) -> tuple[Any, Any]:
-    """Feature normalisation, `dropout` (a rate or a layer) and a softmax over `classes`, all in float32.
-
-    `vector` is [N, D], as `read_out` gives it. Returns the output [N, classes] and the layer `feature_normalisation`,
-    whose `moving_mean` and `moving_variance` are the caller's to set from training features: it never updates them
-    itself.
-    """
-    from keras import initializers, layers
-
-    # A BatchNorm that never trains, not keras.layers.Normalization: its statistics are variables, so that they can be
-    # set anew for each fold of a compiled network, and its epsilon tames channels that are constant in training.
-    normalisation = layers.BatchNormalization(
-        center=False, scale=False, trainable=False, epsilon=EPSILON, dtype="float32", name="feature_normalisation"
-    )
-    x = normalisation(vector)
-    drop = dropout if callable(dropout) else layers.Dropout(dropout, seed=seed, dtype="float32")
-    initial = initializers.GlorotUniform(seed=seed)
-    head = layers.Dense(classes, activation="softmax", kernel_initializer=initial, dtype="float32", name="head")
-    return head(drop(x)), normalisation
 
 
 def _leaves(network: Any) -> Iterator[Any]:

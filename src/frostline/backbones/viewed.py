@@ -5,7 +5,10 @@ from typing import Any
 
 from frostline.data.views import under
 
-__all__ = ["average_over_views"]
+__all__ = ["average_over_views", "images_at_once", "views_in"]
+
+_STACKED = "views"
+_AT_ONCE = 32
 
 
 def average_over_views(images: Any, views: Sequence[str], features: Callable[[Any], Any]) -> Any:
@@ -14,9 +17,23 @@ def average_over_views(images: Any, views: Sequence[str], features: Callable[[An
     `images` are a symbolic tensor in 0..255, of any dtype. `features` is called once, on all views stacked along the
     batch [V * N, S, S, 3]: memory and time are those of a batch so many times as long.
     """
-    from keras import ops
+    from keras import layers, ops
 
     if len(views) == 1:
         return features(under(views[0], images))
-    vectors = features(ops.concatenate([under(view, images) for view in views]))
+    stacked = layers.Concatenate(axis=0, dtype=images.dtype, name=_STACKED)([under(view, images) for view in views])
+    vectors = features(stacked)
     return ops.mean(ops.reshape(vectors, (len(views), -1, vectors.shape[-1])), axis=0)
+
+
+def views_in(network: Any) -> int:
+    """How many views a network looks at each image under, if it was built with `average_over_views`; else 1."""
+    return next((len(layer.input) for layer in network.layers if layer.name == _STACKED), 1)
+
+
+def images_at_once(views: int) -> int:
+    """How many images a network over so many views is given at once: 32 of all views together, but one at least.
+
+    So it takes no more memory than a network over one view does.
+    """
+    return max(1, _AT_ONCE // views)

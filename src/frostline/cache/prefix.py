@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from frostline.backbones.surgery import Backbone, pool
+from frostline.backbones.readout import pool
+from frostline.backbones.surgery import Backbone
 from frostline.cache.folder import CacheFolder
 from frostline.cache.group import Group, Rows, Rowwise, ViewedImages, block_of, every_pooled
 from frostline.cache.rowstore import RowStore

@@ -1,4 +1,6 @@
-"""`frostline summary`: one table of what the last run found, and where to look further."""
+"""`frostline summary`: what the last run found, in tables, and where to look further."""
+
+from collections.abc import Sequence
 
 from rich.table import Table
 
@@ -8,32 +10,18 @@ from frostline.runtime.terminal import console
 
 __all__ = ["run"]
 
+_WIDTH = 240
+
 
 def run() -> None:
-    """Print a row per cell and backbone of params.yaml, twice: what the search found, and whether the guide was right.
+    """Print, by cell and backbone, what the search found, what depth groups came to, and whether the guide was right.
 
-    Raises ArtifactError if none was trained and evaluated yet.
+    Raises ArtifactError if none of params.yaml was trained and evaluated yet.
     """
-    config = load_config()
-    guide = Table(title="Was the guide right?", header_style="bold")
-    for name in ("cell", "backbone", "regime", "the guide recommends", "the search found"):
-        guide.add_column(name, no_wrap=True)
-    for name in ("test, guide\nbalanced acc.", "test, search\nbalanced acc.", "difference, points\n(95% interval)"):
-        guide.add_column(name, justify="right", no_wrap=True)
-    guide.add_column("so")
-    table = Table(title="What the search found", header_style="bold")
-    for name in ("cell", "backbone", "best strategy", "freeze depth", "learning rates\nhead, backbone"):
-        table.add_column(name, no_wrap=True)
-    scores = ("validation, corrected\n(95% interval)", "test balanced acc.\n(95% interval)", "test\naccuracy")
-    for name in (*scores, "trials", "time"):
-        table.add_column(name, justify="right", no_wrap=True)
-    results = read_results(config)
-    for result in results:
-        table.add_row(*_row(result))
-        guide.add_row(*_guide_row(result))
-    screen = console(190)
-    screen.print(table)
-    screen.print(guide)
+    results = read_results(load_config())
+    screen = console(_WIDTH)
+    for table in (_found(results), _groups(results), _guide(results)):
+        screen.print(table)
     screen.print(
         "Compare runs and models:      [bold]make ui[/bold], then http://127.0.0.1:5000/#/experiments"
         f"/{results[-1].record.experiment_id}?workflowType=machine_learning",
@@ -42,23 +30,71 @@ def run() -> None:
     screen.print("Look into the Optuna studies: [bold]make dashboard[/bold]")
 
 
+def _found(results: Sequence[CellResult]) -> Table:
+    table = Table(title="What the search found", header_style="bold")
+    table.add_column("cell", no_wrap=True)
+    for name in ("backbone", "best strategy", "frozen", "the head reads", "views"):
+        table.add_column(name)
+    scores = ("validation, corrected\n(95% interval)", "test balanced acc.\n(95% interval)", "test\naccuracy")
+    for name in scores:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("trials", "time"):
+        table.add_column(name, justify="right")
+    for result in results:
+        table.add_row(*_row(result))
+    return table
+
+
 def _row(result: CellResult) -> list[str]:
     record, metrics = result.record, result.metrics
     settings, trials, expected = record.best.settings, record.trials, record.validation.corrected
-    backbone_rate = f"{settings.backbone_learning_rate:.1e}" if settings.thaw else "frozen"
     low, high = result.evidence["intervals"]["balanced_accuracy"].values()
+    frozen = f"{settings.freeze_depth} of {settings.keep} kept"
+    if settings.thaw:
+        head, blocks = settings.head_learning_rate, settings.backbone_learning_rate
+        frozen += f"; learning rates:\nhead {head:.1e}, blocks {blocks:.1e}"
     return [
         record.cell,
         record.backbone,
         record.best.strategy,
-        f"{settings.freeze_depth} of {settings.keep} kept",
-        f"{settings.head_learning_rate:.1e}, {backbone_rate}",
+        frozen,
+        record.best.reads,
+        f"{settings.test_views} ({record.best.views})",
         f"{expected.value:.3f} ({expected.low:.3f} to {expected.high:.3f})",
         f"{metrics['balanced_accuracy']:.3f} ({low:.3f} to {high:.3f})",
         f"{metrics['accuracy']:.3f}",
         f"{trials.complete} + {trials.pruned} pruned" + (f" + {trials.failed} failed" if trials.failed else ""),
         f"{record.seconds / 60:.1f} min",
     ]
+
+
+def _groups(results: Sequence[CellResult]) -> Table:
+    table = Table(title="How deep to freeze", header_style="bold")
+    for name in ("cell", "backbone", "trained"):
+        table.add_column(name, no_wrap=True)
+    for name in ("trials", "validation, the best trial's\n(standard error)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("so")
+    for result in results:
+        record = result.record
+        for place, group in enumerate(record.groups):
+            names = ("", "") if place else (record.cell, record.backbone)
+            used = " (the winner's)" if group.group == record.best.group else ""
+            table.add_row(*names, f"{group.group}{used}", str(group.trials), group.scored, group.verdict)
+        table.add_section()
+    return table
+
+
+def _guide(results: Sequence[CellResult]) -> Table:
+    table = Table(title="Was the guide right?", header_style="bold")
+    for name in ("cell", "backbone", "regime", "the guide recommends", "the search found"):
+        table.add_column(name, no_wrap=True)
+    for name in ("test, guide\nbalanced acc.", "test, search\nbalanced acc.", "difference, points\n(95% interval)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("so")
+    for result in results:
+        table.add_row(*_guide_row(result))
+    return table
 
 
 def _guide_row(result: CellResult) -> list[str]:

@@ -1,14 +1,15 @@
 """Read `params.yaml` once; DVC reads the same file for its matrix and its dependencies."""
 
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from frostline.config.schema import BackboneConfig, Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
+from frostline.config.schema import Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.errors import ConfigError
 from frostline.text.nearest import did_you_mean
 from frostline.text.phrases import counted
@@ -23,6 +24,13 @@ _MENDS = {
     "mapping values are not allowed": " Put a value that holds a colon in quotes, or mend the indentation.",
     "cannot start any token": " Put the value in quotes.",
 }
+# Keys that older files have, and what to do about them.
+_GONE = {
+    "search.trials": "search.effort says how much is tried: quick, standard or thorough",
+    "search.weight_decay": "thawed blocks decay at a fixed rate, and a head's penalty is computed: remove it",
+    "train.budget": "search.effort says on how many images trials may train: quick, standard or thorough",
+    "train.head_epochs": "a head is computed, not trained: remove it",
+}
 _MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
 _NO_MAPPING = "must hold indented lines of the form 'name: value'"
 # Where pydantic speaks of Python.
@@ -33,6 +41,14 @@ _RULES = {
     "too_long": "must hold {max_length} or fewer, but holds {actual_length}",
     "union_tag_invalid": "source must be one of {expected_tags}",
     "path_type": "must be a path",
+}
+
+
+_SOURCES: dict[str, type[BaseModel]] = {
+    "folder": FolderConfig,
+    "csv": CsvConfig,
+    "elpv": ElpvConfig,
+    "keras": KerasConfig,
 }
 
 
@@ -100,7 +116,8 @@ def _fault(item: Any) -> str:
     if item["type"] == "invalid_key" or (item["type"] == "string_type" and key == "[key]"):
         return f"{where.removesuffix('.[key]')}: {_no_text(item['input'])}"
     if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key.{did_you_mean(key, _known_keys(above))}"
+        gone = _GONE.get(where)
+        return f"{where}: no longer a key; {gone}." if gone else f"{where}: unknown key.{_nearest(key, above)}"
     if item["type"] in ("missing", "union_tag_not_found"):
         where += ".source" if item["type"] == "union_tag_not_found" else ""
         return f"{where}: missing; README and the committed params.yaml explain it."
@@ -124,19 +141,11 @@ def _here() -> str:
         return "this folder, which is gone"
 
 
-def _known_keys(location: list[Any]) -> list[str]:
-    """The keys allowed at a place in the file; for a data set, pydantic puts its source after its name."""
-    if not location:
-        return list(Config.model_fields)
-    if location[0] == "datasets":
-        sources: dict[str, type[BaseModel]] = {
-            "folder": FolderConfig,
-            "csv": CsvConfig,
-            "elpv": ElpvConfig,
-            "keras": KerasConfig,
-        }
-        return list(sources[location[-1]].model_fields)
-    if location[0] == "backbones":
-        return list(BackboneConfig.model_fields)
-    section = Config.model_fields[location[0]].annotation
-    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+def _nearest(key: str, location: Sequence[Any]) -> str:
+    """What may have been meant by `key` at a place in the file; pydantic puts a data set's source after its name."""
+    if location and location[0] == "datasets":
+        return did_you_mean(key, _SOURCES[location[-1]].model_fields)
+    known: Any = Config
+    for name in location:
+        known = get_args(known)[-1] if get_origin(known) is dict else known.model_fields[name].annotation
+    return did_you_mean(key, known.model_fields)

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from frostline.config.effort import ChosenEffort
 from frostline.config.frozen import Frozen
 from frostline.config.types import (
     Count,
@@ -25,13 +26,10 @@ from frostline.errors import ConfigError
 from frostline.text.nearest import did_you_mean
 
 __all__ = [
-    "ACCELERATED",
-    "EFFORTS",
     "BackboneConfig",
     "Config",
     "CsvConfig",
     "DatasetConfig",
-    "Effort",
     "ElpvConfig",
     "FolderConfig",
     "KerasConfig",
@@ -153,42 +151,10 @@ class TrainConfig(_Section):
     resident_gigabytes: Annotated[float, Field(ge=0)]
 
 
-class Effort(_Section):
-    """How much a study tries.
-
-    So many `heads` on frozen blocks, which cost seconds; at most so many trials that thaw blocks (`thawed`), which
-    together may train on as many images, through every block or their like, as `images` says. With an accelerator that
-    is `ACCELERATED` times as many.
-    """
-
-    heads: Count
-    thawed: Annotated[int, Field(ge=0)]
-    images: Annotated[float, Field(ge=0)]
-
-
-EFFORTS = {
-    "quick": Effort(heads=16, thawed=4, images=1_000),
-    "standard": Effort(heads=40, thawed=8, images=4_000),
-    "thorough": Effort(heads=80, thawed=24, images=60_000),
-}
-"""What the words in `search.effort` stand for."""
-
-ACCELERATED = 25
-"""How many times as much a study may train where there is an accelerator, which takes as long for it."""
-
-
-def _as_effort(value: object) -> object:
-    if isinstance(value, str):
-        if value not in EFFORTS:
-            raise ValueError(f"must be {', '.join(EFFORTS)}, or heads, thawed and images, but got '{value}'")
-        return EFFORTS[value]
-    return value
-
-
 class SearchConfig(_Section):
     """What Optuna varies, and how much of it is tried."""
 
-    effort: Annotated[Effort, BeforeValidator(_as_effort)]
+    effort: ChosenEffort
     startup_trials: Count
     strategies: Strategies
     head_learning_rate: LogRange

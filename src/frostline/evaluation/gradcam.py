@@ -14,15 +14,21 @@ def gradcam(network: Any, images: NDArray[np.uint8], classes: NDArray[np.int64])
     Equations 1 and 2, with the score before the softmax. frostline's head is linear in the averages and maxima over
     positions, and both have a mean gradient of 1 / hw there, so that the gradient is known without computing one: it is
     the head's weight over the channel's deviation. That is the same on every backend.
+
+    Where the head reads several blocks, the last one's weights are taken, which come last; where the network looks at
+    several views, the image as it is: the heat is that of the same head on this view alone.
     """
     import keras
 
-    (pooling,) = [layer for layer in network.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D)][-1:]
-    maps = np.asarray(keras.Model(network.inputs, pooling.input).predict(images, verbose=0), dtype=np.float32)
+    viewed = next((layer for layer in network.layers if isinstance(layer, keras.Model)), network)
+    # A read-out has one for every block that it reads (backbones.surgery.pool); blocks have none of their own.
+    read = [layer.input for layer in viewed.layers if isinstance(layer, keras.layers.GlobalMaxPooling2D)]
+    maps = np.asarray(keras.Model(viewed.inputs, read[-1]).predict(images, verbose=0), dtype=np.float32)
     _, height, width, channels = maps.shape
     normalisation = network.get_layer("feature_normalisation")
     deviation = np.sqrt(np.asarray(normalisation.moving_variance) + normalisation.epsilon)
     slopes = np.asarray(network.get_layer("head").kernel) / deviation[:, None]
-    weights = slopes.reshape(-1, channels, slopes.shape[1]).sum(axis=0) / (height * width)
-    heat: NDArray[np.float32] = np.einsum("nhwc,nc->nhw", maps, weights[:, classes].T)
+    poolings = len(slopes) // sum(each.shape[-1] for each in read)
+    last = slopes[-poolings * channels :].reshape(poolings, channels, -1)
+    heat: NDArray[np.float32] = np.einsum("nhwc,nc->nhw", maps, last.sum(axis=0)[:, classes].T / (height * width))
     return np.maximum(heat, 0)

@@ -1,58 +1,47 @@
-"""Figures of a study: what was tried, what came of it, how the winner learned."""
+"""Figures of a study: what was tried in which order, what the score depends on, how the winner learned."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from frostline.plots.style import INK, PALETTE, chart, legend, plainly
+from frostline.plots.depth import groups_figure, heads_figure, mark_best, name_groups, scatter_trials, trials_figure
+from frostline.plots.style import INK, PALETTE, chart, plainly
+from frostline.records.train_record import GroupResult
 
-__all__ = [
-    "history_figure",
-    "importance_figure",
-    "learning_figure",
-    "study_figures",
-    "trials_figure",
-]
-
-_STYLES = {
-    "end_of_convnet": (PALETTE["blue"], "o"),
-    "start_of_convnet": (PALETTE["sky"], "s"),
-    "fine_tune": (PALETTE["vermilion"], "^"),
-    "retrain": (PALETTE["black"], "v"),
-    "partial_fine_tune": (PALETTE["orange"], "D"),
-}
-_UNKNOWN = (PALETTE["grey"], "o")
-_SPREAD = 0.14
+__all__ = ["history_figure", "importance_figure", "learning_figure", "study_figures"]
 
 
 def study_figures(
-    trials: pd.DataFrame, importances: Mapping[str, float], history: Sequence[Mapping[str, float]]
+    trials: pd.DataFrame,
+    importances: Mapping[str, float],
+    history: Sequence[Mapping[str, float]],
+    groups: Sequence[GroupResult],
 ) -> dict[str, Figure]:
-    """The pictures of a study by file name; `history` is the winner's."""
-    return {
+    """The pictures of a study by file name; `history` is the winner's, who has learned only if it thaws blocks."""
+    figures = {
+        "groups.png": groups_figure(groups, trials),
         "trials.png": trials_figure(trials),
+        "heads.png": heads_figure(trials),
         "history.png": history_figure(trials),
         "importance.png": importance_figure(importances),
-        "learning.png": learning_figure(history),
     }
+    learned = all("train_loss" in epoch for epoch in history)
+    return figures | ({"learning.png": learning_figure(history)} if learned else {})
 
 
 @plainly()
 def importance_figure(importances: Mapping[str, float]) -> Figure:
-    """Share of the score's variance that each searched parameter explains, in [0, 1]; empty where that is unknown."""
-    figure, axes = chart(7.5, 4.0, "What the score depends on (fANOVA)")
+    """Share of the variance of heads' scores that each parameter explains, in [0, 1]; empty where that is unknown."""
+    figure, axes = chart(7.5, 4.0, "What the score of a head depends on (fANOVA)")
     names = list(importances)[::-1]
     axes.barh(names, [importances[name] for name in names], color=PALETTE["blue"])
     for row, name in enumerate(names):
         axes.text(importances[name], row, f" {importances[name]:.2f}", va="center", color=INK)
     if not names:
-        axes.text(0.5, 0.5, "too few trials to tell", ha="center", transform=axes.transAxes, color=INK)
-    axes.set_xlabel("share of the score's variance")
+        axes.text(0.5, 0.5, "too few heads to tell", ha="center", transform=axes.transAxes, color=INK)
+    axes.set_xlabel("share of the variance of heads' scores")
     axes.set_xlim(0, 1)
     return figure
 
@@ -82,99 +71,23 @@ def learning_figure(history: Sequence[Mapping[str, float]]) -> Figure:
 
 
 @plainly()
-def trials_figure(trials: pd.DataFrame) -> Figure:
-    """Score against freeze depth, one mark a trial, coloured by strategy; pruned trials are hollow.
-
-    `trials` has the columns trial, strategy, init, keep, freeze_depth, value and state (complete, pruned,
-    failed); trials without a value cannot be placed and are counted in the title.
-    """
-    placed = trials[trials["value"].notna() & trials["freeze_depth"].notna()]
-    missing = len(trials) - len(placed)
-    title = "Freeze depth and score" + (f" ({missing} failed not shown)" if missing else "")
-    figure, axes = chart(7.5, 4.5, title)
-    x = placed["freeze_depth"].astype(float) + _offsets(placed)
-    for strategy, group in placed.groupby("strategy", sort=False):
-        colour, marker = _STYLES.get(str(strategy), _UNKNOWN)
-        filled = [colour if state == "complete" else "none" for state in group["state"]]
-        axes.scatter(
-            x[group.index], group["value"], c=filled, edgecolors=colour, marker=marker, s=60, linewidths=1.5, zorder=3
-        )
-        axes.scatter([], [], c=colour, marker=marker, s=60, label=strategy)
-    _mark_best(axes, x, placed)
-    if len(placed):
-        axes.set_xlim(x.min() - 0.5, x.max() + 0.5)
-    if (placed["state"] == "pruned").any():
-        axes.scatter([], [], c="none", edgecolors=INK, s=60, label="pruned (best epoch)")
-    axes.set_xlabel("freeze depth: blocks frozen, from the input")
-    axes.set_ylabel("validation balanced accuracy")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend(axes)
-    return figure
-
-
-@plainly()
 def history_figure(trials: pd.DataFrame) -> Figure:
     """Score of each trial in order, with the best so far as a line; failed trials are crosses at the bottom.
 
     `trials` is as for `trials_figure`.
     """
-    figure, axes = chart(7.5, 4.5, "Search history")
+    figure, axes = chart(8.5, 4.5, "Search history")
     ordered = trials.sort_values("trial")
-    complete = ordered[ordered["state"] == "complete"]
-    pruned = ordered[(ordered["state"] == "pruned") & ordered["value"].notna()]
-    failed = ordered[ordered["state"] == "failed"]
-    axes.step(
-        ordered["trial"],
-        ordered["value"].where(ordered["state"] == "complete").cummax().ffill(),
-        where="post",
-        color=PALETTE["vermilion"],
-        linewidth=2,
-        label="best so far",
-    )
-    axes.scatter(complete["trial"], complete["value"], c=PALETTE["blue"], s=50, zorder=3, label="complete")
-    if len(pruned):
-        axes.scatter(
-            pruned["trial"],
-            pruned["value"],
-            c="none",
-            edgecolors=PALETTE["blue"],
-            s=50,
-            linewidths=1.5,
-            label="pruned",
-        )
+    placed, failed = ordered[ordered["value"].notna()], ordered[ordered["state"] == "failed"]
+    best = ordered["value"].where(ordered["state"] == "complete").cummax().ffill()
+    axes.step(ordered["trial"], best, where="post", color=PALETTE["grey"], linewidth=2, label="best so far", zorder=2)
+    scatter_trials(axes, placed["trial"], placed)
+    mark_best(axes, placed["trial"], placed)
     if len(failed):
-        bottom = axes.get_xaxis_transform()
-        height = [0.03] * len(failed)
+        bottom, height = axes.get_xaxis_transform(), [0.03] * len(failed)
         axes.scatter(failed["trial"], height, c=INK, marker="x", s=50, zorder=3, label="failed", transform=bottom)
-    _mark_best(axes, complete["trial"], complete)
     axes.set_xlabel("trial")
     axes.set_ylabel("validation balanced accuracy")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend(axes)
+    name_groups(axes, placed)
     return figure
-
-
-def _offsets(trials: pd.DataFrame) -> Any:
-    """Steps to the side, so that trials of different strategies at one depth do not hide one another."""
-
-    def apart(strategies: "pd.Series[str]") -> Any:
-        names = list(strategies.unique())
-        return strategies.map(lambda name: (names.index(name) - (len(names) - 1) / 2) * _SPREAD)
-
-    return trials.groupby("freeze_depth")["strategy"].transform(apart)
-
-
-def _mark_best(axes: Axes, x: Any, trials: pd.DataFrame) -> None:
-    """Write the best complete score above its mark; `x` has the places of `trials`."""
-    scores = trials["value"].where(trials["state"] == "complete").to_numpy(dtype=float)
-    if np.isfinite(scores).any():
-        best = int(np.nanargmax(scores))
-        axes.annotate(
-            f"{scores[best]:.3f}",
-            (np.asarray(x)[best], scores[best]),
-            xytext=(0, 9),
-            textcoords="offset points",
-            ha="center",
-            color=INK,
-            fontweight="bold",
-        )

@@ -6,11 +6,13 @@ from pathlib import Path
 from frostline.config.frozen import Frozen
 from frostline.config.types import Resize
 from frostline.data.levels import Levels
+from frostline.data.views import views_of
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
 from frostline.records.names import OfModel
 from frostline.statistics.interval import Interval
-from frostline.training.settings import TrialSettings
+from frostline.text.phrases import counted
+from frostline.training.settings import DepthGroup, TrialSettings, group_of
 
 __all__ = [
     "TRAINING_IMAGES",
@@ -43,9 +45,26 @@ class Best(Frozen):
     epochs: int
     temperature: float
 
+    @property
+    def group(self) -> DepthGroup:
+        """The depth group that it is in."""
+        return group_of(self.settings)
+
+    @property
+    def reads(self) -> str:
+        """What its head reads: `block 5`, or `blocks 3, 4, as the mean of 2 heads`."""
+        blocks, members = self.settings.blocks, len(self.settings.members)
+        mean = f", as the mean of {members} heads" if members > 1 else ""
+        return f"block{'s' if len(blocks) > 1 else ''} {', '.join(map(str, blocks))}{mean}"
+
+    @property
+    def views(self) -> int:
+        """How many views of an image a prediction is averaged over."""
+        return len(views_of(self.settings.test_views))
+
     def params(self) -> dict[str, object]:
-        """Strategy and settings, under the names that runs have for them."""
-        return {"strategy": self.strategy} | self.settings.params()
+        """Strategy, depth group and settings, under the names that runs have for them."""
+        return {"strategy": self.strategy, "group": self.group} | self.settings.params()
 
 
 class ValidationScore(Frozen):
@@ -63,13 +82,15 @@ class ValidationScore(Frozen):
 class GuideTrial(Frozen):
     """What the guide recommended for the cell: the regime, the strategies, and of their trials the best one.
 
-    `trial` counts from 1; it is None, as `strategy` and `validation` are, if none of those trials was completed.
+    `trial` counts from 1; it is None, as `strategy` and `validation` are, if none of those trials was trained.
+    `complete` says whether it was trained to its end; if not, `validation` is what it reached on some of the images.
     """
 
     regime: str
     recommended: tuple[str, ...]
     strategy: str | None
     trial: int | None
+    complete: bool
     validation: float | None
 
 
@@ -80,11 +101,28 @@ class GroupResult(Frozen):
     trials was trained until that no longer helped; if not, about so many more `minutes` would do it on this machine.
     """
 
-    group: str
+    group: DepthGroup
     trials: int
     score: float | None
+    standard_error: float | None
     decided: bool
     minutes: float | None
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is decided; if not, what that would take."""
+        if self.decided:
+            return "decided" if self.score is not None else "decided: clearly worse than another trial"
+        if self.minutes is None:
+            return "not decided within this budget"
+        return f"not decided within this budget: about {counted(max(1, round(self.minutes)), 'minute')} more"
+
+    @property
+    def scored(self) -> str:
+        """Its score and the standard error."""
+        if self.score is None:
+            return "–"
+        return f"{self.score:.3f}" + (f" ± {self.standard_error:.3f}" if self.standard_error is not None else "")
 
 
 class TrialCounts(Frozen):
@@ -126,6 +164,11 @@ class TrainRecord(OfModel, Frozen):
     experiment_id: str
     study_name: str
     fingerprints: Fingerprints
+
+    @property
+    def undecided(self) -> tuple[GroupResult, ...]:
+        """The depth groups that the search has not decided."""
+        return tuple(group for group in self.groups if not group.decided)
 
     @property
     def guide_model(self) -> str | None:

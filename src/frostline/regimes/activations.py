@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.backbones.surgery import Backbone, pool
+from frostline.backbones.readout import pool
+from frostline.backbones.surgery import Backbone
 from frostline.cache.prefix import padded
 from frostline.runtime.progress import track
 

@@ -35,8 +35,8 @@ MIN_IMAGES = 20
 """Fewer say nothing certain about similarity: at 10, grey photographs reach the threshold by chance."""
 
 _SIZE = (
-    " At this image size, less than half of that which the weights were trained at, BatchNorm's statistics do not fit "
-    "the original data either: a larger one would tell, or a reference made by scripts/make_reference.py."
+    " At this image size, less than two fifths of that which the weights were trained at, BatchNorm's statistics do "
+    "not fit the original data either: a larger one would tell, or a reference made by scripts/make_reference.py."
 )
 
 

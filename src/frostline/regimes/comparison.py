@@ -18,7 +18,7 @@ __all__ = ["Comparison", "Measurement", "prepare_comparison"]
 _ENLARGED = 0.75
 """Of the size that a network sees: pictures below are enlarged so much that the blur would count as a difference."""
 
-_HOLDS_FROM = 0.5
+_HOLDS_FROM = 0.4
 """Of the native size: below, ImageNet's own images lie beyond the threshold (docs/results/shift.md)."""
 
 
@@ -47,7 +47,7 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether the reference describes original data at this size. BatchNorm's does from half the native size on."""
+        """Whether the reference fits original data at this size: BatchNorm's, from two fifths of the native size on."""
         batchnorm = self.reference is not None and self.reference.kind == "batchnorm"
         return not batchnorm or self.compared.image_size >= _HOLDS_FROM * self.compared.spec.native_size
 

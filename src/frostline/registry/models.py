@@ -70,8 +70,13 @@ class LoadedVersion:
 
     @property
     def model_config(self) -> dict[str, Any]:
-        """Classes, image_size, resize, min_side, max_pixels and levels."""
+        """Classes, image_size, resize, views, min_side, max_pixels and levels."""
         return dict(self.model.model_config)
+
+    @property
+    def views(self) -> int:
+        """How many views of a picture its network looks at; one where it does not say."""
+        return int(self.model_config.get("views", 1))
 
 
 def name_of(dataset: str) -> str:

@@ -72,6 +72,7 @@ def _model_config(record: TrainRecord, limits: PrepareConfig) -> dict[str, Any]:
         "classes": list(record.classes),
         "image_size": record.image_size,
         "resize": record.resize,
+        "views": record.best.views,
         "min_side": limits.min_side,
         "max_pixels": limits.max_pixels,
         "levels": record.levels.as_dict(),

@@ -11,14 +11,13 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
+from frostline.backbones.viewed import images_at_once, views_in
 from frostline.data.images import load_square, quiet_decoders
 from frostline.data.levels import Levels
 from frostline.errors import ImageError
 from frostline.registry.encoded import picture_bytes
 
 __all__ = ["ServedClassifier"]
-
-_BATCH = 32
 
 
 class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no types
@@ -33,6 +32,7 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
         import keras
 
         self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+        self._at_once = images_at_once(views_in(self._network))
         self._config = context.model_config
         self._levels = Levels.from_dict(context.model_config["levels"])
         self._turn = threading.Lock()
@@ -45,7 +45,8 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
         label and no probabilities; elsewhere `error` is empty.
         """
         images = list(model_input["image"])
-        rows = [row for start in range(0, len(images), _BATCH) for row in self._batch(images[start : start + _BATCH])]
+        batches = [images[start : start + self._at_once] for start in range(0, len(images), self._at_once)]
+        rows = [row for batch in batches for row in self._batch(batch)]
         answer = pd.DataFrame(
             [probabilities for probabilities, _ in rows],
             columns=[f"probability_{name}" for name in self._config["classes"]],

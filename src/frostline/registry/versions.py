@@ -25,6 +25,7 @@ from frostline.records.train_record import TrainRecord
 from frostline.registry.package import write_served_model
 from frostline.stores.addresses import Address
 from frostline.stores.refusals import asking
+from frostline.text.phrases import counted
 
 __all__ = ["Tracking", "announce", "create_version", "damage", "fetch", "find_version"]
 
@@ -70,8 +71,8 @@ def create_version(
         tags | {_FILES: logged.tags[_FILES], _LOGGED: logged.model_id},
         description=(
             f"{record.backbone} for {record.cell}: {best.strategy}, keep {best.settings.keep}, "
-            f"freeze {best.settings.freeze_depth}; "
-            f"balanced accuracy {record.validation.corrected.value:.3f} in validation ({record.validation.scheme})."
+            f"freeze {best.settings.freeze_depth}; the head reads {best.reads}, under {counted(best.views, 'view')}; "
+            f"balanced accuracy {record.validation.corrected} in validation ({record.validation.scheme})."
         ),
         model_id=logged.model_id,
     )
@@ -186,6 +187,8 @@ def _tags(record: TrainRecord) -> dict[str, str]:
         "backbone": record.backbone,
         "strategy": record.best.strategy,
         "freeze_depth": str(record.best.settings.freeze_depth),
+        "blocks": ",".join(map(str, record.best.settings.blocks)),
+        "test_views": record.best.settings.test_views,
         "validation_balanced_accuracy": f"{record.validation.corrected.value:.4f}",
         "data_fingerprint": prints.data,
         "weights_fingerprint": prints.weights,

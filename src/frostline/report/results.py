@@ -39,19 +39,20 @@ class CellResult:
 
     @property
     def guide(self) -> dict[str, float] | None:
-        """What following the guide would have given; None if none of its trials was completed."""
+        """What following the guide would have given; None if none of its trials was trained."""
         return self.metrics.get("guide")
 
     @property
     def verdict(self) -> str:
         """Whether the guide was right."""
         if self.guide is None:
-            return "no trial of the guide's was completed"
+            return "no trial of the guide's was trained"
         if self.record.guide.trial == self.record.best.trial:
             return "nothing beat the guide's own"
+        short = "" if self.record.guide.complete else "; the guide's was not trained to its end"
         if self.guide["difference_low"] > 0:
-            return "the search is better"
-        return "the guide is better" if self.guide["difference_high"] < 0 else "no clear difference"
+            return f"the search is better{short}"
+        return ("the guide is better" if self.guide["difference_high"] < 0 else "no clear difference") + short
 
 
 def read_results(config: Config) -> list[CellResult]:
@@ -91,6 +92,8 @@ def regime_table(results: list[CellResult]) -> pd.DataFrame:
                 "found": result.record.best.strategy,
                 "keep": result.record.best.settings.keep,
                 "freeze_depth": result.record.best.settings.freeze_depth,
+                "blocks": ",".join(map(str, result.record.best.settings.blocks)),
+                "test_views": result.record.best.settings.test_views,
                 "validation": result.record.validation.corrected.value,
                 "validation_low": result.record.validation.corrected.low,
                 "validation_high": result.record.validation.corrected.high,
@@ -102,6 +105,7 @@ def regime_table(results: list[CellResult]) -> pd.DataFrame:
                 "difference_low": (result.guide or {}).get("difference_low"),
                 "difference_high": (result.guide or {}).get("difference_high"),
                 "verdict": result.verdict,
+                "undecided": "; ".join(group.group for group in result.record.undecided),
             }
             for result in results
         ]

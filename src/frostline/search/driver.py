@@ -34,7 +34,7 @@ def train_cell(inputs: CellInputs, config: Config, folder: Path) -> None:
     tracker = Tracker.open(config.stores, inputs.dataset)
     with (
         open_study(config.stores.studies, plan.study_name) as study,
-        StudyRuns.open(tracker, inputs.name, plan.identity, plan.schedule.trials, plan.tags) as runs,
+        StudyRuns.open(tracker, inputs.name, plan.identity, plan.tags) as runs,
     ):
         plan.announce()
         plan.fill_cache(len(finished_trials(study)))

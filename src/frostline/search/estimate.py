@@ -38,10 +38,11 @@ class StudyEstimate:
         """Print it."""
         effort = schedule.config.effort
         minutes = (self.filling + self.heads + self.thawed) / 60
+        thawed = f"; up to {counted(effort.thawed, 'trial')} that thaw blocks {self.thawed / 60:.1f}"
         say(
-            f"Estimate: {minutes:.1f} min on this machine, at most: one pass over the images, unless cached, "
-            f"{self.filling / 60:.1f}; {counted(effort.heads, 'head')} {self.heads / 60:.1f}; up to "
-            f"{counted(effort.thawed, 'trial')} that thaw blocks {self.thawed / 60:.1f}."
+            f"Estimate: {minutes:.1f} min on this machine: one pass over the images, unless cached, "
+            f"{self.filling / 60:.1f}; {counted(effort.heads, 'head')} {self.heads / 60:.1f}"
+            f"{thawed if effort.thawed else ''}."
         )
         speeds = f"{self.rates.flops / 1e9:.0f} GFLOP/s, and reads {self.rates.read / 1e6:.0f} MB/s"
         if self.cuts:
@@ -81,7 +82,7 @@ def estimate_study(trainer: Trainer, schedule: Schedule, folder: Path, limit_byt
 
 def _reads(trainer: Trainer, schedule: Schedule) -> Mapping[int, float]:
     """How often trials that freeze so many blocks read an image: the budget, shared evenly by the depths."""
-    depths = [freeze_depth for _, freeze_depth, _ in schedule.depths(())][: schedule.config.effort.thawed]
+    depths = [freeze_depth for _, freeze_depth, _ in schedule.depths]
     flops = trainer.backbone.flops_per_block()
     reads: defaultdict[int, float] = defaultdict(float)
     for freeze_depth in depths:

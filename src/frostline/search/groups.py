@@ -6,7 +6,7 @@ from statistics import median
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.records.train_record import GroupResult
-from frostline.search.trials import COST, SETTLED, settings_of
+from frostline.search.trials import COST, SETTLED, STANDARD_ERROR, settings_of
 from frostline.training.settings import GROUPS, DepthGroup, group_of
 from frostline.training.trial import Trainer
 
@@ -28,12 +28,14 @@ def _exists(group: DepthGroup, depth: int) -> bool:
 
 def _result(group: DepthGroup, trials: Sequence[FrozenTrial], trainer: Trainer) -> GroupResult:
     own = [trial for trial in trials if group_of(settings_of(trial)) == group]
-    scores = [trial.values[0] for trial in own if trial.state == TrialState.COMPLETE]
+    complete = [trial for trial in own if trial.state == TrialState.COMPLETE]
+    best = max(complete, key=lambda trial: trial.values[0], default=None)
     decided = any(trial.user_attrs.get(SETTLED, trial.state == TrialState.COMPLETE) for trial in own)
     return GroupResult(
         group=group,
         trials=len(own),
-        score=max(scores, default=None),
+        score=best.values[0] if best else None,
+        standard_error=best.user_attrs[STANDARD_ERROR] if best else None,
         decided=decided,
         minutes=None if decided else _minutes(group, own, trials, trainer),
     )

@@ -1,13 +1,15 @@
 """The objective: one trial, trained, scored, reported to Optuna and logged to MLflow."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.runtime.memory import is_out_of_memory
 from frostline.runtime.progress import say
+from frostline.search.ensemble import choose_ensemble, cross_fitted, heads_alike
 from frostline.search.race import Race, Rival
 from frostline.search.schedule import Schedule
 from frostline.search.study import TrialFailed, seed_of
@@ -20,9 +22,10 @@ from frostline.search.trials import (
     SETTLED,
     STANDARD_ERROR,
     by_image,
-    finished_trials,
+    finished_before,
     packed,
 )
+from frostline.tracking.runs import Run
 from frostline.tracking.studies import StudyRuns
 from frostline.training.fit import TrainingDiverged
 from frostline.training.settings import TrialSettings, group_of, strategy_of
@@ -45,16 +48,27 @@ class Objective:
 
     def __call__(self, trial: optuna.Trial) -> float:
         """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
-        number, finished = trial.user_attrs[NUMBER], finished_trials(trial.study)
-        settings = self._schedule.suggest(trial, number, finished)
+        number = trial.user_attrs[NUMBER]
+        finished = finished_before(trial.study, number)
+        heads = heads_alike(finished) if self._schedule.is_ensemble(number) else []
+        if self._schedule.is_ensemble(number) and not heads:
+            raise TrialFailed("no head is complete that an ensemble could be made of")
+        settings = choose_ensemble(self._trainer, heads) if heads else self._schedule.suggest(trial, number, finished)
         strategy = strategy_of(settings, self._trainer.backbone.depth)
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
         trial.set_user_attr("strategy", strategy)
         run = self._runs.start_trial(number, strategy)
-        run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
-        allowance, left = self._schedule.allowance(number, finished), self._schedule.left(finished)
-        race = Race(self._trainer, settings, _rival(finished), allowance, left)
-        started = time.perf_counter()
+        with _ended(run):
+            run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
+            allowance, left = self._schedule.allowance(number, finished), self._schedule.left(finished)
+            race = Race(self._trainer, settings, _rival(finished), allowance, left)
+            return self._run(trial, settings, heads, race, run)
+
+    def _run(
+        self, trial: optuna.Trial, settings: TrialSettings, heads: Sequence[TrialSettings], race: Race, run: Run
+    ) -> float:
+        number, started = trial.user_attrs[NUMBER], time.perf_counter()
+        strategy = strategy_of(settings, self._trainer.backbone.depth)
         read = f"blocks {','.join(map(str, settings.blocks))}, freeze_depth={settings.freeze_depth}"
         label = f"{number}/{self._schedule.trials} {strategy} ({read}, {settings.pooling}, {settings.views})"
 
@@ -74,16 +88,15 @@ class Objective:
             say(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
 
         try:
-            validation = self._validate(settings, number, race)
+            validation = self._validate(settings, number, heads, race)
         except optuna.TrialPruned as pruned:
             epoch = best_epoch(race.history)
+            trial.set_user_attr("epochs", epoch)
+            trial.set_user_attr("temperature", race.history[epoch - 1]["temperature"])
             conclude("pruned", "FINISHED", str(pruned), race.history[epoch - 1][SCORE], epoch)
             raise
         except TrialFailed as failure:
             conclude("failed", "FAILED", str(failure), None, len(race.history))
-            raise
-        except BaseException as error:
-            run.fail(error)
             raise
         race.history[:] = validation.history
         trial.set_user_attr("epochs", validation.epochs)
@@ -94,8 +107,10 @@ class Objective:
         conclude("complete", "FINISHED", "", validation.score, validation.epochs)
         return validation.score
 
-    def _validate(self, settings: TrialSettings, number: int, race: Race) -> Validation:
+    def _validate(self, settings: TrialSettings, number: int, heads: Sequence[TrialSettings], race: Race) -> Validation:
         try:
+            if heads:
+                return self._trainer.judged(cross_fitted(self._trainer, heads))
             return self._trainer.validate(settings, seed_of(self._seed, number), race)
         except TrainingDiverged as error:
             raise TrialFailed(str(error)) from error
@@ -103,6 +118,18 @@ class Objective:
             if is_out_of_memory(error):
                 raise TrialFailed("memory ran out: lower train.batch_size or backbones.*.image_size") from error
             raise
+
+
+@contextmanager
+def _ended(run: Run) -> Iterator[None]:
+    """End the run of a trial that is interrupted, or finds a defect, wherever that is; others end it themselves."""
+    try:
+        yield
+    except (optuna.TrialPruned, TrialFailed):
+        raise
+    except BaseException as error:
+        run.fail(error)
+        raise
 
 
 def _rival(finished: Sequence[FrozenTrial]) -> Rival | None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import optuna
 import pandas as pd
 from matplotlib.figure import Figure
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from frostline.backbones.weights import digest
 from frostline.files.atomic import atomic_folder
@@ -30,7 +30,7 @@ from frostline.search.groups import group_results
 from frostline.search.plan import StudyPlan
 from frostline.search.selection import Selection
 from frostline.search.study import seed_of
-from frostline.search.trials import NUMBER, finished_trials, importances, settings_of, trial_table
+from frostline.search.trials import NUMBER, finished_trials, importances, score_of, settings_of, trial_table
 from frostline.statistics.interval import Interval
 from frostline.statistics.temperature import soften
 
@@ -39,7 +39,7 @@ __all__ = ["Outcome", "Refitted"]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A finished study: its winner, the best of the guide's trials that were completed, the trial table, pictures.
+    """A finished study: its winner, the best of the guide's trials, the trial table, pictures.
 
     `score` is the winner's in validation, corrected for its having been chosen; `figures` are by file name.
     """
@@ -61,8 +61,8 @@ class Outcome:
         test_labels = packed.labels[(packed.index["split"] == "test").to_numpy()]
         score = selection.corrected_score(seed, test_labels)
         winner, trials = selection.winner, trial_table(finished_trials(study))
-        figures = study_figures(trials, importances(study, seed), winner.user_attrs["history"])
         groups_found = group_results(finished_trials(study), plan.trainer)
+        figures = study_figures(trials, importances(study, seed), winner.user_attrs["history"], groups_found)
         return cls(plan, winner, selection.guide, score, trials, groups_found, figures)
 
     @property
@@ -90,7 +90,8 @@ class Outcome:
             recommended=profile.strategies,
             strategy=trial.user_attrs["strategy"] if trial else None,
             trial=trial.user_attrs[NUMBER] if trial else None,
-            validation=trial.value if trial else None,
+            complete=trial is not None and trial.state == TrialState.COMPLETE,
+            validation=score_of(trial) if trial else None,
         )
 
     def refit(self) -> "Refitted":
@@ -107,7 +108,7 @@ class Outcome:
 class Refitted:
     """The Keras networks of an outcome, from raw images to probabilities, and the seconds that they took to train.
 
-    `guide_model`, what following the guide would have given, is None where no trial of the guide's was completed, or
+    `guide_model`, what following the guide would have given, is None where no trial of the guide's was trained, or
     where it is the winner.
     """
 

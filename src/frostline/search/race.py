@@ -13,7 +13,7 @@ from frostline.training.trial import Metrics, Trainer
 
 __all__ = ["Race", "Rival"]
 
-_LEVEL = 0.1
+_LEVEL = 0.3
 _FEWEST_IMAGES = 8
 _LEAST = 1e-7
 
@@ -25,13 +25,26 @@ class Rival:
     number: int
     certainty: NDArray[np.float32]
 
+    def is_behind(self, certainty: NDArray[np.float32]) -> bool:
+        """Whether another's `certainty` [n] of the first n images is the more likely one."""
+        own, other = (np.log(np.maximum(each, _LEAST)).mean() for each in (self.certainty[: len(certainty)], certainty))
+        return bool(other > own)
+
+    def beats(self, certainty: NDArray[np.float32]) -> bool:
+        """Whether another's `certainty` [n] of the first n images is clearly the lower one."""
+        differences = certainty - self.certainty[: len(certainty)]
+        if len(certainty) < _FEWEST_IMAGES or not np.any(differences):
+            return False
+        return bool(wilcoxon(differences, alternative="less").pvalue < _LEVEL)
+
 
 class Race:
     """Watches one trial: see training.trial.Watcher.
 
-    On the first fold it may train on `allowance` images, counted as if through every block. Whoever is then ahead of
-    the rival on the fold's images, by likelihood, may train on as many again, up to `left`; others end there. After
-    every fold, a trial that is worse than the rival on the images so far, by Wilcoxon's signed-rank test, ends.
+    On the first fold it may train on `allowance` images, counted as if through every block, and whoever is then ahead
+    of the rival on the fold's images, by likelihood, on all that are `left`. One epoch is trained in any case. After
+    every fold, a trial that is worse than the rival on the images so far, by Wilcoxon's signed-rank test, ends, and so
+    does one that is not ahead where not enough are `left` for another fold.
     """
 
     def __init__(
@@ -53,35 +66,22 @@ class Race:
         self.spent += self._costs[0]
         self.settled = settled
         wanted = self.spent + self._costs[0]
-        if settled or wanted <= self._allowance:
-            return
-        if wanted <= self._left and self._is_ahead(certainty):
-            self._allowance = min(2 * self._allowance, self._left)
+        if settled or wanted <= self._allowance or (wanted <= self._left and self._is_ahead(certainty)):
             return
         raise optuna.TrialPruned(f"the budget ended it after epoch {len(history)}, before it had settled")
 
     def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> None:
         """See training.trial.Watcher."""
         self.history[:] = history
-        if self._is_worse(certainty):
+        if self._rival and self._rival.beats(certainty):
             raise optuna.TrialPruned(
-                f"worse than trial {self._rival.number if self._rival else ''} on {len(certainty)} of {self._images} "
-                "images (Wilcoxon)"
+                f"worse than trial {self._rival.number} on {len(certainty)} of {self._images} images (Wilcoxon)"
             )
-        self.spent += len(history) * self._costs[self._folds]
+        wanted = self.spent + len(history) * self._costs[self._folds]
+        if wanted > self._left and not self._is_ahead(certainty):
+            raise optuna.TrialPruned(f"the budget ended it after {self._folds} of {len(self._costs)} folds")
+        self.spent = wanted
         self._folds += 1
 
     def _is_ahead(self, certainty: NDArray[np.float32]) -> bool:
-        if self._rival is None:
-            return True
-        own, other = (
-            float(np.log(np.maximum(each, _LEAST)).mean())
-            for each in (certainty, self._rival.certainty[: len(certainty)])
-        )
-        return own > other
-
-    def _is_worse(self, certainty: NDArray[np.float32]) -> bool:
-        if self._rival is None or len(certainty) < _FEWEST_IMAGES:
-            return False
-        differences = certainty - self._rival.certainty[: len(certainty)]
-        return bool(np.any(differences) and wilcoxon(differences, alternative="less").pvalue < _LEVEL)
+        return self._rival is None or self._rival.is_behind(certainty)

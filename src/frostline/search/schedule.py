@@ -1,23 +1,27 @@
-"""The order of a study: heads in number, then each depth group's first trial, the cheapest first, then what is left.
+"""The order of a study: heads in number, their ensemble, each depth group's first trial, then what the budget leaves.
 
-Heads begin with the guide's, thawed trials with standard rates at each depth, the guide's among them.
+Heads begin with the guide's; thawed trials with standard rates at each depth, the cheapest first, among them the
+guide's.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, TrialState
 
-from frostline.config.schema import ACCELERATED, SearchConfig
+from frostline.config.effort import ACCELERATED
+from frostline.config.schema import SearchConfig
 from frostline.config.types import GUIDE, StrategyName
 from frostline.runtime.devices import accelerators
+from frostline.search.proposal import propose
 from frostline.search.space import head_point, suggest_head, suggest_thawed, thawed_point
 from frostline.search.trials import COST, NUMBER, settings_of
 from frostline.training.settings import TrialSettings, guide_depth
 
 __all__ = ["Schedule"]
+
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Schedule:
     @property
     def trials(self) -> int:
         """How many there are at most: the budget of images may end a study before."""
-        return self.config.effort.heads + self.config.effort.thawed
+        return self._ensemble + self.config.effort.thawed
 
     @property
     def strategies(self) -> tuple[StrategyName, ...]:
@@ -51,57 +55,90 @@ class Schedule:
         """Whether trial `number` is a head on frozen blocks."""
         return number <= self.config.effort.heads
 
+    def thaws(self, number: int) -> bool:
+        """Whether trial `number` thaws blocks."""
+        return number > self._ensemble
+
+    def is_ensemble(self, number: int) -> bool:
+        """Whether trial `number` is the ensemble of the heads before it."""
+        return number == self._ensemble
+
+    @property
+    def _ensemble(self) -> int:
+        return self.config.effort.heads + 1
+
     def allowance(self, number: int, finished: Sequence[FrozenTrial]) -> float:
         """How many images trial `number`, which thaws blocks, may train on before it is judged.
 
         Of what is left the first trials of depth groups get equal shares, so that a dear group takes nothing from a
         cheap one, and leaves it what it does not need; later trials may take it all.
         """
-        waiting = len(self.depths(finished)) - (number - self.config.effort.heads - 1)
+        waiting = len(self.depths) - self._place(number)
         return max(0.0, self.left(finished)) / max(1, waiting)
 
     def left(self, finished: Sequence[FrozenTrial]) -> float:
         """How many images are left to train on."""
         return self.images - sum(float(trial.user_attrs.get(COST, 0)) for trial in finished)
 
-    def point(self, number: int, finished: Sequence[FrozenTrial]) -> dict[str, Any]:
-        """What trial `number` is to try, as parameters; none where Optuna's sampler chooses."""
+    def point(self, number: int, finished: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
+        """What trial `number` is to try, as parameters: what the order says, or then what TPE proposes.
+
+        It learns about heads from heads, and about thawed blocks from trials that thaw some. If it proposes what was
+        tried, which it is prone to where few settings differ, a draw is taken that was not. An ensemble has none.
+        """
+        if self.is_ensemble(number):
+            return {}
+        first, place = self._first_points(number), self._place(number)
+        if place < len(first):
+            return first[place]
+        kind = self.is_head if self.is_head(number) else self.thaws
+        alike = [trial for trial in finished if kind(trial.user_attrs[NUMBER])]
+        startup = self.config.startup_trials if self.is_head(number) else len(first)
+        tried = {settings_of(trial) for trial in alike}
+        for attempt in range(_ATTEMPTS):
+            learnt = alike if attempt == 0 else []
+            point = propose(learnt, lambda trial: self.suggest(trial, number, finished), startup, seed + attempt)
+            if self.suggest(FixedTrial(point), number, finished) not in tried:
+                break
+        return point
+
+    def _first_points(self, number: int) -> list[dict[str, Any]]:
+        """What trials of the kind of trial `number` begin with."""
         if self.is_head(number):
             heads = [name for name in self.strategies if name in ("end_of_convnet", "start_of_convnet")]
-            if number > len(heads):
-                return {}
-            return head_point(heads[number - 1], self.config, self.depth, self.cut)
-        depths, place = self.depths(finished), number - self.config.effort.heads - 1
-        return thawed_point(*depths[place][:2], self.config, random=depths[place][2]) if place < len(depths) else {}
+            return [head_point(name, self.config, self.depth, self.cut) for name in heads]
+        return [thawed_point(keep, frozen, self.config, random=random) for keep, frozen, random in self.depths]
 
-    def suggest(self, trial: optuna.Trial, number: int, finished: Sequence[FrozenTrial]) -> TrialSettings:
-        """The settings of trial `number`, after those that are `finished`."""
+    def _place(self, number: int) -> int:
+        """Of trial `number` among its kind, from 0."""
+        return number - 1 - (0 if self.is_head(number) else self._ensemble)
+
+    def suggest(self, trial: BaseTrial, number: int, finished: Sequence[FrozenTrial]) -> TrialSettings:
+        """The settings of trial `number`, which is no ensemble, after those that are `finished`."""
         if self.is_head(number):
             return suggest_head(trial, self.config, self.depth)
         return suggest_thawed(trial, self.config, _best_heads(finished), self.depth)
 
-    def depths(self, finished: Sequence[FrozenTrial]) -> list[tuple[int, int, bool]]:
-        """(keep, freeze depth, whether from random weights) of each group's first trial.
+    @property
+    def depths(self) -> list[tuple[int, int, bool]]:
+        """(keep, freeze depth, whether from random weights) of each group's first trial, as many as may be run.
 
-        The last block, and about half of the blocks, of what the best head keeps; then the guide's.
+        The last block, and about half of all blocks; then the guide's.
         """
-        heads = _best_heads(finished)
-        keep = next(reversed(heads), self.depth) if heads else self.depth
-        depths = [(keep, keep - 1, False), (keep, keep // 2, False)]
+        depths = [(self.depth, self.depth - 1, False), (self.depth, self.depth // 2, False)]
         for strategy in self.strategies:
             init, kept, freeze_depth = guide_depth(strategy, self.depth, self.cut)
             if freeze_depth < kept:
                 depths.append((kept, freeze_depth, init == "random"))
-        return list(dict.fromkeys(depths))
+        return list(dict.fromkeys(depths))[: self.config.effort.thawed]
 
 
 def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
-    """The best head, by what it keeps; the best of all comes last, of equals the first by number."""
+    """The best head, no ensemble, by what it keeps; of equals the first by number."""
     best: dict[int, TrialSettings] = {}
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     for trial in sorted(complete, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER])):
         settings = settings_of(trial)
-        if settings.thaw == 0:
-            best.pop(settings.keep, None)
+        if settings.thaw == 0 and not settings.members:
             best[settings.keep] = settings
     return best

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.data.arrays import Labels
 from frostline.errors import SearchError
-from frostline.search.trials import CORRECT, NUMBER, REASON, by_image, finished_trials
+from frostline.search.trials import CORRECT, NUMBER, REASON, by_image, finished_trials, score_of
 from frostline.statistics.chosen import score_of_chosen
 from frostline.statistics.interval import Interval
 from frostline.statistics.standard_error import paired_standard_error
@@ -25,14 +25,16 @@ class Selection:
     """A study's complete trials, by number, and the images that validated them.
 
     `labels` and `groups` [N] are theirs, fold after fold; `recommended` are the places of the trials that stand for
-    what the guide recommends. The trial with the highest score is used, but the guide's best where the images do not
-    show that the other is better: where the difference, image by image, is less than its own standard error.
+    what the guide recommends; `begun` are such trials that were trained, but not to their end. The trial with the
+    highest score is used, but the guide's best where the images do not show that the other is better: where the
+    difference, image by image, is at most its own standard error.
     """
 
     trials: tuple[FrozenTrial, ...]
     labels: Labels
     groups: NDArray[Any]
     recommended: tuple[int, ...] = ()
+    begun: tuple[FrozenTrial, ...] = ()
 
     @classmethod
     def of(cls, study: optuna.Study, labels: Labels, groups: NDArray[Any], recommended: Sequence[str] = ()) -> Self:
@@ -50,7 +52,9 @@ class Selection:
         first = {trial.user_attrs["strategy"]: trial.user_attrs[NUMBER] for trial in reversed(finished)}
         numbers = {first[strategy] for strategy in recommended if strategy in first}
         places = tuple(place for place, trial in enumerate(trials) if trial.user_attrs[NUMBER] in numbers)
-        return cls(trials, labels, groups, places)
+        pruned = [trial for trial in finished if trial.state == TrialState.PRUNED and trial.user_attrs["history"]]
+        begun = tuple(trial for trial in pruned if trial.user_attrs[NUMBER] in numbers)
+        return cls(trials, labels, groups, places, begun)
 
     @property
     def winner(self) -> FrozenTrial:
@@ -59,9 +63,15 @@ class Selection:
 
     @property
     def guide(self) -> FrozenTrial | None:
-        """The highest of the recommended trials, of equals the first by number; None if none was completed."""
+        """The highest of the recommended trials, of equals the first by number; None if none was trained.
+
+        Where none is complete, one is taken that was begun, by what it reached: dear trials end before their time, and
+        what following the guide would have given is asked all the same.
+        """
         place = self._guide(self._scores)
-        return None if place is None else self.trials[place]
+        if place is not None:
+            return self.trials[place]
+        return max(self.begun, key=score_of, default=None)
 
     def corrected_score(self, seed: int, test_labels: Labels) -> Interval:
         """The winner's balanced accuracy, corrected for its having been chosen: see statistics.chosen.
@@ -93,6 +103,6 @@ class Selection:
     def _winner(self, scores: Sequence[float]) -> int:
         best = max(range(len(scores)), key=lambda place: (scores[place], -place))
         guide = self._guide(scores)
-        if guide is not None and scores[best] - scores[guide] < self._margins[guide][best]:
+        if guide is not None and scores[best] - scores[guide] <= self._margins[guide][best]:
             return guide
         return best

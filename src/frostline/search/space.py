@@ -6,7 +6,7 @@ Heads and trials that thaw blocks have parameters of their own, because TPE lear
 from typing import Any
 
 import numpy as np
-from optuna.trial import Trial
+from optuna.trial import BaseTrial
 
 from frostline.config.schema import SearchConfig
 from frostline.config.types import StrategyName
@@ -28,7 +28,7 @@ _STANDARD = {"head_learning_rate": 1e-4, "backbone_learning_rate": 3e-5, "dropou
 """What trials that thaw blocks are tried with first."""
 
 
-def suggest_head(trial: Trial, config: SearchConfig, depth: int) -> TrialSettings:
+def suggest_head(trial: BaseTrial, config: SearchConfig, depth: int) -> TrialSettings:
     """A head on frozen blocks of a backbone of `depth`: it reads the last `reads` of `keep` blocks, or all of them."""
     keep = trial.suggest_int("keep", 1, depth)
     reads = trial.suggest_int("reads", 1, depth)
@@ -37,7 +37,9 @@ def suggest_head(trial: Trial, config: SearchConfig, depth: int) -> TrialSetting
     return _head(range(max(1, keep - reads + 1), keep + 1), pooling, views, config)
 
 
-def suggest_thawed(trial: Trial, config: SearchConfig, heads: dict[int, TrialSettings], depth: int) -> TrialSettings:
+def suggest_thawed(
+    trial: BaseTrial, config: SearchConfig, heads: dict[int, TrialSettings], depth: int
+) -> TrialSettings:
     """A network whose last blocks are trained, under the best of `heads` for the last block that it keeps.
 
     One block at least is thawed, and random weights are taken only where nothing is frozen.

@@ -1,7 +1,7 @@
 """A study that can be killed at any moment and resumed as the same search.
 
 Every trial has a *number* in the search, from 1: the first that is not finished. One that was interrupted is run again
-under the same number, as a new trial of Optuna's. Sampler and training are seeded by the number, and see the same
+under the same number, as a new trial of Optuna's. Proposals and training are seeded by the number, and see the same
 trials before it, so that an interruption does not change what is proposed and trained.
 """
 
@@ -23,7 +23,7 @@ from frostline.files.writing import check_writable
 from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
 from frostline.search.schedule import Schedule
-from frostline.search.trials import NUMBER, REASON, finished_trials
+from frostline.search.trials import NUMBER, REASON, finished_before, finished_trials
 from frostline.stores.addresses import Address, address_of
 from frostline.stores.refusals import refusal
 from frostline.stores.sqlite import wait_aloud
@@ -43,8 +43,8 @@ class TrialFailed(SearchError):
 def open_study(storage: str, name: str) -> Iterator[optuna.Study]:
     """The study called `name`, created or resumed.
 
-    SQLite is for one worker: the study is locked while it is open, so a trial found running belongs to a dead process
-    and is run again at once. On a server, heartbeats tell, and several workers may open the study together.
+    On SQLite the study is locked while it is open, so that a trial found running belongs to a dead process and is run
+    again at once. On a server, heartbeats tell.
     Raises SearchError if another process holds it, StoreError if the storage cannot be reached or refuses.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of every failed trial, with a traceback
@@ -61,10 +61,7 @@ def open_study(storage: str, name: str) -> Iterator[optuna.Study]:
             _free_numbers(study, opened)
             yield study
     except Timeout:
-        raise SearchError(
-            f"Study {name} is being run by another process. SQLite serves one worker: wait for it to end, or set "
-            "stores.studies to a PostgreSQL server for several."
-        ) from None
+        raise SearchError(f"Study {name} is being run by another process. Wait for it to end.") from None
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise refusal(f"The study storage {address.shown}", address, error) from error
 
@@ -143,21 +140,15 @@ def run_study(study: optuna.Study, objective: Objective, schedule: Schedule, see
     """
     with _collected_between_trials() as collect:
         while (number := _next_number(study)) <= schedule.trials:
-            finished = finished_trials(study)
-            if not schedule.is_head(number) and schedule.left(finished) <= 0:
+            finished = finished_before(study, number)
+            if schedule.thaws(number) and schedule.left(finished) <= 0:
                 break
             if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                study.enqueue_trial(schedule.point(number, finished), user_attrs={NUMBER: number})
-            study.sampler = _sampler(schedule.config.startup_trials, seed_of(seed, number))
+                point = schedule.point(number, finished, seed_of(seed, number))
+                study.enqueue_trial(point, user_attrs={NUMBER: number})
+            study.sampler = optuna.samplers.RandomSampler(seed_of(seed, number))  # of what a queued trial leaves open
             study.optimize(_numbered(study, number, objective), n_trials=1, catch=(TrialFailed,))
             collect()
-
-
-def _sampler(startup_trials: int, seed: int) -> optuna.samplers.TPESampler:
-    """TPE that learns about heads from heads, and about thawed blocks from trials that thaw some."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(n_startup_trials=startup_trials, multivariate=True, group=True, seed=seed)
 
 
 @contextmanager

@@ -24,9 +24,11 @@ __all__ = [
     "SETTLED",
     "STANDARD_ERROR",
     "by_image",
+    "finished_before",
     "finished_trials",
     "importances",
     "packed",
+    "score_of",
     "settings_of",
     "trial_table",
 ]
@@ -56,6 +58,14 @@ def settings_of(trial: FrozenTrial) -> TrialSettings:
     return TrialSettings.model_validate(trial.user_attrs[SETTINGS])
 
 
+def score_of(trial: FrozenTrial) -> float:
+    """The score of `trial`; of one that is not complete what its best epoch gave so far, NaN without an epoch."""
+    if trial.state == TrialState.COMPLETE:
+        return float(trial.values[0])
+    history = trial.user_attrs.get("history", [])
+    return float(history[best_epoch(history) - 1][SCORE]) if history else float("nan")
+
+
 def packed(values: NDArray[np.float32]) -> str:
     """`values` [N] as text that a storage can hold."""
     return base64.b64encode(values.astype("<f4").tobytes()).decode()
@@ -73,6 +83,11 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
         if trial.state.is_finished() and (trial.state != TrialState.FAIL or REASON in trial.user_attrs):
             counted.setdefault(trial.user_attrs[NUMBER], trial)
     return [counted[number] for number in sorted(counted)]
+
+
+def finished_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
+    """The finished trials that trial `number` of the search may know of, in order."""
+    return [trial for trial in finished_trials(study) if trial.user_attrs[NUMBER] < number]
 
 
 def importances(study: optuna.Study, seed: int) -> dict[str, float]:
@@ -100,8 +115,6 @@ def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
     attrs = trial.user_attrs
-    history = attrs.get("history", [])
-    reached = history[best_epoch(history) - 1][SCORE] if history else float("nan")
     settings = settings_of(trial) if SETTINGS in attrs else None
     fields = list(TrialSettings.model_fields)
     values = {name: getattr(settings, name, None) for name in ("keep", "thaw", *fields)}
@@ -110,14 +123,24 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
             "trial": attrs[NUMBER],
             "strategy": attrs.get("strategy"),
             "group": group_of(settings) if settings else None,
-            "value": trial.value if trial.state == TrialState.COMPLETE else reached,
+            "value": score_of(trial),
             STANDARD_ERROR: attrs.get(STANDARD_ERROR),
-            "epochs": attrs.get("epochs", len(history)),
+            "epochs": attrs.get("epochs", len(attrs.get("history", []))),
             "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
             SETTLED: attrs.get(SETTLED, trial.state == TrialState.COMPLETE),
             COST: attrs.get(COST, 0.0),
             "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
         }
         | values
-        | {"blocks": ",".join(map(str, settings.blocks)) if settings else None, "reason": attrs.get(REASON, "")}
+        | {"blocks": _listed(settings.blocks) if settings else None}
+        | {"members": _members(settings) if settings else None, "reason": attrs.get(REASON, "")}
     )
+
+
+def _members(settings: TrialSettings) -> str:
+    """Of an ensemble, as in `0.7: 4,5 both; 0.3: 3 average`: shares, blocks, pooling."""
+    return "; ".join(f"{each.share:g}: {_listed(each.blocks)} {each.pooling}" for each in settings.members)
+
+
+def _listed(blocks: Sequence[int]) -> str:
+    return ",".join(map(str, blocks))

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.backbones.viewed import images_at_once, views_in
 from frostline.data.images import load_square, quiet_decoders
 from frostline.data.levels import Levels
 from frostline.errors import DataError, ExportError, ImageError, PackageError
@@ -21,7 +22,6 @@ __all__ = ["TOLERANCE", "Comparison", "Format", "export"]
 Format = Literal["keras", "onnx"]
 TOLERANCE = 1e-3
 _NEEDED = ("onnx", "onnxruntime", "tf2onnx")
-_AT_ONCE = 32
 
 
 class Comparison(NamedTuple):
@@ -45,7 +45,8 @@ def export(version: LoadedVersion, path: Path, form: Format, pictures: Sequence[
     import keras
 
     network = keras.saving.load_model(version.network, compile=False)
-    batches = [pictures[start : start + _AT_ONCE] for start in range(0, len(pictures), _AT_ONCE)]
+    at_once = images_at_once(views_in(network))
+    batches = [pictures[start : start + at_once] for start in range(0, len(pictures), at_once)]
     first = next((pixels for batch in batches if len(pixels := _pixels(version, batch))), None)
     if first is None:
         raise ExportError(f"{version.name} version {version.number} can read none of {len(pictures)} test images.")

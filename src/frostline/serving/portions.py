@@ -8,7 +8,6 @@ from frostline.data.images import decode_cost
 
 __all__ = ["Picture", "decoding_work", "portions"]
 
-_MOST_PICTURES = 32  # as many as the network takes at once
 _MOST_BYTES = 128_000_000
 _NETWORK = 4_000_000  # bytes that are decoded in about the time of a picture's way through the network
 
@@ -27,12 +26,15 @@ class Picture:
         return self.decoding + _NETWORK
 
 
-def portions(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
-    """`pictures` in order, in lists that are one turn's work each: short, and none is empty."""
+def portions(pictures: Iterable[Picture], at_once: int) -> Iterator[list[Picture]]:
+    """`pictures` in order, in lists that are one turn's work each: short, and none is empty.
+
+    `at_once` is how many pictures the network takes at once.
+    """
     portion: list[Picture] = []
     for picture in pictures:
         full = sum(each.decoding for each in portion) + picture.decoding > _MOST_BYTES
-        if portion and (full or len(portion) == _MOST_PICTURES):
+        if portion and (full or len(portion) == at_once):
             yield portion
             portion = []
         portion.append(picture)

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from frostline.backbones.viewed import images_at_once
 from frostline.registry.models import LoadedVersion
 from frostline.runtime.debugging import is_debugging, traceback_of
 from frostline.runtime.progress import say
@@ -35,6 +36,7 @@ def create_app(version: LoadedVersion, limits: ServingLimits) -> FastAPI:
     """
     app = FastAPI(title=f"{version.name} version {version.number}", openapi_url=None, redirect_slashes=False)
     admission, reading, predicting = Admission(limits), Turns(), Turns()
+    at_once = images_at_once(version.views)
 
     def predict(portion: list[Picture]) -> list[dict[str, Any]]:
         answer: pd.DataFrame = version.model.predict(pd.DataFrame({"image": [each.content for each in portion]}))
@@ -46,7 +48,7 @@ def create_app(version: LoadedVersion, limits: ServingLimits) -> FastAPI:
             pictures = await reading.take(len(body), read_pictures, body, limits)
             body.clear()  # the pictures take its place
             rows = []
-            for portion in portions(pictures):
+            for portion in portions(pictures, at_once):
                 if await request.is_disconnected():
                     raise ClientDisconnect
                 rows += await predicting.take(sum(each.cost for each in portion), predict, portion)

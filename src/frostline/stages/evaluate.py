@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from frostline.backbones.viewed import images_at_once, views_in
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
@@ -38,7 +39,6 @@ from frostline.tracking.runs import Tracker
 
 __all__ = ["run"]
 
-_BATCH = 32
 _SHOWN = 12
 _TIMED = 32
 _LOOKED_AT = 4
@@ -136,7 +136,8 @@ def _load(path: Path) -> Any:
 
 def _predict(network: Any, images: NDArray[np.uint8], rows: NDArray[np.int64], what: str) -> NDArray[np.float32]:
     """Class probabilities [len(rows), K] of `network` for `images[rows]`."""
-    batches = np.array_split(rows, range(_BATCH, len(rows), _BATCH))
+    length = images_at_once(views_in(network))
+    batches = np.array_split(rows, range(length, len(rows), length))
     outputs = [
         np.asarray(network.predict_on_batch(images[batch]), dtype=np.float32)
         for batch in track(batches, f"{what}, by batches", len(batches))

@@ -80,8 +80,8 @@ def paired_standard_error(
     count together, as a sample of groups has it (Kish 1965, Survey Sampling).
 
     >>> labels, groups = np.array([0, 0, 1, 1]), np.arange(4)
-    >>> paired_standard_error(np.array([1.0, 0.0, 0.0, 0.0]), labels, groups)
-    0.17677669529663687
+    >>> round(paired_standard_error(np.array([1.0, 0.0, 0.0, 0.0]), labels, groups), 3)
+    0.177
     """
     variance, names = 0.0, np.unique(labels)
     for name in names:

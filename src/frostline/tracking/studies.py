@@ -8,7 +8,6 @@ from frostline.tracking.runs import PROCESS, Run, Tracker, this_process
 __all__ = ["StudyRuns"]
 
 _STUDY = "frostline.study"
-_TRIALS = "frostline.trials"
 _TRIAL = "trial"
 _PARENT = "mlflow.parentRunId"
 
@@ -26,16 +25,13 @@ class StudyRuns:
 
     @classmethod
     @contextmanager
-    def open(
-        cls, tracker: Tracker, name: str, fingerprint: str, trials: int, tags: Mapping[str, str]
-    ) -> Iterator["StudyRuns"]:
+    def open(cls, tracker: Tracker, name: str, fingerprint: str, tags: Mapping[str, str]) -> Iterator["StudyRuns"]:
         """The runs of the study with this fingerprint, for the length of the block; see `Run.fail` for what it raises.
 
-        The parent is the earlier one if it was killed or is redone. A study whose number of `trials` was changed gets a
-        new parent, which takes over its trials: the winner may differ, and MLflow never changes a parameter that was
-        logged. Trials that a killed process left running are set to KILLED, so whoever opens them holds the study.
+        The parent is the earlier one if it was killed or is redone. Trials that a killed process left running are set
+        to KILLED, so whoever opens them holds the study.
         """
-        runs = cls(tracker, _begin(tracker, name, fingerprint, trials, tags), tags)
+        runs = cls(tracker, _begin(tracker, name, fingerprint, tags), tags)
         try:
             yield runs
         except BaseException as error:
@@ -66,27 +62,22 @@ class StudyRuns:
         """
         known = self.parent.read()
         if any(known.data.params.get(key, str(value)) != str(value) for key, value in params.items()):
-            study = {key: known.data.tags[key] for key in (_STUDY, _TRIALS)}
+            study = {_STUDY: known.data.tags[_STUDY]}
             replaced, self.parent = self.parent, self._tracker.start(known.info.run_name, study | self._tags)
             _replace(self._tracker, replaced, self.parent)
         self.parent.log_params(params)
 
 
-def _begin(tracker: Tracker, name: str, fingerprint: str, trials: int, tags: Mapping[str, str]) -> Run:
+def _begin(tracker: Tracker, name: str, fingerprint: str, tags: Mapping[str, str]) -> Run:
     tracker.end_those_of_the_dead()
     found = [Run(each, tracker.client) for each in tracker.search(f"tags.`{_STUDY}` = '{fingerprint}'")]
-    same = [run for run in found if run.read().data.tags.get(_TRIALS) == str(trials)]
-    if same:
-        run, *replaced = same  # the latest comes first
-        for each in replaced:  # killed while it replaced them
-            _replace(tracker, each, run)
-        run.resume()
-        run.set_tags({PROCESS: this_process()} | dict(tags))
-    else:
-        run = tracker.start(name, {_STUDY: fingerprint, _TRIALS: str(trials)} | dict(tags))
-    for other in found:
-        if other != run:
-            _move_trials(tracker, other, run)
+    if not found:
+        return tracker.start(name, {_STUDY: fingerprint} | dict(tags))
+    run, *replaced = found  # the latest comes first
+    for each in replaced:  # killed while it replaced them
+        _replace(tracker, each, run)
+    run.resume()
+    run.set_tags({PROCESS: this_process()} | dict(tags))
     for child in tracker.search(f"tags.`{_PARENT}` = '{run.id}' and attributes.status = 'RUNNING'"):
         Run(child, tracker.client).end("KILLED")
     return run
@@ -94,12 +85,8 @@ def _begin(tracker: Tracker, name: str, fingerprint: str, trials: int, tags: Map
 
 def _replace(tracker: Tracker, old: Run, new: Run) -> None:
     """Let `new` be the study's run. Repeated after a kill it does what is left to do: `old` is let go last."""
-    _move_trials(tracker, old, new)
+    for child in tracker.search(f"tags.`{_PARENT}` = '{old.id}'"):
+        Run(child, tracker.client).set_tags({_PARENT: new.id})
     old.set_tags({"replaced_by": new.id})
     old.end()
     tracker.client.delete_tag(old.id, _STUDY)
-
-
-def _move_trials(tracker: Tracker, old: Run, new: Run) -> None:
-    for child in tracker.search(f"tags.`{_PARENT}` = '{old.id}'"):
-        Run(child, tracker.client).set_tags({_PARENT: new.id})

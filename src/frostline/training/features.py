@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.backbones.surgery import select_pooling
+from frostline.backbones.readout import select_pooling
 from frostline.cache.group import Rowwise
 from frostline.data.arrays import Rows
 

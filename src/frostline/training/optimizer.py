@@ -69,7 +69,7 @@ class GroupedAdam(keras.optimizers.Adam):  # type: ignore[misc]
         of_head = self._of_head[self._get_variable_index(variable)]
         super().update_step(gradient, variable, share * (self.head_rate if of_head else self.backbone_rate))
 
-    def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
+    def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:  # as Keras calls it
         """Keras's own has a constant weight, which is either too long for few steps or too short for many."""
         step = ops.cast(self.iterations, "float32") + 1
         share = (_RECENT + 1) / (step + _RECENT)

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from frostline.backbones.surgery import EPSILON
+from frostline.backbones.readout import EPSILON
 from frostline.cache.group import Rowwise
 from frostline.data.arrays import Rows
 
-__all__ = ["PENALTIES", "LinearHead", "fit_ridge"]
+__all__ = ["PENALTIES", "LinearHead", "Moments", "fit_ridge", "moments", "targets_of"]
 
 PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 3))
 """Of the squared weights, per image, where features of a block are worth 1 together: from 1e-5 to 10."""
 
 _LOGIT = 2.0
 _ROWS_AT_ONCE = 4096
-Values = NDArray[np.float64]
+Moments = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +66,10 @@ def fit_ridge(
     decomposition, of the smaller of images and features, serves all penalties.
     """
     width = sum(widths)
-    mean, variance = _moments(features, rows, width)
+    mean, variance = moments(features, rows)
     scale = np.concatenate([np.full(each, 1 / np.sqrt(each), dtype=np.float32) for each in widths])
     weights = class_weights[labels[rows]].astype(np.float64)
-    targets = np.where(np.eye(len(class_weights), dtype=bool)[labels[rows]], _LOGIT, -_LOGIT)
+    targets = targets_of(labels[rows], len(class_weights))
     level = weights @ targets / weights.sum()
     root = np.sqrt(weights)
 
@@ -104,13 +104,20 @@ def fit_ridge(
     return heads
 
 
+def targets_of(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """The logits [N, K] that a head is fitted to: 2 for the class in `labels` [N], -2 for the others."""
+    return np.where(np.eye(classes, dtype=bool)[labels], _LOGIT, -_LOGIT)
+
+
 def _parts(features: Rowwise, rows: Rows) -> Iterator[tuple[slice, NDArray[Any]]]:
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
         yield part, features[rows[part]]
 
 
-def _moments(features: Rowwise, rows: Rows, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def moments(features: Rowwise, rows: Rows) -> Moments:
+    """The mean and the variance of each of `features` over `rows`."""
+    width = features[rows[:1]].shape[1]
     total, square = np.zeros(width), np.zeros(width)
     for _, values in _parts(features, rows):
         total += values.sum(axis=0, dtype=np.float64)

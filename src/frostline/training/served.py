@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from frostline.backbones.surgery import Backbone, add_head, read_out
+from frostline.backbones.readout import add_head, read_out
+from frostline.backbones.surgery import Backbone
 from frostline.backbones.viewed import average_over_views
 from frostline.data.views import views_of
 from frostline.training.ridge import LinearHead

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from frostline.config.frozen import Frozen
 from frostline.config.types import Init, Pooling, StrategyName, ViewSet
 
-__all__ = ["GROUPS", "DepthGroup", "TrialSettings", "group_of", "guide_depth", "strategy_of"]
+__all__ = ["GROUPS", "DepthGroup", "Member", "TrialSettings", "group_of", "guide_depth", "strategy_of"]
 
 DepthGroup = Literal["heads", "last block", "some blocks", "all blocks", "random weights"]
 GROUPS: tuple[DepthGroup, ...] = get_args(DepthGroup)
@@ -17,6 +17,24 @@ _START_SHARE = 0.75
 """How much of a backbone `start_of_convnet` keeps where no probe has said it: pool4 of VGG16's five."""
 
 
+def _ascend(blocks: tuple[int, ...]) -> tuple[int, ...]:
+    if list(blocks) != sorted(set(blocks)):
+        raise ValueError(f"blocks must ascend, each once, but got {list(blocks)}")
+    return blocks
+
+
+Blocks = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), AfterValidator(_ascend)]
+"""Numbers of a backbone's blocks, from 1, ascending."""
+
+
+class Member(Frozen):
+    """A head in an ensemble: the `blocks` it reads, how, and its `share` of the vote, in (0, 1]."""
+
+    blocks: Blocks
+    pooling: Pooling
+    share: float = Field(gt=0, le=1)
+
+
 class TrialSettings(Frozen):
     """One point of the search space.
 
@@ -24,7 +42,8 @@ class TrialSettings(Frozen):
     first `freeze_depth` are frozen (0 <= freeze_depth <= keep). `init` is `random` only where nothing is frozen.
     `views` and `test_views` name sets of views (data.views): thawed blocks are trained on images under the former;
     every prediction is one of features averaged over the latter, which are the former or the identity alone. Rates and
-    dropout are those of training, so that a head on frozen blocks, which is computed, has none.
+    dropout are those of training, so that a head on frozen blocks, which is computed, has none. A head may be the mean
+    of `members`: then `blocks` are all that they read, and `pooling` is both.
 
     >>> settings = TrialSettings(
     ...     init="pretrained", blocks=(4, 5), freeze_depth=4, pooling="both", views="mirror", test_views="mirror",
@@ -35,7 +54,7 @@ class TrialSettings(Frozen):
     """
 
     init: Init
-    blocks: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+    blocks: Blocks
     freeze_depth: int = Field(ge=0)
     pooling: Pooling
     views: ViewSet
@@ -43,11 +62,13 @@ class TrialSettings(Frozen):
     head_learning_rate: float | None = Field(default=None, gt=0)
     backbone_learning_rate: float | None = Field(default=None, gt=0)
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    members: tuple[Member, ...] = ()
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:
-        if list(self.blocks) != sorted(set(self.blocks)):
-            raise ValueError(f"blocks must ascend, each once, but got {list(self.blocks)}")
+        read = {block for member in self.members for block in member.blocks}
+        if self.members and (self.pooling != "both" or read != set(self.blocks)):
+            raise ValueError(f"members read blocks {sorted(read)}, pooled both ways, but got {list(self.blocks)}")
         if self.freeze_depth > self.keep:
             raise ValueError(f"freeze_depth must be at most keep, {self.keep}, but got {self.freeze_depth}")
         if self.init == "random" and self.freeze_depth:
@@ -71,14 +92,14 @@ class TrialSettings(Frozen):
 
     @property
     def head(self) -> "TrialSettings":
-        """The same head on blocks that are all frozen: it has no views but those that it predicts by."""
+        """The same head on blocks that are all frozen, which is fitted under the views that it predicts by."""
         kept = {"init": "pretrained", "freeze_depth": self.keep, "views": self.test_views}
         return self.model_copy(update=kept | dict.fromkeys(("head_learning_rate", "backbone_learning_rate", "dropout")))
 
     def params(self) -> dict[str, object]:
         """What a run shows of them: depths and choices, and of rates those that there are."""
-        values = {"keep": self.keep, "thaw": self.thaw} | self.model_dump(exclude_none=True)
-        return values | {"blocks": ",".join(map(str, self.blocks))}
+        values = {"keep": self.keep, "thaw": self.thaw} | self.model_dump(exclude_none=True, exclude={"members"})
+        return values | {"blocks": ",".join(map(str, self.blocks)), "heads": max(1, len(self.members))}
 
 
 def group_of(settings: TrialSettings) -> DepthGroup:
@@ -98,11 +119,13 @@ def group_of(settings: TrialSettings) -> DepthGroup:
 def strategy_of(settings: TrialSettings, depth: int) -> str:
     """The name of the region that a point lies in, for a backbone of `depth` blocks.
 
-    The guide has four names; whatever it has no name for (some blocks thawed, or a sliced network trained whole) is
-    `partial_fine_tune`.
+    The guide has four names. What it has no name for is `ensemble` (several heads on frozen blocks) or
+    `partial_fine_tune` (some blocks thawed, or a sliced network trained whole).
     """
     if settings.init == "random":
         return "retrain"
+    if settings.members and settings.thaw == 0:
+        return "ensemble"
     if settings.thaw == 0:
         return "end_of_convnet" if settings.keep == depth else "start_of_convnet"
     return "fine_tune" if settings.thaw == depth else "partial_fine_tune"

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.backbones.surgery import Backbone, build_backbone, select_pooling
+from frostline.backbones.readout import select_pooling
+from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.cache.cuts import deepest_cut
 from frostline.cache.group import Rowwise
 from frostline.cache.prefix import PrefixCache, padded

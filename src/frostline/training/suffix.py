@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from frostline.backbones.surgery import Backbone, add_head, read_out
+from frostline.backbones.readout import add_head, read_out
+from frostline.backbones.surgery import Backbone
 from frostline.backbones.weights import copy_weights
 from frostline.data.arrays import Rows
 from frostline.runtime.devices import compile_with_xla

@@ -16,7 +16,7 @@ from frostline.data.views import views_of
 from frostline.statistics.standard_error import standard_error
 from frostline.statistics.temperature import fit_temperature, with_temperature
 from frostline.training.fit import train_epoch
-from frostline.training.heads import Heads
+from frostline.training.heads import Heads, HeadScores
 from frostline.training.memo import Epoch, Memo
 from frostline.training.ridge import LinearHead
 from frostline.training.served import whole_network
@@ -106,7 +106,7 @@ class Trainer:
         Raises TrainingDiverged if a loss is not finite.
         """
         if settings.thaw == 0:
-            return self._head(settings)
+            return self.judged(self.heads.scores(settings))
         folds = [self._first_fold(settings, seed, watcher)]
         epochs = len(folds[0])
         for number in range(1, len(self.cell.folds)):
@@ -140,8 +140,8 @@ class Trainer:
         what = settings.model_dump() | {"epochs": epochs, "seed": seed}
         return self._memo.network(what, partial(self._network, settings), train)
 
-    def _head(self, settings: TrialSettings) -> Validation:
-        scores = self.heads.scores(settings)
+    def judged(self, scores: HeadScores) -> Validation:
+        """The validation of a head by its out-of-fold scores."""
         rows = self.cell.validation_rows
         labels = self.cell.packed.labels[rows]
         draws = softmax(scores.logits.astype(np.float64) / scores.temperature, axis=2)

@@ -1,0 +1,1 @@
+"""A table of whole learning curves, on which ways to search are compared: `python -m benchmarks.curves`."""

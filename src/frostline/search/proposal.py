@@ -1,0 +1,31 @@
+"""What is worth trying next, by Optuna's TPE, after trials of one kind."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+__all__ = ["propose"]
+
+_LEARNT_FROM = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def propose(
+    trials: Sequence[FrozenTrial], suggest: Callable[[optuna.Trial], object], startup_trials: int, seed: int
+) -> dict[str, Any]:
+    """The parameters that `suggest` asks for, at random until `startup_trials` of `trials` have ended with a score.
+
+    Only what is in `trials` counts, in their order: the same ones and the same seed give the same parameters. They must
+    be of one kind, because TPE divides all that it is given into good and bad ones before it looks for those that share
+    parameters: among many good heads, no trial that thaws blocks would be a good one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(n_startup_trials=startup_trials, multivariate=True, seed=seed)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.add_trials([trial for trial in trials if trial.state in _LEARNT_FROM])
+    trial = study.ask()
+    suggest(trial)
+    return trial.params

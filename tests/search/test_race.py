@@ -1,0 +1,157 @@
+"""How long a trial goes on, against a trainer of known costs and a rival of known answers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_trials import settings
+
+from frostline.search.race import Race, Rival
+from frostline.training.trial import LOSS, SCORE
+
+FOLDS, IMAGES = 5, 20
+POINT = settings(5, 1)
+
+
+def trainer(folds: int = FOLDS) -> SimpleNamespace:
+    """An epoch costs 100 on the first fold, 101 on the second, and so on."""
+    cell = SimpleNamespace(folds=range(folds), validation_rows=np.arange(folds * IMAGES))
+    return SimpleNamespace(cell=cell, cost=lambda _, fold: 100.0 + fold)
+
+
+def rival(certainty: float = 0.5, folds: int = FOLDS) -> Rival:
+    return Rival(3, np.full(folds * IMAGES, certainty, dtype=np.float32))
+
+
+def race(allowance: float = 300, left: float = 10_000, other: Rival | None = None, folds: int = FOLDS) -> Race:
+    return Race(trainer(folds), POINT, other or rival(folds=folds), allowance, left)
+
+
+def sure(value: float, folds: int = 1) -> np.ndarray:
+    """What a trial gives of the images so far, around `value`."""
+    return np.clip(value + np.linspace(-0.05, 0.05, folds * IMAGES), 0, 1).astype(np.float32)
+
+
+def history(epochs: int) -> list[dict[str, float]]:
+    return [{LOSS: 1 / (epoch + 1), SCORE: 0.6} for epoch in range(epochs)]
+
+
+def trained(watcher: Race, value: float, most: int, settled_at: int = 0) -> int:
+    """How many epochs on the first fold the watcher lets through, up to `most`."""
+    for epoch in range(1, most + 1):
+        settled = epoch == settled_at
+        try:
+            watcher.epoch(history(epoch), sure(value), settled=settled)
+        except optuna.TrialPruned:
+            return epoch
+        if settled:
+            return epoch
+    return most
+
+
+@pytest.mark.parametrize(("value", "epochs"), [(0.4, 3), (0.6, 20)])
+def test_who_is_behind_gets_the_allowance_and_who_is_ahead_goes_on(value: float, epochs: int) -> None:
+    watcher = race(allowance=300)
+    assert trained(watcher, value, 20) == epochs
+    assert watcher.spent == 100 * epochs
+    assert len(watcher.history) == epochs
+    assert not watcher.settled
+
+
+def test_who_is_ahead_ends_where_nothing_is_left() -> None:
+    watcher = race(allowance=300, left=750)
+    assert trained(watcher, 0.9, 6) == 6
+    with pytest.raises(optuna.TrialPruned, match=r"the budget ended it after epoch 7, before it had settled"):
+        watcher.epoch(history(7), sure(0.9), settled=False)
+    assert watcher.spent == 700
+
+
+@pytest.mark.parametrize("left", [0.0, 99.0, 199.0])
+def test_one_epoch_is_trained_in_any_case(left: float) -> None:
+    watcher = race(allowance=left, left=left)
+    assert trained(watcher, 0.9, 5) == 1
+    assert watcher.spent == 100
+
+
+def test_a_trial_that_settles_goes_on_to_the_other_folds_whatever_it_cost() -> None:
+    watcher = race(allowance=200, left=500)
+    assert trained(watcher, 0.9, 20, settled_at=5) == 5
+    assert watcher.settled
+
+
+@given(st.floats(0, 2000), st.floats(0, 2000), st.floats(0.2, 0.8))
+def test_the_first_fold_never_takes_more_than_is_left_but_for_its_first_epoch(allowance, left, value) -> None:
+    watcher = race(min(allowance, left), left)
+    trained(watcher, value, 50)
+    assert watcher.spent <= max(100, left)
+
+
+def test_without_a_rival_it_may_take_what_is_left() -> None:
+    watcher = Race(trainer(), POINT, None, 100, 1000)
+    assert trained(watcher, 0.1, 50) == 10
+    watcher = Race(trainer(), POINT, None, 100, 1000)
+    watcher.fold(history(1), sure(0.1))
+    assert watcher.spent == 101
+
+
+def test_who_is_clearly_worse_ends_after_a_fold() -> None:
+    watcher = race()
+    with pytest.raises(optuna.TrialPruned, match=r"worse than trial 3 on 20 of 100 images \(Wilcoxon\)"):
+        watcher.fold(history(4), sure(0.45))
+    assert watcher.spent == 0
+    assert len(watcher.history) == 4
+
+
+@pytest.mark.parametrize("value", [0.5, 0.499, 0.6])
+def test_who_is_as_good_goes_on_and_pays_for_every_fold(value: float) -> None:
+    watcher = race()
+    for fold in range(1, FOLDS):
+        watcher.fold(history(4), sure(value, fold))
+    assert watcher.spent == 4 * (101 + 102 + 103 + 104)
+
+
+def test_all_folds_count_together() -> None:
+    """Better on the first fold, and much worse on the next two."""
+    watcher = race()
+    watcher.fold(history(1), sure(0.52))
+    with pytest.raises(optuna.TrialPruned, match="on 60 of 100 images"):
+        watcher.fold(history(1), np.concatenate([sure(0.52), sure(0.3), sure(0.3)]))
+
+
+def test_other_folds_that_nothing_is_left_for_are_for_those_that_are_ahead() -> None:
+    ahead, behind = race(left=250), race(left=250)
+    for watcher in (ahead, behind):
+        watcher.fold(history(2), sure(0.499))
+    ahead.fold(history(2), sure(0.6, 2))
+    with pytest.raises(optuna.TrialPruned, match=r"the budget ended it after 2 of 5 folds"):
+        behind.fold(history(2), sure(0.499, 2))
+    assert (ahead.spent, behind.spent) == (202 + 204, 202)
+
+
+def test_too_few_images_show_nothing_and_equal_answers_are_no_worse() -> None:
+    assert not rival().beats(sure(0.1)[:7])
+    assert rival().beats(sure(0.1)[:8])
+    assert not rival().beats(np.full(IMAGES, 0.5, dtype=np.float32))
+
+
+def test_what_is_no_number_beats_nobody() -> None:
+    nothing = np.full(IMAGES, np.nan, dtype=np.float32)
+    assert not rival().is_behind(nothing)
+    assert trained(race(allowance=100), float("nan"), 10) == 1
+
+
+def test_an_answer_that_is_certainly_wrong_is_a_number() -> None:
+    none = np.zeros(IMAGES, dtype=np.float32)
+    assert not rival().is_behind(none)
+    assert rival(0.0).is_behind(sure(0.5))
+
+
+def test_a_hold_out_is_judged_by_its_epochs_alone() -> None:
+    """It has no other folds: who settles within the allowance is complete, and has its score, worse or not."""
+    watcher = race(allowance=300, folds=1)
+    assert trained(watcher, 0.1, 20, settled_at=2) == 2
+    assert watcher.spent == 200
+    assert watcher.settled
