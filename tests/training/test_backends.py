@@ -31,9 +31,9 @@ def run(*command: str, **environment: str) -> str:
 
 def test_parity_holds_on_jax():
     file = str(HERE / "test_parity.py")
-    chosen = "vgg16-blocks3-2 or resnet50-blocks6-7 or (fold and blocks1)"
+    chosen = "resnet50-blocks6-7 or (fold and blocks1)"
     fast = "--xla_backend_optimization_level=0"  # a network of its own is compiled for each fold, for a few steps
-    assert "3 passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen, XLA_FLAGS=fast)
+    assert "2 passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen, XLA_FLAGS=fast)
 
 
 SCRIPT = textwrap.dedent(

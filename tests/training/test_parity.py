@@ -143,7 +143,7 @@ def test_frozen_blocks_that_are_not_cached_are_computed_to_the_same_effect(train
 
 @pytest.mark.parametrize("blocks", [(5,), (3, 5)])
 def test_each_fold_equals_a_network_that_is_trained_on_it_alone(make_trainer, watcher, blocks):
-    trainer = make_trainer(epochs=EPOCHS)
+    trainer = make_trainer(epochs=EPOCHS, folds=2)
     settings = point(blocks=blocks)
     result = trainer.validate(settings, SEED, watcher)
     probabilities = np.concatenate(

@@ -5,7 +5,9 @@ from points import RATES, head, point
 from pydantic import ValidationError
 
 from frostline.config.types import GUIDE
-from frostline.training.settings import GROUPS, group_of, guide_depth, strategy_of
+from frostline.training.settings import GROUPS, Member, group_of, guide_depth, strategy_of
+
+MEMBERS = (Member(blocks=(2,), pooling="both", share=0.4), Member(blocks=(2, 5), pooling="average", share=0.6))
 
 
 @pytest.mark.parametrize("depth", [2, 5, 13, 17, 51])
@@ -49,6 +51,8 @@ def test_a_point_is_in_the_group_of_its_depth(settings, group) -> None:
         ({"init": "random", "freeze_depth": 1}, "freeze_depth must be 0 with random weights, but got 1"),
         ({"test_views": "flips"}, "test_views must be mirror or identity, but got flips"),
         ({"dropout": 1.0}, "less than 1"),
+        ({"members": MEMBERS}, r"members read blocks \[2, 5\], pooled both ways, but got \[5\]"),
+        ({"members": MEMBERS, "blocks": (2, 5), "pooling": "average"}, "pooled both ways"),
         ({"dropout": None}, r"rates and dropout are for thawed blocks: 1 are thawed, but got \[0.0003, 0.0001, None\]"),
         ({"freeze_depth": 5}, "rates and dropout are for thawed blocks: 0 are thawed"),
         ({"thaw": 1}, "Extra inputs are not permitted"),
@@ -57,6 +61,12 @@ def test_a_point_is_in_the_group_of_its_depth(settings, group) -> None:
 def test_a_point_outside_the_space_is_refused(changes: dict[str, object], rule: str) -> None:
     with pytest.raises(ValidationError, match=rule):
         point(**changes)
+
+
+def test_heads_that_vote_are_an_ensemble_until_blocks_are_thawed() -> None:
+    assert strategy_of(head(blocks=(2, 5), members=MEMBERS), depth=5) == "ensemble"
+    assert strategy_of(point(blocks=(2, 5), members=MEMBERS), depth=5) == "partial_fine_tune"
+    assert group_of(head(blocks=(2, 5), members=MEMBERS)) == "heads"
 
 
 def test_depths_are_those_of_the_last_block_that_is_read() -> None:
@@ -76,7 +86,8 @@ def test_the_head_of_a_point_is_what_predicts_alike_with_all_blocks_frozen() -> 
 def test_a_run_shows_rates_where_there_are_any() -> None:
     shown = head(blocks=(2, 5)).params()
     assert (shown["keep"], shown["thaw"], shown["blocks"]) == (5, 0, "2,5")
-    assert not shown.keys() & RATES.keys()
+    assert not shown.keys() & {*RATES, "members"}
+    assert (shown["heads"], head(blocks=(2, 5), members=MEMBERS).params()["heads"]) == (1, 2)
     assert RATES.items() <= point().params().items()
 
 
