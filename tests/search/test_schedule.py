@@ -120,7 +120,7 @@ def test_all_that_may_be_trained_on_is_shared_by_those_that_are_tried() -> None:
 def test_each_depth_is_begun_but_not_from_random_weights_once_nothing_is_left(spent: float, ends: int) -> None:
     finished = [made(number) for number in range(1, HEADS + 1)] + [made(THAWED, 0.5, settings(5, 1), cost=spent)]
     plan = schedule()
-    assert [number for number in range(1, 20) if plan.is_over(number, finished)][0] == ends
+    assert next(number for number in range(1, 20) if plan.is_over(number, finished)) == ends
 
 
 def test_failed_and_pruned_trials_count_for_what_they_trained_on_and_heads_for_nothing() -> None:
