@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.surgery import Backbone, build_backbone
+from frostline.config.effort import EFFORTS, Effort
 from frostline.config.load import load_config
-from frostline.config.schema import EFFORTS, BackboneConfig, Effort
+from frostline.config.schema import BackboneConfig
 from frostline.config.schema import Config as Parameters
 from frostline.config.types import ViewSet
 from frostline.data.arrays import Rows

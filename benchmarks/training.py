@@ -132,7 +132,7 @@ def listed_study(
     schedule = Listed.of(trials, trainer, config.search)
     with (
         open_study(config.stores.studies, name) as study,
-        StudyRuns.open(tracker, name, name, len(trials), {}) as runs,
+        StudyRuns.open(tracker, name, name, {}) as runs,
     ):
         run_study(study, Objective(trainer, schedule, runs, config.seed), schedule, config.seed)
         yield study
@@ -158,10 +158,16 @@ class Listed(Schedule):
     def is_head(self, number: int) -> bool:
         return self.listed[number - 1].thaw == 0
 
+    def is_ensemble(self, _: int) -> bool:
+        return False
+
+    def is_over(self, number: int, _: Sequence[FrozenTrial]) -> bool:
+        return number > self.trials
+
     def allowance(self, _: int, __: Sequence[FrozenTrial]) -> float:
         return math.inf
 
-    def point(self, _: int, __: Sequence[FrozenTrial]) -> dict[str, Any]:
+    def point(self, _: int, __: Sequence[FrozenTrial], ___: int) -> dict[str, Any]:
         return {}
 
     def suggest(self, _: optuna.Trial, number: int, __: Sequence[FrozenTrial]) -> TrialSettings:
@@ -170,7 +176,8 @@ class Listed(Schedule):
     def left(self, _: Sequence[FrozenTrial]) -> float:
         return math.inf
 
-    def depths(self, _: Sequence[FrozenTrial]) -> list[tuple[int, int, bool]]:
+    @property
+    def depths(self) -> list[tuple[int, int, bool]]:
         return [(each.keep, each.freeze_depth, each.init == "random") for each in self.listed if each.thaw]
 
 

@@ -136,6 +136,6 @@ def _raw(suffix: Suffix, inputs: Inputs, rows: Rows, views: int) -> NDArray[np.f
 
 def _head_flops(trainer: Trainer, settings: TrialSettings) -> float:
     """Of a head in one draw of folds: an eigenvalue decomposition a fold, of the smaller of images and features."""
-    cell, width = trainer.cell, sum(trainer.setup.width(block, settings.pooling) for block in settings.blocks)
+    cell, width = trainer.cell, sum(trainer.backbone.width(block, settings.pooling) for block in settings.blocks)
     smaller, larger = sorted((len(cell.folds[0][0]), width))
     return len(cell.folds) * smaller**2 * (9.0 * smaller + 2 * larger)

@@ -15,7 +15,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_sp
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from frostline.backbones.surgery import Backbone, select_pooling
+from frostline.backbones.readout import select_pooling
+from frostline.backbones.surgery import Backbone
 from frostline.data.arrays import Rows
 
 from ..study import Predict, Task

@@ -29,7 +29,7 @@ from frostline.training.cell import Cell
 from frostline.training.heads import HeadScores
 from frostline.training.memo import Epoch
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import Trainer, Validation
+from frostline.training.trial import Trainer, Validation, Watcher
 
 from .policies import Policy, Rng
 from .world import Ledger, World
@@ -41,7 +41,7 @@ def search(effort: Effort, world: World, ledger: Ledger, rng: Rng, _: float) -> 
     """A study of this `effort`, to its end."""
     views = tuple(dict.fromkeys(known.settings.views for known in world.heads.values()))
     config = load_config().search.model_copy(update={"effort": effort, "views": views, "pooling": ("both",)})
-    trainer, schedule = Replayed(world), Schedule(config, DEPTH, CUT)
+    trainer, schedule = Replayed(world), Apart(config, DEPTH, CUT)
     study, seed = optuna.create_study(direction="maximize"), int(rng.integers(2**31))
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         run_study(study, Objective(trainer, schedule, Unlogged(), seed), schedule, seed)
@@ -59,6 +59,17 @@ def search(effort: Effort, world: World, ledger: Ledger, rng: Rng, _: float) -> 
     ledger.use(ledger.steps[-1][1])
 
 
+class Apart(Schedule):
+    """frostline's order of trials without an ensemble, which is none of the table's settings."""
+
+    def is_ensemble(self, _: int) -> bool:
+        return False
+
+    @property
+    def _ensemble(self) -> int:
+        return self.config.effort.heads
+
+
 class Replayed(Trainer):
     """Validates settings by what the table holds of the nearest ones."""
 
@@ -74,8 +85,9 @@ class Replayed(Trainer):
     def cost(self, settings: TrialSettings, fold: int) -> float:
         return self._world.epoch_cost(self._world.nearest(settings), fold)
 
-    def _head(self, settings: TrialSettings) -> Validation:
-        return replace(super()._head(settings), score=self._world.nearest(settings).score_of_all)
+    def validate(self, settings: TrialSettings, seed: int, watcher: Watcher) -> Validation:
+        found = super().validate(settings, seed, watcher)
+        return found if settings.thaw else replace(found, score=self._world.nearest(settings).score_of_all)
 
     def _scores(self, settings: TrialSettings) -> HeadScores:
         margins = self._world.nearest(settings).curve.arrays["margins"][:, : len(self.cell.packed.labels)]

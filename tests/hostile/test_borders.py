@@ -46,8 +46,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path]):
         params["sizes"] = {"small": 3}
         params["backbones"]["vgg16"]["image_size"] = 32
         params["prepare"] |= {"min_images_per_class": 2, "near_duplicate_bits": 0}
-        params["train"] |= {"epochs": 1, "head_epochs": 0}
-        params["search"] |= {"trials": 1, "startup_trials": 1, "strategies": ["end_of_convnet"], "views": ["identity"]}
+        params["train"] |= {"epochs": 1}
+        params["search"] |= {
+            "effort": {"heads": 1, "thawed": 0, "images": 0},
+            "strategies": ["end_of_convnet"],
+            "views": ["identity"],
+        }
         params["promotion"]["floors"] = {}
         Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
         prepare.run("signs")

@@ -67,10 +67,10 @@ def test_an_environment_where_all_is_odd_changes_no_answer(tmp_path: Path) -> No
     """Warnings that end processes, no home, no temporary folder, numbers that are none, Keras set for other work."""
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float16"}')
-    for number in range(24):
+    for number in range(32):
         file = tmp_path / "plain" / "ab"[number % 2] / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((40, 40, 3), 10 * number, np.uint8)).save(file)
+        Image.fromarray(np.full((40, 40, 3), 7 * number, np.uint8)).save(file)
         (file.parent / f"{number}.mp3").write_bytes(b"ID3 no picture")
     odd = {
         "PYTHONWARNINGS": "error",
@@ -96,7 +96,7 @@ def test_an_environment_where_all_is_odd_changes_no_answer(tmp_path: Path) -> No
     )
     assert answer.returncode == 0, answer.stderr
     words = " ".join(answer.stdout.split())
-    assert "24 in 2 classes (a 12, b 12)" in words
+    assert "32 in 2 classes (a 16, b 16)" in words
     assert "Regime small-different" in words
     assert (tmp_path / "advice.png").exists()
 
