@@ -53,6 +53,12 @@ def when_interrupted(advice: str) -> Iterator[None]:
     except Interrupted as interrupted:
         interrupted.advice = advice
         raise
+    except SystemError as error:  # what C code makes of an interrupt that came between two steps of its own
+        if time.monotonic() > Interrupted.latest + _SECONDS_OF_ONE_INTERRUPT:
+            raise
+        ended_by = Interrupted(signal.SIGTERM)
+        ended_by.advice = advice
+        raise ended_by from error
 
 
 @contextmanager
