@@ -67,8 +67,6 @@ def _beside(path: Path) -> Iterator[Path]:
         tidy(path.parent)
         place, lock = _locked_place(path.parent)
         try:
-            (place / _NEW).mkdir()
-            (place / _OLD).mkdir()
             yield place
         finally:
             _clear(place)
@@ -79,8 +77,10 @@ def _locked_place(folder: Path) -> tuple[Path, FileLock]:
     while True:
         place = Path(tempfile.mkdtemp(dir=folder, prefix=_PREFIX))
         lock = FileLock(place / _LOCK)
-        with suppress(Timeout):  # somebody who tidies up was faster, and has removed it
+        with suppress(Timeout, FileNotFoundError):  # somebody who tidies up was faster, and removes it
             lock.acquire(timeout=0)
+            (place / _NEW).mkdir()
+            (place / _OLD).mkdir()
             return place, lock
 
 
