@@ -22,7 +22,7 @@ from scipy.stats import binomtest
 
 from frostline.plots.style import INK, PALETTE, Picture, chart, legend
 
-from .curves.cells import CellKey, data_sets
+from .curves.cells import cell_keys, data_sets
 from .measuring import Option, describe, finished, machine, markdown_table, parse, record
 from .panel.summary import overall, points
 from .study import DATA, Task, balanced_accuracy, whole_study
@@ -42,15 +42,14 @@ def main() -> None:
     )
     results, ends = options.output / "studies.csv", time.monotonic() + 60 * options.minutes
     done, sets = finished(results, KEY), data_sets(options)
-    for size in options.sizes:
-        for seed in options.seeds:
-            for name in (each for each in options.sets if each in sets):
-                key = dict(zip(KEY, (name, size, seed, options.image_size, options.effort), strict=True))
-                if tuple(key.values()) in done:
-                    continue
-                record(key | run(Task.of(CellKey(name, size, seed), sets[name], options), options.effort), results)
-                if time.monotonic() > ends:
-                    raise SystemExit(0)
+    for cell in cell_keys(options, sets):
+        known = (cell.dataset, cell.per_class, cell.seed, options.image_size, options.effort)
+        if known in done:
+            continue
+        found = run(Task.of(cell, sets[cell.dataset], options), options.effort)
+        record(dict(zip(KEY, known, strict=True)) | found, results)
+        if time.monotonic() > ends:
+            raise SystemExit(0)
     rows = pd.read_csv(results)
     rows = rows[rows["image_size"] == options.image_size]
     figure(rows).savefig(results.with_suffix(".png"))

@@ -23,7 +23,7 @@ from frostline.runtime.progress import say
 from frostline.training.settings import GROUPS, TrialSettings, group_of
 
 from ..measuring import Option, describe, markdown_table, parse
-from .cells import CellKey, data_sets, make_trainer
+from .cells import cell_keys, data_sets, make_trainer
 from .listing import listed
 from .measure import measure
 from .summary import summary
@@ -54,13 +54,7 @@ def main() -> None:
     )
     ends = time.monotonic() + 60 * options.minutes
     table, sets = Table(options.output / "curves"), data_sets(options)
-    cells = [
-        CellKey(name, size, seed)
-        for size in options.sizes
-        for seed in options.seeds
-        for name in options.sets
-        if name in sets
-    ]
+    cells = cell_keys(options, sets)
     for group in GROUPS[:2] if options.smallest else GROUPS:
         for key in cells:
             chosen = {

@@ -59,6 +59,17 @@ def data_sets(options: argparse.Namespace) -> Mapping[str, DataSet]:
     return sets
 
 
+def cell_keys(options: argparse.Namespace, sets: Mapping[str, DataSet]) -> list[CellKey]:
+    """The cells that were asked for, of data sets that are at hand: balanced wherever one stops."""
+    return [
+        CellKey(name, size, seed)
+        for size in options.sizes
+        for seed in options.seeds
+        for name in options.sets
+        if name in sets
+    ]
+
+
 def make_trainer(key: CellKey, data: DataSet, options: argparse.Namespace) -> tuple[Trainer, Rows]:
     """What trains on a cell, and the rows that it is tested on: of each class as many, drawn from the test split."""
     config = _config(key, data, options)

@@ -28,7 +28,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from ..curves.cells import CellKey, data_sets
+from ..curves.cells import cell_keys, data_sets
 from ..measuring import Option, describe, finished, machine, markdown_table, parse, record
 from ..study import DATA, Task, balanced_accuracy, whole_study
 from .plain import optuna_search
@@ -72,14 +72,7 @@ def main() -> None:
     )
     results, ends = options.output / "panel.csv", time.monotonic() + 60 * options.minutes
     sets = data_sets(options)
-    keys = [
-        CellKey(name, size, seed)
-        for size in options.sizes
-        for seed in options.seeds
-        for name in options.sets
-        if name in sets
-    ]
-    for key in keys:
+    for key in cell_keys(options, sets):
         known = (key.dataset, key.per_class, key.seed, options.image_size)
         left = [name for name in METHODS if name in options.methods and (*known, name) not in finished(results, KEY)]
         if not left:
