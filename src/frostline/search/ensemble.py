@@ -14,6 +14,7 @@ from frostline.training.trial import Trainer
 __all__ = ["choose_ensemble", "cross_fitted", "heads_alike"]
 
 _PICKS = 10
+_PARTS = 5
 
 
 def heads_alike(finished: Sequence[FrozenTrial]) -> list[TrialSettings]:
@@ -42,16 +43,26 @@ def choose_ensemble(trainer: Trainer, heads: Sequence[TrialSettings]) -> TrialSe
 def cross_fitted(trainer: Trainer, heads: Sequence[TrialSettings]) -> HeadScores:
     """Scores of an ensemble of `heads` by images that had no part in choosing its members.
 
-    For each fold members are chosen by the images of the other folds.
+    For each fold members are chosen by the images of the other folds; a hold-out is divided for that, by groups.
     """
-    cell, scored = trainer.cell, [trainer.heads.scores(head) for head in heads]
+    scored = [trainer.heads.scores(head) for head in heads]
     logits = np.stack([each.logits for each in scored])
     mean = np.empty_like(logits[0])
-    for held in cell.places(0):
+    for held in _parts(trainer):
         others = np.setdiff1d(np.arange(logits.shape[2]), held)
         picks = _greedy(logits[:, :, others], trainer.heads.targets[others], trainer.heads.weights[others])
         mean[:, held] = logits[picks][:, :, held].mean(axis=0)
     return trainer.heads.calibrated(mean, scored[0].penalty)
+
+
+def _parts(trainer: Trainer) -> Sequence[NDArray[np.int64]]:
+    """The places of validation images, in parts that are chosen by and held out in turn."""
+    cell = trainer.cell
+    if len(cell.folds) > 1:
+        return cell.places(0)
+    groups = cell.packed.index["group"].to_numpy(dtype=str)[cell.validation_rows]
+    part = np.unique(groups, return_inverse=True)[1] % _PARTS
+    return [np.flatnonzero(part == number) for number in np.unique(part)]
 
 
 def _greedy(logits: NDArray[np.float32], targets: NDArray[np.float64], weights: NDArray[np.float32]) -> list[int]:
