@@ -6,7 +6,7 @@ from points import head, point
 from scipy.special import softmax
 
 from frostline.data.views import under, views_of
-from frostline.statistics.temperature import fit_temperature
+from frostline.statistics.temperature import fit_temperature, soften
 from frostline.training.ensemble import join, member_settings
 from frostline.training.ridge import fit_ridge, moments
 from frostline.training.settings import Member
@@ -89,6 +89,7 @@ def by_hand(trainer, settings, rows, images):
 def test_it_is_served_as_one_network(trainer):
     images = np.asarray(trainer.cell.packed.images)
     network = trainer.refit(ENSEMBLE, 0, 3)
+    soften(network, trainer.heads.scores(ENSEMBLE).temperature)
     expected = by_hand(trainer, ENSEMBLE, trainer.cell.all_rows, images)
     np.testing.assert_allclose(network.predict(images, verbose=0), expected, atol=1e-3)
     assert np.ptp(expected[:, 0]) > 0.1

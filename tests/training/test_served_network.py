@@ -7,6 +7,7 @@ from points import head, point
 
 from frostline.backbones.readout import select_pooling
 from frostline.data.views import under, views_of
+from frostline.statistics.temperature import soften
 from frostline.training.ridge import LinearHead
 from frostline.training.served import head_of, set_head, whole_network
 
@@ -58,6 +59,7 @@ def test_a_refitted_head_answers_as_it_did_in_validation(make_trainer, packed_ce
     trainer = make_trainer(packed_cells(size), name, None)
     settings = head(blocks=blocks, views="mirror")
     network = trainer.refit(settings, 0, 3)
+    soften(network, trainer.heads.scores(settings).temperature)
     rows, images = trainer.cell.all_rows, trainer.cell.packed.images
     fitted = trainer.heads.fit(settings, rows)
     expected = by_hand(trainer.backbone, settings, fitted, images)

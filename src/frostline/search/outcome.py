@@ -172,13 +172,11 @@ class Refitted:
 def _refit(plan: StudyPlan, trial: FrozenTrial, what: str) -> Any:
     """The network of one trial, trained on all images of the cell for the epochs that served it best.
 
-    Its probabilities are calibrated on the images that validated the trial: a head's as it is fitted, those of a
-    network with thawed blocks in the end.
+    Its probabilities are calibrated on the images that validated the trial.
     """
     settings, epochs, number = settings_of(trial), trial.user_attrs["epochs"], trial.user_attrs[NUMBER]
     trained = f"; epochs: {epochs}" if settings.thaw else ""
     say(f"{what}, trial {number}, is refitted on all {len(plan.cell.all_rows)} images{trained}.")
     network = plan.trainer.refit(settings, epochs, seed_of(plan.config.seed, number))
-    if settings.thaw:
-        soften(network, trial.user_attrs["temperature"])
+    soften(network, trial.user_attrs["temperature"])
     return network

@@ -67,7 +67,16 @@ class Heads:
 
     def fit(self, settings: TrialSettings, rows: Rows) -> LinearHead:
         """The head of `settings` fitted to `rows`, at the penalty and temperature that its scores have chosen."""
-        return self._fitted(settings, rows).softened(self.scores(settings).temperature)
+        return self.fitted(settings, rows).softened(self.scores(settings).temperature)
+
+    def fitted(self, settings: TrialSettings, rows: Rows) -> LinearHead:
+        """The same before its logits are divided by a temperature."""
+        if settings.members:
+            heads = [self.fitted(member, rows) for member in member_settings(settings)]
+            channels = {block: self._setup.backbone.width(block, "average") for block in settings.blocks}
+            return join(heads, settings, channels, moments(self._features(settings), rows))
+        (head,) = self._fit(settings, rows, (self.scores(settings).penalty,))
+        return head
 
     def _score(self, settings: TrialSettings) -> HeadScores:
         cell, classes = self._setup.cell, len(self._setup.cell.packed.classes)
@@ -88,14 +97,6 @@ class Heads:
         shares = np.array([member.share for member in settings.members], dtype=np.float32)
         logits = np.tensordot(shares, np.stack([each.logits for each in scores]), 1)
         return self.calibrated(logits, float(shares @ [each.penalty for each in scores]))
-
-    def _fitted(self, settings: TrialSettings, rows: Rows) -> LinearHead:
-        if settings.members:
-            heads = [self._fitted(member, rows) for member in member_settings(settings)]
-            channels = {block: self._setup.backbone.width(block, "average") for block in settings.blocks}
-            return join(heads, settings, channels, moments(self._features(settings), rows))
-        (head,) = self._fit(settings, rows, (self.scores(settings).penalty,))
-        return head
 
     def _fit(self, settings: TrialSettings, rows: Rows, penalties: tuple[float, ...]) -> list[LinearHead]:
         setup = self._setup

@@ -129,11 +129,11 @@ class Trainer:
     def refit(self, settings: TrialSettings, epochs: int, seed: int) -> Any:
         """The whole float32 network, raw images [N, S, S, 3] in 0..255 to probabilities [N, K], trained on all rows.
 
-        A head's probabilities are calibrated, those of thawed blocks are not yet: Validation has their temperature.
+        Its probabilities are not yet calibrated: Validation has the temperature.
         """
         rows = self.cell.all_rows
         if settings.thaw == 0:
-            return self._network(settings, self.heads.fit(settings, rows))
+            return self._network(settings, self.heads.fitted(settings, rows))
         train = partial(self._train_network, settings, rows, epochs, seed)
         if self._memo is None:
             return train()
