@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from frostline.backbones.readout import EPSILON
+from frostline.training.fit import TrainingDiverged
 from frostline.training.ridge import PENALTIES, LinearHead, fit_ridge
 
 
@@ -69,6 +70,13 @@ def test_a_block_counts_alike_however_often_its_features_are_repeated():
         strict=True,
     ):
         np.testing.assert_allclose(one.logits(features), two.logits(repeated), atol=1e-3)
+
+
+def test_features_that_overflowed_end_the_trial_and_say_what_to_try():
+    features, labels = drawn(20, (6,), 2, 4)
+    features[3, 2] = np.inf
+    with pytest.raises(TrainingDiverged, match=r"features that are no numbers: try train\.precision: float32"):
+        fit_ridge(features, np.arange(20), labels, np.ones(2, dtype=np.float32), (6,))
 
 
 @pytest.mark.parametrize("images", [8, 40])

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from frostline.backbones.readout import EPSILON
 from frostline.cache.group import Rowwise
 from frostline.data.arrays import Rows
+from frostline.training.fit import TrainingDiverged
 
 __all__ = ["PENALTIES", "LinearHead", "Moments", "fit_ridge", "moments", "targets_of"]
 
@@ -116,12 +117,17 @@ def _parts(features: Rowwise, rows: Rows) -> Iterator[tuple[slice, NDArray[Any]]
 
 
 def moments(features: Rowwise, rows: Rows) -> Moments:
-    """The mean and the variance of each of `features` over `rows`."""
+    """The mean and the variance of each of `features` over `rows`.
+
+    Raises TrainingDiverged if one is no number, as blocks that overflow in half precision give.
+    """
     width = features[rows[:1]].shape[1]
     total, square = np.zeros(width), np.zeros(width)
     for _, values in _parts(features, rows):
         total += values.sum(axis=0, dtype=np.float64)
     mean = total / len(rows)
+    if not np.isfinite(mean).all():
+        raise TrainingDiverged("frozen blocks give features that are no numbers: try train.precision: float32")
     for _, values in _parts(features, rows):
         square += ((values - mean) ** 2).sum(axis=0, dtype=np.float64)
     return mean.astype(np.float32), (square / len(rows)).astype(np.float32)
