@@ -45,7 +45,7 @@ def test_the_guides_network_is_the_winners_only_if_it_is_the_same_trial(record_f
     ("group", "scored", "verdict"),
     [
         ({"score": 0.8234, "standard_error": 0.0212, "decided": True}, "0.823 ± 0.021", "decided"),
-        ({"decided": True}, "–", "decided: clearly worse than another trial"),
+        ({"decided": True}, "–", "decided: not ahead of another trial on the images so far"),
         ({"minutes": 11.6}, "–", "not decided within this budget: about 12 minutes more"),
         ({"minutes": 0.2}, "–", "not decided within this budget: about 1 minute more"),
         ({"trials": 0}, "–", "not decided within this budget"),

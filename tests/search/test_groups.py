@@ -49,6 +49,11 @@ def test_a_trial_that_settled_decides_although_it_lost() -> None:
     assert (found.decided, found.score, found.minutes) == (True, None, None)
 
 
+def test_a_trial_that_failed_after_it_had_settled_decides_nothing() -> None:
+    failed = made(3, 0.6, settings(5, 2), state=TrialState.FAIL, **{SETTLED: True})
+    assert not results(made(1), failed)["some blocks"].decided
+
+
 def test_a_trial_that_was_given_up_decides_nothing() -> None:
     unsettled = made(3, 0.6, settings(5, 5), **{SETTLED: False})
     found = results(made(1), unsettled)["all blocks"]

@@ -112,7 +112,7 @@ class GroupResult(Frozen):
     def verdict(self) -> str:
         """Whether it is decided; if not, what that would take."""
         if self.decided:
-            return "decided" if self.score is not None else "decided: clearly worse than another trial"
+            return "decided" if self.score is not None else "decided: not ahead of another trial on the images so far"
         if self.minutes is None:
             return "not decided within this budget"
         return f"not decided within this budget: about {counted(max(1, round(self.minutes)), 'minute')} more"

@@ -6,19 +6,19 @@ from statistics import median
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.records.train_record import GroupResult
-from frostline.search.trials import COST, SETTLED, STANDARD_ERROR, settings_of
+from frostline.search.trials import COST, SETTINGS, SETTLED, STANDARD_ERROR, settings_of
 from frostline.training.settings import GROUPS, DepthGroup, group_of
 from frostline.training.trial import Trainer
 
 __all__ = ["group_results"]
 
 _USUAL_EPOCHS = 15
-"""After which most trials had settled that were trained to their end (docs/results/curves.md)."""
+"""After which a trial has settled, where a study says nothing of it: a guess."""
 
 
 def group_results(finished: Sequence[FrozenTrial], trainer: Trainer) -> tuple[GroupResult, ...]:
     """The result of each group, the cheapest first; of one that has no trial too, unless the backbone has no such."""
-    trials = [trial for trial in finished if "settings" in trial.user_attrs]
+    trials = [trial for trial in finished if SETTINGS in trial.user_attrs]
     return tuple(_result(group, trials, trainer) for group in GROUPS if _exists(group, trainer.backbone.depth))
 
 
@@ -30,7 +30,9 @@ def _result(group: DepthGroup, trials: Sequence[FrozenTrial], trainer: Trainer) 
     own = [trial for trial in trials if group_of(settings_of(trial)) == group]
     complete = [trial for trial in own if trial.state == TrialState.COMPLETE]
     best = max(complete, key=lambda trial: trial.values[0], default=None)
-    decided = any(trial.user_attrs.get(SETTLED, trial.state == TrialState.COMPLETE) for trial in own)
+    decided = any(
+        trial.user_attrs.get(SETTLED, True) for trial in own if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    )
     return GroupResult(
         group=group,
         trials=len(own),
