@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from frostline.errors import WriteError
 from frostline.files.atomic import atomic_file, atomic_folder, tidy
@@ -97,6 +98,25 @@ def test_the_next_writer_tidies_up_and_a_folder_that_somebody_removed_stays_away
     with atomic_file(tmp_path / "file") as file:
         file.touch()
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_writer_whose_folder_is_tidied_away_while_it_locks_it_takes_another(tmp_path: Path, monkeypatch) -> None:
+    """Another process found nobody's lock there, and removes what this one has just made."""
+    taken = []
+
+    class Overtaken(FileLock):
+        def acquire(self, *arguments: object, **options: object) -> object:
+            got = super().acquire(*arguments, **options)
+            taken.append(Path(self.lock_file).parent)
+            if len(taken) == 1:
+                shutil.rmtree(taken[0])
+            return got
+
+    monkeypatch.setattr("frostline.files.atomic.FileLock", Overtaken)
+    with atomic_file(tmp_path / "file") as temporary:
+        temporary.write_text("new")
+    assert len(set(taken)) == 2
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["new"]
 
 
 def test_what_a_living_writer_holds_is_left_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from frostline.errors import DataError, StoreError
-from frostline.runtime.ending import ended
+from frostline.runtime.ending import Interrupted, ended, when_interrupted
 
 WAITING = """
 import time
@@ -87,6 +87,22 @@ with ended(), when_interrupted("the server has stopped"):
     process.send_signal(signal.SIGHUP)
     assert process.communicate() == ("stopped\n", "Interrupted; the server has stopped.\n")
     assert process.returncode == 143
+
+
+def test_what_c_code_makes_of_an_interrupt_is_one(capsys) -> None:
+    """A signal may come between two steps of C code, which then gives a SystemError of its own."""
+
+    def disturbed() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Interrupted:
+            raise SystemError("Objects/listobject.c:338: bad argument to internal function") from None
+
+    with pytest.raises(SystemExit, match="143"), ended(), when_interrupted("all is kept"):
+        disturbed()
+    assert capsys.readouterr().err == "Interrupted; all is kept.\n"
+    with pytest.raises(SystemExit, match="70"), ended(), when_interrupted("all is kept"):
+        raise SystemError("with no signal before it")
 
 
 def test_what_a_user_can_mend_is_one_line(capsys) -> None:
