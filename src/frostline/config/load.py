@@ -27,7 +27,7 @@ _MENDS = {
 # Keys that older files have, and what to do about them.
 _GONE = {
     "search.trials": "search.effort says how much is tried: quick, standard or thorough",
-    "search.weight_decay": "thawed blocks decay at a fixed rate, and a head's penalty is computed: remove it",
+    "search.weight_decay": "no weights decay any more, and a head's penalty is found: remove it",
     "train.budget": "search.effort says on how many images trials may train: quick, standard or thorough",
     "train.head_epochs": "a head is computed, not trained: remove it",
 }
