@@ -111,8 +111,8 @@ def _crop(images: Any, crop: Crop) -> Any:
     from keras import backend, ops
 
     # All factors are multiples of 1/256 (of 1/64 for grey), so that no sum or product of whole pixels is rounded in
-    # float32, and backends cannot differ, in whatever order they add. Keras's own resizing
-    # differs, and tf2onnx makes its result a pixel too small at some sizes.
+    # float32, and backends cannot differ, in whatever order they add. Keras's own resizing differs, and tf2onnx makes
+    # its result a pixel too small at some sizes.
     x = _stretched(ops.cast(images, "float32"), 1, crop.height, crop.down)
     x = ops.round(_stretched(x, 2, crop.width, crop.right, backwards=crop.mirrored))
     gain = crop.brightness * crop.contrast

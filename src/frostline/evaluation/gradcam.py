@@ -21,7 +21,7 @@ def gradcam(network: Any, images: NDArray[np.uint8], classes: NDArray[np.int64])
     import keras
 
     viewed = next((layer for layer in network.layers if isinstance(layer, keras.Model)), network)
-    # A read-out has one for every block that it reads (backbones.surgery.pool); blocks have none of their own.
+    # A read-out has one for every block that it reads (backbones.readout.pool); blocks have none of their own.
     read = [layer.input for layer in viewed.layers if isinstance(layer, keras.layers.GlobalMaxPooling2D)]
     maps = np.asarray(keras.Model(viewed.inputs, read[-1]).predict(images, verbose=0), dtype=np.float32)
     _, height, width, channels = maps.shape

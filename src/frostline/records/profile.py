@@ -39,8 +39,7 @@ class CellProfile(Frozen):
     The shift is measured on `measured` images of the data set, the same for all its cells, and None where the backbone
     has no reference. The probe reads `probed` images of the cell; `blocks` is empty where its classes are too few or
     too small for that. `peak` is the block that the probe reads best; `cut` is how many blocks `start_of_convnet`
-    should keep, `gain` by
-    how much the probe's balanced accuracy is higher there than after the last block.
+    should keep, `gain` by how much the probe's balanced accuracy is higher there than after the last block.
     """
 
     images: int

@@ -81,7 +81,7 @@ class Suffix:
         weights = {id(weight) for weight in thawed.weights}
         self._random_states = [variable for variable in thawed.variables if id(variable) not in weights]
         self._dropout = _Dropout(dtype="float32")
-        output, self._statistics = add_head(vector, classes, dropout=self._dropout)
+        output, _ = add_head(vector, classes, dropout=self._dropout)
         self._features = keras.Model(inputs, vector)
         self._features.jit_compile = compile_with_xla()
         self.model = keras.Model(inputs, output)
