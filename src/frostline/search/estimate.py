@@ -16,10 +16,11 @@ from frostline.training.trial import Trainer
 
 __all__ = ["StudyEstimate", "estimate_study"]
 
-_TRAINING_TO_FORWARD = 3
-"""A training step costs one forward pass and two of the same size backward (Kaplan et al. 2020, arXiv 2001.08361)."""
+_TRAINING_TO_FORWARD = 5.0
+"""A training step costs one forward pass and two of the same size backward (Kaplan et al. 2020, arXiv 2001.08361). They
+run slower on processors: a guess between that and what was seen."""
 
-_HEAD_FLOPS = 1e10
+_HEAD_FLOPS = 2e10
 """A core's in double precision, in the eigenvalue decompositions that a head is made of: a guess on the safe side."""
 
 
@@ -68,12 +69,12 @@ def estimate_study(trainer: Trainer, schedule: Schedule, folder: Path, limit_byt
     reads = _reads(trainer, schedule)
     cuts = choose_cuts(flops, sizes, reads, images, rates, limit_bytes - images * pooled_bytes(backbone))
     again = sum(times * sum(flops[deepest_cut(cuts, frozen) : frozen]) for frozen, times in reads.items())
-    training = schedule.images * _TRAINING_TO_FORWARD * sum(flops) if schedule.config.effort.thawed else 0.0
+    trained = schedule.images + _begun(trainer, schedule) if schedule.config.effort.thawed else 0.0
     cached = images * sum(sizes[cut] for cut in cuts)
     return StudyEstimate(
         filling=images * sum(flops) / rates.flops + cached / rates.written,
         heads=schedule.config.effort.heads * _head_seconds(trainer),
-        thawed=(training + again) / rates.flops,
+        thawed=(trained * _TRAINING_TO_FORWARD * sum(flops) + again) / rates.flops,
         cuts=cuts,
         rates=rates,
         cached_bytes=cached,
@@ -88,6 +89,13 @@ def _reads(trainer: Trainer, schedule: Schedule) -> Mapping[int, float]:
     for freeze_depth in depths:
         reads[freeze_depth] += schedule.images / len(depths) * sum(flops) / sum(flops[freeze_depth:])
     return reads
+
+
+def _begun(trainer: Trainer, schedule: Schedule) -> float:
+    """How many images an epoch of each depth takes, which is begun in any case, counted as if through every block."""
+    flops, epoch = trainer.backbone.flops_per_block(), len(trainer.cell.folds[0][0])
+    shares = [sum(flops[frozen:keep]) / sum(flops) for keep, frozen, random in schedule.depths if not random]
+    return epoch * sum(shares)
 
 
 def _head_seconds(trainer: Trainer) -> float:
