@@ -55,7 +55,7 @@ def groups_figure(groups: Sequence[GroupResult], trials: pd.DataFrame) -> Figure
         )
         words = [] if group.verdict == "decided" else [group.verdict]
         if not np.isnan(score):
-            words.insert(0, f"{score:.3f} when it ended" if group.score is None else group.scored)
+            words.insert(0, f"{score:.3f} on some images, when it ended" if group.score is None else group.scored)
         axes.text(1.03, row, "\n".join(words), transform=axes.get_yaxis_transform(), va="center", color=INK)
     axes.margins(x=0.1)
     axes.set_yticks(range(len(groups)), [f"{each.group}, {counted(each.trials, 'trial')}" for each in groups])
@@ -155,7 +155,7 @@ def name_groups(axes: Axes, trials: pd.DataFrame) -> None:
         colour, marker = _LOOKS[group]
         axes.scatter([], [], c=colour, marker=marker, s=60, label=group)
     if (trials["state"] == "pruned").any():
-        axes.scatter([], [], c="white", edgecolors=INK, s=60, linewidths=1.5, label="ended early (best epoch)")
+        axes.scatter([], [], c="white", edgecolors=INK, s=60, linewidths=1.5, label="ended early (on some images)")
     legend(axes)
 
 
