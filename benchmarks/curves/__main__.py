@@ -28,6 +28,7 @@ from .listing import listed
 from .measure import measure
 from .summary import summary
 from .table import Table
+from .variants import BASE, VARIANTS
 
 _FEW_IMAGES = 200  # a cell of so many at most is a small one
 
@@ -49,7 +50,7 @@ def main() -> None:
         test_images=Option(300, smallest=8, help="of both classes as many"),
         digits=Option(1797, smallest=60, help="so many of scikit-learn's"),
         minutes=Option(1e9, help="stop after the curve that passes so many"),
-        variant=Option("base", help="the name of a way to train, where the code has been changed"),
+        variant=Option(BASE, choices=list(VARIANTS), help="another way to train thawed blocks"),
         only=Option("", help="of settings, those whose name begins with this"),
     )
     ends = time.monotonic() + 60 * options.minutes
@@ -61,6 +62,7 @@ def main() -> None:
                 name: settings
                 for name, settings in listed(sets[key.dataset].views).items()
                 if group_of(settings) == group
+                and (settings.thaw or options.variant == BASE)
                 and name.startswith(options.only)
                 and not table.has(key, options.variant, name)
             }
@@ -71,7 +73,8 @@ def main() -> None:
             trainer, test = make_trainer(key, sets[key.dataset], options)
             for name, settings in chosen.items():
                 folds = _folds(settings, len(trainer.cell.rows), options)
-                curve = measure(key, options.variant, name, settings, trainer, test, folds)
+                with VARIANTS[options.variant]():
+                    curve = measure(key, options.variant, name, settings, trainer, test, folds)
                 table.add(curve)
                 say(f"{key} {options.variant} {name}: {len(curve.arrays['right'])} epochs, {curve.facts['seconds']} s")
                 if time.monotonic() > ends:
