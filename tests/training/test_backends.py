@@ -1,4 +1,4 @@
-"""JAX trains to the same parity, on several devices to the same effect as on one, and without TensorFlow."""
+"""JAX and torch train to the same parity; JAX on several devices to the same effect as on one, without TensorFlow."""
 
 import importlib.util
 import os
@@ -11,15 +11,16 @@ import pytest
 
 HERE = Path(__file__).parent
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None, reason="jax is not installed: pip install -r requirements-jax.txt"
-)
+
+def needs(backend: str) -> pytest.MarkDecorator:
+    missing = importlib.util.find_spec(backend) is None
+    return pytest.mark.skipif(missing, reason=f"{backend} is not installed: pip install {backend}")
 
 
-def run(*command: str, **environment: str) -> str:
+def run(backend: str, *command: str, **environment: str) -> str:
     answer = subprocess.run(
         [sys.executable, *command],
-        env=os.environ | {"KERAS_BACKEND": "jax"} | environment,
+        env=os.environ | {"KERAS_BACKEND": backend} | environment,
         cwd=HERE.parents[1],
         capture_output=True,
         text=True,
@@ -29,11 +30,14 @@ def run(*command: str, **environment: str) -> str:
     return answer.stdout
 
 
-def test_parity_holds_on_jax():
+@pytest.mark.parametrize("backend", [pytest.param(name, marks=needs(name)) for name in ("jax", "torch")])
+def test_parity_holds(backend):
     file = str(HERE / "test_parity.py")
     chosen = "resnet50-blocks6-7 or (fold and blocks1)"
     fast = "--xla_backend_optimization_level=0"  # a network of its own is compiled for each fold, for a few steps
-    assert "2 passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen, XLA_FLAGS=fast)
+    assert "2 passed" in run(
+        backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", file, "-k", chosen, XLA_FLAGS=fast
+    )
 
 
 SCRIPT = textwrap.dedent(
@@ -74,6 +78,7 @@ SCRIPT = textwrap.dedent(
 )
 
 
+@needs("jax")
 def test_several_devices_train_to_the_same_effect_as_one(packed_cells, train_config, tmp_path):
     import pickle
 
@@ -84,7 +89,7 @@ def test_several_devices_train_to_the_same_effect_as_one(packed_cells, train_con
     (tmp_path / "cell.pickle").write_bytes(
         pickle.dumps((make_cell(packed_cells(32), 12, train_config, seed=20), train_config))
     )
-    out = run("-c", SCRIPT, str(tmp_path), XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    out = run("jax", "-c", SCRIPT, str(tmp_path), XLA_FLAGS="--xla_force_host_platform_device_count=2")
     assert out.split() == ["1", "5", "2", "6"]
     one, two = (np.load(tmp_path / f"{count}.npy") for count in (1, 2))
     np.testing.assert_allclose(one, two, atol=1e-3)

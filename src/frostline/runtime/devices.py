@@ -18,7 +18,7 @@ def accelerators() -> tuple[str, ...]:
     import keras
 
     try:
-        devices = keras.distribution.list_devices()
+        devices = _torch_devices() if keras.backend.backend() == "torch" else keras.distribution.list_devices()
     except Exception as error:  # each backend has its own, and JAX an assertion
         raise ConfigError(
             f"{keras.backend.backend()} finds no device to run on: {' '.join(str(error).split()) or repr(error)}. "
@@ -27,12 +27,25 @@ def accelerators() -> tuple[str, ...]:
     return tuple(device for device in devices if not device.startswith("cpu"))
 
 
+def _torch_devices() -> list[str]:
+    """Of the kind that Keras puts tensors on: its distribution API does not know torch."""
+    import keras
+    import torch
+
+    kind = keras.ops.zeros(()).device.type
+    return [f"gpu:{number}" for number in range(torch.cuda.device_count())] if kind == "cuda" else [f"{kind}:0"]
+
+
 def compute_capability() -> tuple[int, int] | None:
     """The lowest compute capability of the NVIDIA GPUs that the backend sees, such as (8, 0); None without one."""
     import keras
 
     found: list[tuple[int, int]] = []
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() == "torch":
+        import torch
+
+        found = [torch.cuda.get_device_capability(number) for number in range(torch.cuda.device_count())]
+    elif keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
