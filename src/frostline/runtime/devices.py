@@ -6,25 +6,29 @@ from functools import cache
 from frostline.errors import ConfigError
 from frostline.runtime.progress import say
 
-__all__ = ["accelerators", "compile_with_xla", "compute_capability", "distribute", "divisible"]
+__all__ = ["accelerators", "compile_with_xla", "compute_capability", "devices", "distribute", "divisible"]
+
+
+def accelerators() -> tuple[str, ...]:
+    """Of `devices`, the GPUs and TPUs."""
+    return tuple(device for device in devices() if not device.startswith("cpu"))
 
 
 @cache
-def accelerators() -> tuple[str, ...]:
-    """Keras's names of the GPUs and TPUs that the backend sees, such as `gpu:0`; empty on a CPU alone.
+def devices() -> tuple[str, ...]:
+    """Keras's names of what the backend runs on: its accelerators, such as `gpu:0`, or `cpu:0` where it sees none.
 
     Raises ConfigError if it sees nothing to run on, as where it was told to use what is not there.
     """
     import keras
 
     try:
-        devices = _torch_devices() if keras.backend.backend() == "torch" else keras.distribution.list_devices()
+        return tuple(_torch_devices() if keras.backend.backend() == "torch" else keras.distribution.list_devices())
     except Exception as error:  # each backend has its own, and JAX an assertion
         raise ConfigError(
             f"{keras.backend.backend()} finds no device to run on: {' '.join(str(error).split()) or repr(error)}. "
             "Unset what chooses devices, such as JAX_PLATFORMS, or set it to cpu."
         ) from error
-    return tuple(device for device in devices if not device.startswith("cpu"))
 
 
 def _torch_devices() -> list[str]:
@@ -82,17 +86,17 @@ def distribute() -> int:
     """
     import keras
 
-    devices = accelerators()
-    if len(devices) < 2:
+    found = accelerators()
+    if len(found) < 2:
         return 1
     if keras.backend.backend() != "jax":
         say(
-            f"{len(devices)} accelerators are here, and {keras.backend.backend()} will use one: Keras distributes on "
+            f"{len(found)} accelerators are here, and {keras.backend.backend()} will use one: Keras distributes on "
             "JAX only. Install jax and set KERAS_BACKEND=jax to use them all."
         )
         return 1
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=list(devices)))
-    return len(devices)
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=list(found)))
+    return len(found)
 
 
 def divisible(length: int) -> int:

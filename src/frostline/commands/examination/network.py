@@ -50,9 +50,9 @@ def _rows(config: Config | None) -> list[Row]:
 
 
 def _devices() -> str:
-    import keras
+    from frostline.runtime.devices import devices
 
-    return ", ".join(keras.distribution.list_devices())
+    return ", ".join(devices())
 
 
 def _precision(asked: str) -> str:
