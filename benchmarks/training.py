@@ -184,9 +184,11 @@ class Listed(Schedule):
 class Unwatched:
     """A watcher that lets every trial go on."""
 
-    def epoch(self, history: Sequence[Metrics], certainty: Any, *, settled: bool) -> None: ...
+    def epoch(self, *_: Any, **__: Any) -> bool:
+        return True
 
-    def fold(self, history: Sequence[Metrics], certainty: Any) -> None: ...
+    def fold(self, *_: Any) -> bool:
+        return True
 
 
 class Enough(Exception):
@@ -198,7 +200,7 @@ class FirstFold(Unwatched):
 
     history: Sequence[Metrics] = ()
 
-    def fold(self, history: Sequence[Metrics], _: Any) -> None:
+    def fold(self, history: Sequence[Metrics], _: Any) -> bool:
         self.history = list(history)
         raise Enough
 

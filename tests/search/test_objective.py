@@ -21,11 +21,14 @@ from frostline.search.trials import (
     COST,
     REASON,
     SETTLED,
+    STANDARD_ERROR,
+    answers,
     by_image,
     finished_trials,
     settings_of,
     trial_table,
 )
+from frostline.statistics.judged import ALIKE, balanced_accuracies
 from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
@@ -131,13 +134,19 @@ def test_mlflow_compares_runs_by_the_same_metrics(plenty) -> None:
         assert run.data.tags["state"] == trial.state.name.lower()
 
 
-def test_little_to_spend_is_shared_and_never_exceeded_by_more_than_a_trials_folds(search) -> None:
-    trials, runs, trainer, schedule = search(180.0)
+@pytest.fixture(scope="module")
+def little(search):
+    """A study whose thawed trials are ended by their budget."""
+    return search(180.0)
+
+
+def test_little_to_spend_is_shared_and_never_exceeded_by_more_than_an_epoch(little) -> None:
+    trials, runs, trainer, schedule = little
     for place, trial in enumerate(trials[HEADS:]):
         before = trials[: HEADS + place]
-        history, spent = trial.user_attrs["history"], trial.user_attrs[COST]
+        spent = trial.user_attrs[COST]
         costs = [trainer.cost(settings_of(trial), fold) for fold in range(FOLDS)]
-        assert spent <= max(schedule.left(before), costs[0]) + len(history) * sum(costs[1:]) + 1e-6
+        assert spent <= max(schedule.left(before), costs[0]) + 1e-6
         if trial.state == TrialState.PRUNED and not trial.user_attrs[SETTLED]:
             assert spent + costs[0] > schedule.allowance(HEADS + 1 + place, before)
     pruned = [run for run in runs if run.data.tags["state"] == "pruned"]
@@ -151,6 +160,26 @@ def test_little_to_spend_is_shared_and_never_exceeded_by_more_than_a_trials_fold
     assert all(found.minutes > 0 for found in undecided)
     values = trial_table(trials).set_index("state")["value"]
     assert values.between(0, 1).all()
+
+
+def test_a_trial_that_is_ahead_when_its_budget_ends_is_judged_by_the_folds_so_far(little) -> None:
+    trials, runs, trainer, _ = little
+    rows = trainer.cell.validation_rows
+    labels, ends = trainer.cell.packed.labels[rows], np.cumsum([len(held) for _, held in trainer.cell.folds])
+    fewer = []
+    for place, (trial, run) in enumerate(zip(trials, runs, strict=True)):
+        if trial.state == TrialState.COMPLETE and len(by_image(trial, CORRECT)) < len(rows):
+            fewer.append(trial)
+            before = [each for each in trials[:place] if each.state == TrialState.COMPLETE]
+            known = answers([*before, trial], len(rows))
+            assert trial.value == pytest.approx(
+                balanced_accuracies(known, labels, np.ones((1, len(rows))), ALIKE)[0, -1]
+            )
+            folds = ends.tolist().index(len(by_image(trial, CERTAINTY))) + 1
+            assert f"judged by {folds} of {FOLDS} folds" in run.data.tags["reason"]
+            assert ("before it had settled" in run.data.tags["reason"]) != trial.user_attrs[SETTLED]
+            assert 0 < trial.user_attrs[STANDARD_ERROR] < 0.5
+    assert fewer
 
 
 def test_a_trial_whose_rates_wreck_the_network_ends_and_is_charged(search) -> None:

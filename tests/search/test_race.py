@@ -44,10 +44,10 @@ def trained(watcher: Race, value: float, most: int, settled_at: int = 0) -> int:
     for epoch in range(1, most + 1):
         settled = epoch == settled_at
         try:
-            watcher.epoch(history(epoch), sure(value), settled=settled)
+            goes_on = watcher.epoch(history(epoch), sure(value), settled=settled)
         except optuna.TrialPruned:
             return epoch
-        if settled:
+        if settled or not goes_on:
             return epoch
     return most
 
@@ -62,11 +62,13 @@ def test_who_is_behind_gets_the_allowance_and_who_is_ahead_goes_on(value: float,
 
 
 def test_who_is_ahead_ends_where_nothing_is_left() -> None:
+    """It is judged by what it has; who is behind is dropped."""
     watcher = race(allowance=300, left=750)
-    assert trained(watcher, 0.9, 6) == 6
-    with pytest.raises(optuna.TrialPruned, match=r"the budget ended it after epoch 7, before it had settled"):
-        watcher.epoch(history(7), sure(0.9), settled=False)
+    assert trained(watcher, 0.9, 20) == 7
     assert watcher.spent == 700
+    assert not watcher.fold(history(7), sure(0.9))
+    with pytest.raises(optuna.TrialPruned, match=r"the budget ended it after epoch 3, before it had settled"):
+        race(allowance=100, left=700).epoch(history(3), sure(0.1), settled=False)
 
 
 @pytest.mark.parametrize("left", [0.0, 99.0, 199.0])
@@ -92,8 +94,8 @@ def test_the_first_fold_never_takes_more_than_is_left_but_for_its_first_epoch(al
 def test_without_a_rival_it_may_take_what_is_left() -> None:
     watcher = Race(trainer(), POINT, None, 100, 1000)
     assert trained(watcher, 0.1, 50) == 10
-    watcher = Race(trainer(), POINT, None, 100, 1000)
-    watcher.fold(history(1), sure(0.1))
+    watcher = Race(trainer(), POINT, None, 101, 1000)
+    assert watcher.fold(history(1), sure(0.1))
     assert watcher.spent == 101
 
 
@@ -107,28 +109,36 @@ def test_who_is_clearly_worse_ends_after_a_fold() -> None:
 
 @pytest.mark.parametrize("value", [0.5, 0.499, 0.6])
 def test_who_is_as_good_goes_on_and_pays_for_every_fold(value: float) -> None:
-    watcher = race()
+    watcher = race(allowance=10_000)
     for fold in range(1, FOLDS):
-        watcher.fold(history(4), sure(value, fold))
+        assert watcher.fold(history(4), sure(value, fold))
     assert watcher.spent == 4 * (101 + 102 + 103 + 104)
 
 
 def test_all_folds_count_together() -> None:
     """Better on the first fold, and much worse on the next two."""
     watcher = race()
-    watcher.fold(history(1), sure(0.52))
+    assert watcher.fold(history(1), sure(0.52))
     with pytest.raises(optuna.TrialPruned, match="on 60 of 100 images"):
         watcher.fold(history(1), np.concatenate([sure(0.52), sure(0.3), sure(0.3)]))
 
 
-def test_other_folds_that_nothing_is_left_for_are_for_those_that_are_ahead() -> None:
-    ahead, behind = race(left=250), race(left=250)
+def test_where_the_allowance_ends_who_is_ahead_is_judged_by_the_folds_so_far() -> None:
+    ahead, behind = race(allowance=250), race(allowance=250)
     for watcher in (ahead, behind):
-        watcher.fold(history(2), sure(0.499))
-    ahead.fold(history(2), sure(0.6, 2))
+        assert watcher.fold(history(2), sure(0.499))
+    assert not ahead.fold(history(2), sure(0.6, 2))
     with pytest.raises(optuna.TrialPruned, match=r"the budget ended it after 2 of 5 folds"):
         behind.fold(history(2), sure(0.499, 2))
-    assert (ahead.spent, behind.spent) == (202 + 204, 202)
+    assert ahead.spent == behind.spent == 202
+
+
+def test_a_rival_that_some_folds_judged_is_met_on_their_images() -> None:
+    short = rival(folds=1)
+    much_worse_later = np.concatenate([sure(0.52), np.zeros(IMAGES, dtype=np.float32)])
+    assert short.is_behind(much_worse_later)
+    assert not short.beats(much_worse_later)
+    assert short.beats(np.concatenate([sure(0.4), np.ones(IMAGES, dtype=np.float32)]))
 
 
 def test_too_few_images_show_nothing_and_equal_answers_are_no_worse() -> None:

@@ -107,7 +107,7 @@ def test_first_trials_share_what_is_left_and_later_ones_may_take_it(thawed: int,
         ]
         left = IMAGES - sum(costs[:place])
         assert plan.left(finished) == pytest.approx(left)
-        waiting = max(1, min(4, thawed) - place)
+        waiting = max(1, min(3, thawed) - place)  # the fourth is of random weights
         assert plan.allowance(THAWED + place, finished) == pytest.approx(max(0, left) / waiting)
 
 

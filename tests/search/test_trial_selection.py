@@ -47,6 +47,29 @@ def test_the_highest_score_wins_of_equals_the_first() -> None:
     assert number(select(*trials).winner) == 2
 
 
+def test_who_was_judged_by_easy_images_needs_more_of_them_right() -> None:
+    """All are right on the first half. One that this half alone judged is worth what the others are, not more."""
+    heads = [answered(place, first(70)) for place in (1, 2)]
+    easy = made(3, 0.7, GUIDE, correct=np.ones(50))
+    found = select(*heads, easy)
+    assert number(found.winner) == 1
+    assert found.corrected_score(seed=1, test_labels=LABELS).value == pytest.approx(0.7, abs=0.01)
+
+
+def test_who_is_better_on_the_images_that_judged_it_wins_and_its_interval_is_wider() -> None:
+    right = np.arange(IMAGES) % 10 < 7
+    heads = [answered(place, right) for place in (1, 2)]
+    better = np.ones(40, dtype=bool)
+    better[::10] = False
+    whole, partly = (
+        select(*heads, made(3, 0.9, GUIDE, correct=answers)) for answers in (np.tile(better, 3)[:IMAGES], better)
+    )
+    assert number(whole.winner) == number(partly.winner) == 3
+    ours, theirs = (found.corrected_score(seed=1, test_labels=LABELS) for found in (whole, partly))
+    assert theirs.value == pytest.approx(ours.value, abs=0.03)
+    assert theirs.high - theirs.low > ours.high - ours.low
+
+
 def instead(more: int, fewer: int = 0) -> np.ndarray:
     """Right on all of the first 70 images but `fewer`, and on `more` others."""
     return (np.arange(IMAGES) >= fewer) & (np.arange(IMAGES) < 70 + more)

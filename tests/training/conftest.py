@@ -28,11 +28,13 @@ class Watching:
         self.epochs: list[tuple[list[dict[str, float]], np.ndarray, bool]] = []
         self.folds: list[tuple[list[dict[str, float]], np.ndarray]] = []
 
-    def epoch(self, history: list[dict[str, float]], certainty: np.ndarray, *, settled: bool) -> None:
+    def epoch(self, history: list[dict[str, float]], certainty: np.ndarray, *, settled: bool) -> bool:
         self.epochs.append((list(history), certainty, settled))
+        return True
 
-    def fold(self, history: list[dict[str, float]], certainty: np.ndarray) -> None:
+    def fold(self, history: list[dict[str, float]], certainty: np.ndarray) -> bool:
         self.folds.append((list(history), certainty))
+        return True
 
 
 @pytest.fixture

@@ -41,6 +41,14 @@ def test_a_cell_is_found_again_by_all_its_draws(drawn):
     assert drawn().folds_fingerprint == cells[0].folds_fingerprint == drawn(validation_fraction=0.5).folds_fingerprint
 
 
+def test_it_knows_which_folds_its_first_validation_images_are_of(drawn):
+    cell = drawn(folds=5, folds_up_to=1000)
+    seen = 0
+    for number, (_, held) in enumerate(cell.folds, start=1):
+        seen += len(held)
+        assert cell.folds_of(seen) == number
+
+
 @pytest.mark.parametrize(
     ("train", "scheme"),
     [

@@ -100,6 +100,21 @@ def test_the_first_fold_says_for_how_many_epochs_the_others_are_trained(make_tra
     assert [epoch["train_loss"] for epoch in result.history] == pytest.approx([0.3, 0.2, 0.1])
 
 
+@pytest.mark.parametrize(("where", "epochs", "folds"), [("epoch", 1, 3), ("fold", 3, 1)])
+def test_a_watcher_that_lets_no_more_be_trained_leaves_it_to_be_judged_by_what_there_is(
+    make_trainer, watcher, monkeypatch, where, epochs, folds
+):
+    trainer, begun = make_trainer(epochs=30, patience=3), []
+    monkeypatch.setattr(trainer, "_fold", made_up(trainer, [3, 2, 1, 2, 1, 3, 0, 0], begun))
+    monkeypatch.setattr(watcher, where, lambda *_, **__: False)
+    result = trainer.validate(THAWED, 3, watcher)
+    assert len(begun) == folds
+    assert all(state == "closed" for _, _, state in begun)
+    assert (result.epochs, len(result.correct), len(result.certainty)) == (epochs, 8 * folds, 8 * folds)
+    labels = labels_of(trainer)[: 8 * folds]
+    assert result.score == result.history[-1][SCORE] == pytest.approx(recalls(result.correct, labels))
+
+
 @pytest.mark.parametrize(("epochs", "trained"), [(1, 1), (4, 4), (5, 4)])
 def test_training_ends_at_the_most_epochs_and_the_best_is_kept(make_trainer, watcher, monkeypatch, epochs, trained):
     trainer, begun = make_trainer(epochs=epochs, patience=9, folds_up_to=0), []

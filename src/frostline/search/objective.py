@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,10 +22,12 @@ from frostline.search.trials import (
     SETTINGS,
     SETTLED,
     STANDARD_ERROR,
+    answers,
     by_image,
     finished_before,
     packed,
 )
+from frostline.statistics.judged import ALIKE, balanced_accuracies, error_of_balanced_accuracy
 from frostline.tracking.runs import Run
 from frostline.tracking.studies import StudyRuns
 from frostline.training.fit import TrainingDiverged
@@ -99,13 +102,36 @@ class Objective:
             conclude("failed", "FAILED", str(failure), None, len(race.history))
             raise
         race.history[:] = validation.history
+        score, error = self._judgement(validation, finished_before(trial.study, number))
         trial.set_user_attr("epochs", validation.epochs)
-        trial.set_user_attr(STANDARD_ERROR, validation.standard_error)
+        trial.set_user_attr(STANDARD_ERROR, error)
         trial.set_user_attr("temperature", validation.temperature)
         trial.set_user_attr(CORRECT, packed(validation.correct))
         trial.set_user_attr(CERTAINTY, packed(validation.certainty))
-        conclude("complete", "FINISHED", "", validation.score, validation.epochs)
-        return validation.score
+        conclude("complete", "FINISHED", self._shortened(validation, race), score, validation.epochs)
+        return score
+
+    def _judgement(self, validation: Validation, finished: Sequence[FrozenTrial]) -> tuple[float, float]:
+        """The score and its standard error: of a trial that some folds alone judged, as if all had."""
+        rows = self._trainer.cell.validation_rows
+        if len(validation.correct) == len(rows):
+            return validation.score, validation.standard_error
+        packed = self._trainer.cell.packed
+        labels, groups = packed.labels[rows], packed.index["group"].to_numpy(dtype=str)[rows]
+        complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
+        own = np.full(len(rows), np.nan, dtype=np.float32)
+        own[: len(validation.correct)] = validation.correct
+        correct = np.stack([*answers(complete, len(rows)), own])
+        score = balanced_accuracies(correct, labels, np.ones((1, len(rows))), ALIKE)[0, -1]
+        return float(score), error_of_balanced_accuracy(correct, len(complete), labels, groups, ALIKE)
+
+    def _shortened(self, validation: Validation, race: Race) -> str:
+        """How the budget shortened a trial that is complete, in words; nothing if it did not."""
+        cell = self._trainer.cell
+        notes = [] if race.settled or not validation.epochs else ["the budget ended it before it had settled"]
+        if len(validation.correct) < len(cell.validation_rows):
+            notes.append(f"judged by {cell.folds_of(len(validation.correct))} of {len(cell.folds)} folds")
+        return "; ".join(notes)
 
     def _validate(self, settings: TrialSettings, number: int, heads: Sequence[TrialSettings], race: Race) -> Validation:
         try:

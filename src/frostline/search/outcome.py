@@ -30,7 +30,16 @@ from frostline.search.groups import group_results
 from frostline.search.plan import StudyPlan
 from frostline.search.selection import Selection
 from frostline.search.study import seed_of
-from frostline.search.trials import NUMBER, finished_trials, importances, score_of, settings_of, trial_table
+from frostline.search.trials import (
+    CORRECT,
+    NUMBER,
+    by_image,
+    finished_trials,
+    importances,
+    score_of,
+    settings_of,
+    trial_table,
+)
 from frostline.statistics.interval import Interval
 from frostline.statistics.temperature import soften
 
@@ -80,6 +89,14 @@ class Outcome:
     def params(self) -> dict[str, object]:
         """The winner's parameters, under the names that runs of trials use."""
         return self.best.params()
+
+    @property
+    def scheme(self) -> str:
+        """How trials were validated, in words, and the winner, if the budget left it fewer folds."""
+        cell, images = self.plan.cell, len(by_image(self.winner, CORRECT))
+        judging = cell.folds_of(images)
+        fewer = f"; the winner by {judging} of {len(cell.folds)} folds" if judging < len(cell.folds) else ""
+        return f"{cell.scheme}{fewer}"
 
     @property
     def guide_trial(self) -> GuideTrial:
@@ -135,7 +152,7 @@ class Refitted:
             best=outcome.best,
             guide=outcome.guide_trial,
             validation=ValidationScore(
-                balanced_accuracy=outcome.winner.values[0], corrected=outcome.score, scheme=plan.cell.scheme
+                balanced_accuracy=outcome.winner.values[0], corrected=outcome.score, scheme=outcome.scheme
             ),
             trials=TrialCounts(**{state: states.count(state) for state in TrialCounts.model_fields}),
             groups=outcome.groups,

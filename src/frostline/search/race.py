@@ -20,31 +20,35 @@ _LEAST = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Rival:
-    """The best trial so far, by number, and the `certainty` [N] that it has of each validation image's class."""
+    """The best trial so far, by number, and the `certainty` [m] that it has of the first m validation images' class."""
 
     number: int
     certainty: NDArray[np.float32]
 
     def is_behind(self, certainty: NDArray[np.float32]) -> bool:
-        """Whether another's `certainty` [n] of the first n images is the more likely one."""
-        own, other = (np.log(np.maximum(each, _LEAST)).mean() for each in (self.certainty[: len(certainty)], certainty))
+        """Whether another's `certainty` [n] is the more likely one, on the images that judged both."""
+        own, other = (np.log(np.maximum(each, _LEAST)).mean() for each in self._both(certainty))
         return bool(other > own)
 
     def beats(self, certainty: NDArray[np.float32]) -> bool:
-        """Whether another's `certainty` [n] of the first n images is clearly the lower one."""
-        differences = certainty - self.certainty[: len(certainty)]
-        if len(certainty) < _FEWEST_IMAGES or not np.any(differences):
+        """Whether another's `certainty` [n] is clearly the lower one, on the images that judged both."""
+        own, other = self._both(certainty)
+        if len(own) < _FEWEST_IMAGES or not np.any(other - own):
             return False
-        return bool(wilcoxon(differences, alternative="less").pvalue < _LEVEL)
+        return bool(wilcoxon(other - own, alternative="less").pvalue < _LEVEL)
+
+    def _both(self, certainty: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        images = min(len(self.certainty), len(certainty))
+        return self.certainty[:images], certainty[:images]
 
 
 class Race:
     """Watches one trial: see training.trial.Watcher.
 
-    On the first fold it may train on `allowance` images, counted as if through every block, and whoever is then ahead
-    of the rival on the fold's images, by likelihood, on all that are `left`. One epoch is trained in any case. After
-    every fold, a trial that is worse than the rival on the images so far, by Wilcoxon's signed-rank test, ends, and so
-    does one that is not ahead where not enough are `left` for another fold.
+    It may train on `allowance` images, counted as if through every block, and on the first fold, as long as it is ahead
+    of the rival on the fold's images, by likelihood, on all that are `left`. One epoch is trained in any case. When the
+    budget ends it, a trial that is ahead is judged by the folds so far; another is dropped. A trial is dropped too that
+    is worse than the rival on the images of all folds so far, by Wilcoxon's signed-rank test.
     """
 
     def __init__(
@@ -60,17 +64,19 @@ class Race:
         self._left = left
         self._folds = 1
 
-    def epoch(self, history: Sequence[Metrics], certainty: NDArray[np.float32], *, settled: bool) -> None:
+    def epoch(self, history: Sequence[Metrics], certainty: NDArray[np.float32], *, settled: bool) -> bool:
         """See training.trial.Watcher."""
         self.history[:] = history
         self.spent += self._costs[0]
         self.settled = settled
         wanted = self.spent + self._costs[0]
-        if settled or wanted <= self._allowance or (wanted <= self._left and self._is_ahead(certainty)):
-            return
+        if settled or wanted <= self._allowance:
+            return True
+        if self._is_ahead(certainty):
+            return wanted <= self._left
         raise optuna.TrialPruned(f"the budget ended it after epoch {len(history)}, before it had settled")
 
-    def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> None:
+    def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> bool:
         """See training.trial.Watcher."""
         self.history[:] = history
         if self._rival and self._rival.beats(certainty):
@@ -78,10 +84,13 @@ class Race:
                 f"worse than trial {self._rival.number} on {len(certainty)} of {self._images} images (Wilcoxon)"
             )
         wanted = self.spent + len(history) * self._costs[self._folds]
-        if wanted > self._left and not self._is_ahead(certainty):
-            raise optuna.TrialPruned(f"the budget ended it after {self._folds} of {len(self._costs)} folds")
-        self.spent = wanted
-        self._folds += 1
+        if wanted <= self._allowance:
+            self.spent = wanted
+            self._folds += 1
+            return True
+        if self._is_ahead(certainty):
+            return False
+        raise optuna.TrialPruned(f"the budget ended it after {self._folds} of {len(self._costs)} folds")
 
     def _is_ahead(self, certainty: NDArray[np.float32]) -> bool:
         return self._rival is None or self._rival.is_behind(certainty)

@@ -81,10 +81,10 @@ class Schedule:
     def allowance(self, number: int, finished: Sequence[FrozenTrial]) -> float:
         """How many images trial `number`, which thaws blocks, may train on before it is judged.
 
-        Of what is left the first trials of depth groups get equal shares, so that a dear group takes nothing from a
-        cheap one, and leaves it what it does not need; later trials may take it all.
+        Of what is left the first trials at pretrained depths get equal shares, so that a dear one takes nothing from
+        the others, and a cheap one leaves them what it does not need; later trials may take it all.
         """
-        waiting = len(self.depths) - self._place(number)
+        waiting = sum(not random for _, _, random in self.depths[self._place(number) :])
         return max(0.0, self.left(finished)) / max(1, waiting)
 
     def left(self, finished: Sequence[FrozenTrial]) -> float:

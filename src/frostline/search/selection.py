@@ -12,9 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.data.arrays import Labels
 from frostline.errors import SearchError
-from frostline.search.trials import CORRECT, NUMBER, REASON, by_image, finished_trials, score_of
+from frostline.search.trials import NUMBER, REASON, answers, finished_trials, score_of
 from frostline.statistics.chosen import score_of_chosen
 from frostline.statistics.interval import Interval
+from frostline.statistics.judged import is_judged
 from frostline.statistics.standard_error import paired_standard_error
 
 __all__ = ["Selection"]
@@ -86,7 +87,7 @@ class Selection:
 
     @cached_property
     def _correct(self) -> NDArray[np.float32]:
-        return np.stack([by_image(trial, CORRECT) for trial in self.trials])
+        return answers(self.trials, len(self.labels))
 
     @cached_property
     def _margins(self) -> dict[int, list[float]]:
@@ -95,7 +96,9 @@ class Selection:
         return {guide: [self._error(place, guide) for place in everywhere] for guide in self.recommended}
 
     def _error(self, place: int, other: int) -> float:
-        return paired_standard_error(self._correct[place] - self._correct[other], self.labels, self.groups)
+        difference = self._correct[place] - self._correct[other]
+        both = is_judged(difference)
+        return paired_standard_error(difference[both], self.labels[both], self.groups[both])
 
     def _guide(self, scores: Sequence[float]) -> int | None:
         return max(self.recommended, key=lambda place: (scores[place], -place), default=None)

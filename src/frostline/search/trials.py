@@ -23,6 +23,7 @@ __all__ = [
     "SETTINGS",
     "SETTLED",
     "STANDARD_ERROR",
+    "answers",
     "by_image",
     "finished_before",
     "finished_trials",
@@ -72,8 +73,20 @@ def packed(values: NDArray[np.float32]) -> str:
 
 
 def by_image(trial: FrozenTrial, name: str) -> NDArray[np.float32]:
-    """Of the complete `trial` what is kept for each validation image [N], fold after fold: CORRECT or CERTAINTY."""
+    """Of the complete `trial` what is kept for each image [n] that judged it, fold after fold: CORRECT or CERTAINTY."""
     return np.frombuffer(base64.b64decode(trial.user_attrs[name]), dtype="<f4").astype(np.float32)
+
+
+def answers(trials: Sequence[FrozenTrial], images: int) -> NDArray[np.float32]:
+    """How often each of complete `trials` named each validation image rightly, as [T, `images`].
+
+    NaN for images of folds that did not judge a trial.
+    """
+    table = np.full((len(trials), images), np.nan, dtype=np.float32)
+    for row, trial in zip(table, trials, strict=True):
+        own = by_image(trial, CORRECT)
+        row[: len(own)] = own
+    return table
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.statistics.interval import Interval
+from frostline.statistics.judged import ALIKE, balanced_accuracies, error_of_balanced_accuracy, is_judged
 from frostline.statistics.standard_error import standard_error
 
 __all__ = ["score_of_chosen"]
@@ -29,10 +30,11 @@ def score_of_chosen(
     """The balanced accuracy to expect of whichever of C candidates `choose` takes, with its 95% interval.
 
     `correct` [C, N], in [0, 1], says how often each candidate, when it had not seen them, named N images of classes
-    `labels` [N] rightly: once or not at all (bool), or in which share of repeated draws of folds. `choose` gets the C
-    scores. Of 1,000 resamples of whole `groups` [N], each chooses by the images that were drawn and is scored by those
-    that were not: bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018, Machine Learning 107). An image
-    is drawn or left together with its answers in all draws of folds: what one of them chose, another shall not score.
+    `labels` [N] rightly: once or not at all (bool), or in which share of repeated draws of folds; NaN where an image
+    did not judge it (see `statistics.judged`). `choose` gets the C scores. Of 1,000 resamples of whole `groups` [N],
+    each chooses by the images that were drawn and is scored by those that were not: bootstrap bias-corrected
+    cross-validation (Tsamardinos et al. 2018, Machine Learning 107). An image is drawn or left together with its
+    answers in all draws of folds: what one of them chose, another shall not score.
 
     The interval says where the score on a test split of classes `test_labels` [M] lies, or, without them, the true
     accuracy. It joins two errors as independent ones. The estimate's is the middle 95% of the resamples' scores, which
@@ -56,42 +58,32 @@ def score_of_chosen(
     for size in np.diff([*range(0, _RESAMPLES, at_once), _RESAMPLES]).tolist():
         drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
         times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)[:, group]
-        chosen = [choose(scores) for scores in _balanced_accuracy(shares, labels, times).tolist()]
-        left = _balanced_accuracy(shares, labels, times == 0)
+        scores = np.nan_to_num(balanced_accuracies(shares, labels, times, ALIKE))  # not one image that judged it
+        chosen = [choose(each) for each in scores.tolist()]
+        left = balanced_accuracies(shares, labels, times == 0)
         found.append(left[np.arange(size), chosen])
-    scores = np.concatenate(found)
-    own = _balanced_accuracy(shares, labels, np.ones((1, len(labels)), dtype=np.int64))[0].tolist()
+    outside = np.concatenate(found)
+    own = balanced_accuracies(shares, labels, np.ones((1, len(labels)), dtype=np.int64), ALIKE)[0].tolist()
     winner = choose(own)
-    if np.isnan(scores).all():  # one group, which is always drawn: nothing tells how far its score carries
+    if np.isnan(outside).all():  # one group, which is always drawn: nothing tells how far its score carries
         return Interval(value=own[winner], low=0, high=1)
-    value, (low, high) = float(np.nanmean(scores)), np.nanpercentile(scores, [2.5, 97.5]).tolist()
-    error = _NORMAL * standard_error(correct[winner], labels, groups)
-    of_test = 0.0 if test_labels is None else error * math.sqrt(_variance(test_labels) / _variance(labels))
+    value, (low, high) = float(np.nanmean(outside)), np.nanpercentile(outside, [2.5, 97.5]).tolist()
+    error = _NORMAL * error_of_balanced_accuracy(shares, winner, labels, groups)
+    of_test = 0.0 if test_labels is None else _NORMAL * _error_of_test(shares[winner], labels, groups, test_labels)
     below, above = (math.hypot(max(side, error), of_test) for side in (value - low, high - value))
     return Interval(value=value, low=max(0.0, value - below), high=min(1.0, value + above))
+
+
+def _error_of_test(
+    correct: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[Any], test_labels: NDArray[np.int64]
+) -> float:
+    """The standard error of a score on images of `test_labels` [M], known from answers `correct` [N] to others."""
+    seen = is_judged(correct)
+    error = standard_error(correct[seen], labels[seen], groups[seen])
+    return error * math.sqrt(_variance(test_labels) / _variance(labels[seen]))
 
 
 def _variance(labels: NDArray[np.int64]) -> float:
     """To what the variance of balanced accuracy over images of classes `labels` [N] is proportional."""
     counts = np.unique(labels, return_counts=True)[1]
     return float((1 / counts).sum()) / len(counts) ** 2
-
-
-def _balanced_accuracy(
-    shares: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[Any]
-) -> NDArray[np.float64]:
-    """[R, C]: of each candidate on each of R samples, whose `weights` [R, N] say how often an image is in it.
-
-    The mean recall over the classes that a sample has; NaN where it has no image.
-    """
-    recalls = []
-    for name in np.unique(labels):
-        of = labels == name
-        images = weights[:, of].sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore"):
-            recalls.append((weights[:, of].astype(np.float64) @ shares[:, of].T) / images)
-    stacked = np.stack(recalls)
-    there = ~np.isnan(stacked)
-    with np.errstate(invalid="ignore"):
-        means: NDArray[np.float64] = np.where(there, stacked, 0).sum(axis=0) / there.sum(axis=0)
-    return means

@@ -41,6 +41,10 @@ class Cell:
         order = np.argsort(rows)
         return tuple(order[np.searchsorted(rows, held, sorter=order)] for _, held in self.repeats[draw])
 
+    def folds_of(self, images: int) -> int:
+        """How many folds the first so many of `validation_rows` are of."""
+        return int(np.searchsorted(np.cumsum([len(held) for _, held in self.folds]), images)) + 1
+
     @property
     def all_rows(self) -> Rows:
         """Training and validation rows together, for the refit."""

@@ -39,11 +39,11 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """What validating a trial gave, on the cell's N validation images, fold after fold.
+    """What validating a trial gave, on the n validation images of the folds that judged it, fold after fold.
 
-    `epochs` is how many a refit trains: none for a head. `correct` [N], in [0, 1], says in what share of the draws of
-    folds each image was named rightly, `certainty` [N] the calibrated probability of its class. `history` has every
-    epoch's metrics, a head's as one epoch.
+    They are all of the cell's unless it was ended before. `epochs` is how many a refit trains: none for a head.
+    `correct` [n], in [0, 1], says in what share of the draws of folds each image was named rightly, `certainty` [n] the
+    calibrated probability of its class. `history` has every epoch's metrics, a head's as one epoch.
     """
 
     score: float
@@ -56,16 +56,19 @@ class Validation:
 
 
 class Watcher(Protocol):
-    """Is told how a trial that thaws blocks is doing, and ends it by raising."""
+    """Is told how a trial that thaws blocks is doing, says whether it goes on, or drops it by raising."""
 
-    def epoch(self, history: Sequence[Metrics], certainty: NDArray[np.float32], *, settled: bool) -> None:
+    def epoch(self, history: Sequence[Metrics], certainty: NDArray[np.float32], *, settled: bool) -> bool:
         """After an epoch on the first fold: its metrics so far, and how its n validation images fare.
 
         `certainty` [n] is of its best epoch. `settled` says that no more epochs are trained, as they no longer help.
         """
 
-    def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> None:
-        """After each fold but the last: metrics of every epoch over the folds so far, and their images' `certainty`."""
+    def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> bool:
+        """After each fold but the last: metrics of every epoch over the folds so far, and their images' `certainty`.
+
+        Unless it goes on, the trial is judged by these folds alone.
+        """
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
@@ -101,7 +104,8 @@ class Trainer:
 
         A head is fitted to every fold's training rows of every draw. Thawed blocks are trained on the first fold until
         `train.patience` epochs in a row, or `train.epochs` in all, have not lowered its validation loss; then on the
-        others, for as many epochs as served the first best. `watcher` may end it on the way.
+        others, for as many epochs as served the first best. `watcher` may end it on the way, so that the folds until
+        then judge it.
 
         Raises TrainingDiverged if a loss is not finite.
         """
@@ -111,7 +115,8 @@ class Trainer:
         epochs = len(folds[0])
         for number in range(1, len(self.cell.folds)):
             history, probabilities = self._together(folds)
-            watcher.fold(history, self._certainty(probabilities, history[-1]["temperature"]))
+            if not watcher.fold(history, self._certainty(probabilities, history[-1]["temperature"])):
+                break
             with closing(self._fold(settings, number, seed)) as fold:
                 folds.append(list(islice(fold, epochs)))
         history, probabilities = self._together(folds)
@@ -172,8 +177,7 @@ class Trainer:
                 best = best_epoch(history)
                 settled = len(epochs) - best >= self._train.patience or len(epochs) == self._train.epochs
                 certainty = self._certainty(epochs[best - 1][1], history[best - 1]["temperature"])
-                watcher.epoch(history, certainty, settled=settled)
-                if settled:
+                if not watcher.epoch(history, certainty, settled=settled) or settled:
                     break
         return epochs[: best_epoch(history)]
 
