@@ -26,7 +26,7 @@ class Effort(Frozen, allow_inf_nan=False):
 
 EFFORTS = {
     "quick": Effort(heads=16, thawed=4, images=1_000),
-    "standard": Effort(heads=40, thawed=8, images=2_000),
+    "standard": Effort(heads=40, thawed=8, images=4_000),
     "thorough": Effort(heads=80, thawed=24, images=60_000),
 }
 """What the words in `search.effort` stand for."""
