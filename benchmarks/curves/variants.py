@@ -99,7 +99,7 @@ def early_blocks() -> Iterator[None]:
 def following_statistics() -> Iterator[None]:
     """The head normalises features by their batch, as BatchNorm does, and its statistics follow the thawed blocks."""
 
-    class Following(keras.layers.BatchNormalization):  # type: ignore[misc]
+    class Following(keras.layers.BatchNormalization):
         def __init__(self, **options: Any) -> None:
             super().__init__(**options | {"trainable": True, "momentum": MOMENTUM})
 
