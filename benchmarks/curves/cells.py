@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +139,6 @@ def _animals_things(folder: Path, sample: Path) -> Path:
     for file in sorted(sample.iterdir()):
         link = folder / ("animal" if file.name[:9] <= LAST_ANIMAL else "thing") / file.name
         link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
+        with suppress(FileExistsError):  # another process makes the same links
             link.symlink_to(file.resolve())
     return folder
