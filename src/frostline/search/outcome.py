@@ -33,6 +33,7 @@ from frostline.search.study import seed_of
 from frostline.search.trials import (
     CORRECT,
     NUMBER,
+    SETTLED,
     by_image,
     finished_trials,
     importances,
@@ -107,7 +108,7 @@ class Outcome:
             recommended=profile.strategies,
             strategy=trial.user_attrs["strategy"] if trial else None,
             trial=trial.user_attrs[NUMBER] if trial else None,
-            complete=trial is not None and trial.state == TrialState.COMPLETE,
+            complete=trial is not None and trial.state == TrialState.COMPLETE and trial.user_attrs.get(SETTLED, True),
             validation=score_of(trial) if trial else None,
         )
 
