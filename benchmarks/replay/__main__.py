@@ -26,6 +26,7 @@ from frostline.plots.style import chart
 from frostline.runtime.progress import track
 
 from ..curves.table import Curve, Table
+from ..curves.variants import BASE, VARIANTS
 from ..measuring import RESULTS, Option, markdown_table, parse
 from .frostline_policy import FROSTLINE
 from .halving import HALVING
@@ -45,7 +46,7 @@ def main() -> None:
     options = parse(
         __doc__,
         table=Option(RESULTS / "curves", kind=Path, help="a folder that benchmarks.curves wrote"),
-        variant=Option("base"),
+        variant=Option(BASE, choices=list(VARIANTS), help="of the curves: how thawed blocks were trained"),
         weights=Option("averaged", choices=["averaged", "raw"], help="of networks, over steps or as they are"),
         policies=Option(list(ALL), choices=list(ALL)),
         repeats=Option(10, smallest=1),
@@ -68,10 +69,10 @@ def main() -> None:
 
 
 def read_worlds(folder: Path, variant: str, weights: str) -> Iterator[World]:
-    """The cells that have curves of heads and of networks."""
+    """The cells that have curves of heads, which are the same under every variant, and of networks."""
     cells: dict[object, list[Curve]] = {}
     for curve in Table(folder).curves():
-        if curve.variant == variant:
+        if curve.variant == (variant if curve.settings.thaw else BASE):
             cells.setdefault(curve.cell, []).append(curve)
     for cell, curves in cells.items():
         world = World(cell, curves, weights)
