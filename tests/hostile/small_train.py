@@ -94,9 +94,11 @@ class SmallTrainer:
         if settings.thaw:
             seen = np.cumsum([len(validation) for _, validation in self.cell.folds])
             for epoch in (1, 2):
-                watcher.epoch(history * epoch, certainty[: seen[0]], settled=epoch == 2)
+                goes_on = watcher.epoch(history * epoch, certainty[: seen[0]], settled=epoch == 2)
                 if settings.init == "random":
                     raise TrainingDiverged("the loss became nan")
+                if not goes_on:
+                    break
             judging = next((images for images in seen[:-1] if not watcher.fold(history, certainty[:images])), seen[-1])
             certainty = certainty[:judging]
         correct = (np.arange(len(certainty)) % 10 < 10 * score).astype(np.float32)
