@@ -51,7 +51,7 @@ def main() -> None:
         digits=Option(1797, smallest=60, help="so many of scikit-learn's"),
         minutes=Option(1e9, help="stop after the curve that passes so many"),
         variant=Option(BASE, choices=list(VARIANTS), help="another way to train thawed blocks"),
-        only=Option("", help="of settings, those whose name begins with this"),
+        only=Option([""], help="of settings, those whose names begin with one of these"),
     )
     ends = time.monotonic() + 60 * options.minutes
     table, sets = Table(options.output / "curves"), data_sets(options)
@@ -63,7 +63,7 @@ def main() -> None:
                 for name, settings in listed(sets[key.dataset].views).items()
                 if group_of(settings) == group
                 and (settings.thaw or options.variant == BASE)
-                and name.startswith(options.only)
+                and name.startswith(tuple(options.only))
                 and not table.has(key, options.variant, name)
             }
             if options.smallest:

@@ -33,6 +33,7 @@ def thawed(views: ViewSet) -> Mapping[str, TrialSettings]:
         "last-5-fast": ((5,), 4, views, 1e-4),
         "last-5-crops": ((5,), 4, "crops", 3e-5),
         "last-all": (_ALL, 4, views, 3e-5),
+        "last-all-fast": (_ALL, 4, views, 1e-4),
         "last-all-crops": (_ALL, 4, "crops", 1e-4),
         "last-4": ((4,), 3, views, 3e-5),
         "last-34": ((3, 4), 3, views, 1e-4),
@@ -45,6 +46,7 @@ def thawed(views: ViewSet) -> Mapping[str, TrialSettings]:
         "all-slow": ((5,), 0, views, 1e-5),
         "all-fast": ((5,), 0, views, 1e-4),
         "all-all": (_ALL, 0, views, 3e-5),
+        "all-all-fast": (_ALL, 0, views, 1e-4),
         "all-123": ((1, 2, 3), 0, views, 1e-4),
     }
     random = {"random": ((5,), 0, views, 3e-5), "random-fast": ((5,), 0, views, 3e-4)}

@@ -21,6 +21,7 @@ from frostline.training.trial import Trainer
 from ..measuring import machine
 from .cells import CellKey
 from .table import Arrays, Curve
+from .variants import BASE
 
 _STEEPEST = 60.0
 
@@ -47,6 +48,8 @@ def measure(
     }
     labels = cell.packed.labels
     arrays |= {"labels": labels[cell.validation_rows].astype(np.uint8), "test_labels": labels[test].astype(np.uint8)}
+    if variant != BASE:  # the table is to be small
+        arrays = {kind: values for kind, values in arrays.items() if not kind.startswith("raw_")}
     return Curve(key, variant, name, facts, arrays)
 
 

@@ -26,9 +26,9 @@ class Curve:
     `arrays` has `margins`, log odds of an image's own class: of validation images [E, N] after each of E epochs, fold
     after fold of those that were trained (of a head [R, N] in R draws of all folds); and packed bits `right` [E, T] of
     what is named rightly of the test images, by a network trained on the first fold's training images. `raw_...` are of
-    weights as they are after an epoch, others of weights averaged over steps. `test_margins` [2, T] are of a head that
-    was fitted to the first fold's training images, and of one fitted to all images of the cell. `labels` [N] and
-    `test_labels` [T] are those of the images. Costs are in `facts`.
+    weights as they are after an epoch, others of weights averaged over steps; variants have the latter alone.
+    `test_margins` [2, T] are of a head that was fitted to the first fold's training images, and of one fitted to all
+    images of the cell. `labels` [N] and `test_labels` [T] are those of the images. Costs are in `facts`.
     """
 
     cell: CellKey
@@ -47,9 +47,12 @@ class Curve:
 
     def test_scores(self, kind: str = "") -> NDArray[np.float64]:
         """Balanced accuracy [E] on test images after each epoch; of weights as they are if `kind` is `raw_`."""
-        labels = self.arrays["test_labels"]
-        right = np.unpackbits(self.arrays[f"{kind}right"], axis=1, count=len(labels))
+        labels, right = self.arrays["test_labels"], self.right(kind)
         return np.mean([right[:, labels == name].mean(axis=1) for name in np.unique(labels)], axis=0)
+
+    def right(self, kind: str = "") -> NDArray[np.uint8]:
+        """Whether each test image was named rightly [E, T], after each epoch."""
+        return np.unpackbits(self.arrays[f"{kind}right"], axis=1, count=len(self.arrays["test_labels"]))
 
 
 class Table:

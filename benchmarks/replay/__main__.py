@@ -3,12 +3,15 @@
     python -m benchmarks.replay --table docs/results/curves
 
 Regret is the best test score that the table has of a cell, whatever the setting and the epoch, less that of what a way
-to search would use after so much cost, in points. The best of so many is lucky, so that nobody reaches a regret of 0;
-an ensemble, which the table has not, may do better. Cost is in images through every block, forward and backward, the
-pass that fills the cache included. Each way is replayed `--repeats` times in every cell; what is shown is the mean over
-cells (data sets, sizes, seeds), with a 95% interval by bootstrap over the cells.
+to search would use after so much cost, in points. The best of so many is lucky, so that nobody reaches a regret of 0.
+Without luck it is less by what that luck is worth: by how much the best is above what whoever had half of the test
+images to choose by would have on the other half. Who does as well as that has 0, who does better, less.
 
-Writes `replay.csv` and `replay.png`, and prints a table.
+Cost is in images through every block, forward and backward, the pass that fills the cache included. Each way is
+replayed `--repeats` times in every cell; what is shown is the mean over cells (data sets, sizes, seeds), with a 95%
+interval by bootstrap over the cells.
+
+Writes `replay.csv` and `replay.png`, and prints a table. There "within" a point means without luck, from there on.
 """
 
 import functools
@@ -65,7 +68,8 @@ def main() -> None:
     replayed.drop(columns="regrets").round(3).to_csv(options.output / "replay.csv", index=False)
     regrets = {name: by_cell(replayed, name) for name in options.policies}
     figure(regrets).savefig(options.output / "replay.png")
-    print(markdown_table(table(replayed, regrets)), f"{len(worlds)} cells", sep="\n\n")
+    luck = 100 * np.array([world.best - world.best_told for world in sorted(worlds, key=lambda world: str(world.cell))])
+    print(markdown_table(table(replayed, regrets, luck)), f"{len(worlds)} cells", sep="\n\n")
 
 
 def read_worlds(folder: Path, variant: str, weights: str) -> Iterator[World]:
@@ -107,13 +111,15 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def table(replayed: pd.DataFrame, regrets: dict[str, NDArray[np.float64]]) -> pd.DataFrame:
+def table(replayed: pd.DataFrame, regrets: dict[str, NDArray[np.float64]], luck: NDArray[np.float64]) -> pd.DataFrame:
+    """A row a policy; `luck` [cells] is what the best is worth by luck, in points."""
     spent = replayed.groupby("policy")["spent"].mean()
     budget = spent.get(DEFAULT)
     lines = []
     for policy, values in regrets.items():
-        mean = np.append(math.inf, values.mean(axis=0))
+        mean = np.append(math.inf, (values - luck[:, None]).mean(axis=0))
         line = {"policy": policy, "images in all": f"{spent[policy]:,.0f}", "regret in the end": shown(values[:, -1])}
+        line["without luck"] = shown(values[:, -1] - luck)
         if budget:
             line[f"at {budget:,.0f} images"] = shown(values[:, np.searchsorted(COSTS, budget)])
         for points in WITHIN:

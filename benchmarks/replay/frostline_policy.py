@@ -1,109 +1,165 @@
-"""frostline's own way to search, replayed: its schedule, races and sampler run as they are, on a trainer that looks up.
+"""frostline's own way to search, replayed: its schedule, races, sampler, ensemble and selection run as they are.
 
-Settings that they draw stand for the nearest in the table. Networks of a cell whose later folds the table lacks are
-validated on those that it has.
+What they train and fit is looked up. Settings that they draw stand for the nearest in the table, and a network whose
+later folds the table lacks is judged by those that it has.
 """
 
 import contextlib
 import io
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.config.effort import EFFORTS, Effort
 from frostline.config.load import load_config
+from frostline.config.schema import Config
 from frostline.data.packed import PackedImages
+from frostline.regimes.guide import classify_size, recommend
 from frostline.search.objective import Objective
 from frostline.search.schedule import Schedule
+from frostline.search.selection import Selection
 from frostline.search.study import run_study
 from frostline.search.trials import COST, finished_trials, settings_of
+from frostline.statistics.temperature import fit_temperature
 from frostline.training.cell import Cell
+from frostline.training.ensemble import member_settings
 from frostline.training.heads import HeadScores
 from frostline.training.memo import Epoch
+from frostline.training.ridge import targets_of
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import Trainer, Validation, Watcher
+from frostline.training.trial import Metrics, Trainer, Validation, Watcher
 
 from .policies import Policy, Rng
-from .world import Ledger, World
+from .world import Known, Ledger, World, balanced
 
 DEPTH, CUT = 5, 4  # VGG16's blocks, and how many the guide's start_of_convnet keeps of them
+SIMILAR = ("dogs_cats", "animals_things")  # to what VGG16 has learned from: docs/results/similarity.csv
 
 
 def search(effort: Effort, world: World, ledger: Ledger, rng: Rng, _: float) -> None:
     """A study of this `effort`, to its end."""
+    config, seed = load_config(), int(rng.integers(2**31))
     views = tuple(dict.fromkeys(known.settings.views for known in world.heads.values()))
-    config = load_config().search.model_copy(update={"effort": effort, "views": views, "pooling": ("both",)})
-    trainer, schedule = Replayed(world), Apart(config, DEPTH, CUT)
-    study, seed = optuna.create_study(direction="maximize"), int(rng.integers(2**31))
+    space = config.search.model_copy(update={"effort": effort, "views": views, "pooling": ("both",)})
+    trainer, schedule = Replayed(world, config), Schedule(space, DEPTH, CUT)
+    study = optuna.create_study(direction="maximize")
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         run_study(study, Objective(trainer, schedule, Unlogged(), seed), schedule, seed)
-    best: FrozenTrial | None = None
-    for trial in finished_trials(study):
-        known = world.nearest(settings_of(trial))
-        if known.is_head:
-            ledger.fit(known, draws=len(known.curve.arrays["margins"]))
-        else:
-            ledger.see(known)
-            ledger.spent += trial.user_attrs[COST]
-        if trial.state == TrialState.COMPLETE and (best is None or trial.value > best.value):
-            best = trial
-            ledger.use(known.tests[max(0, trial.user_attrs["epochs"] - 1)])
+    finished, strategies = finished_trials(study), recommended(world, config)
+    for count, trial in enumerate(finished, start=1):
+        trainer.pay(trial, ledger)
+        if trial.state == TrialState.COMPLETE:
+            chosen = Selection.among(finished[:count], trainer.labels, np.arange(world.images), strategies)
+            ledger.use(trainer.test(chosen.winner))
     ledger.use(ledger.steps[-1][1])
 
 
-class Apart(Schedule):
-    """frostline's order of trials without an ensemble, which is none of the table's settings."""
-
-    def is_ensemble(self, _: int) -> bool:
-        return False
-
-    @property
-    def _ensemble(self) -> int:
-        return self.config.effort.heads
+def recommended(world: World, config: Config) -> Sequence[str]:
+    """The guide's strategies for a cell."""
+    size = classify_size(world.images / 2, world.images, config.profile)
+    return recommend(size, "similar" if world.cell.dataset in SIMILAR else "different").strategies
 
 
 class Replayed(Trainer):
     """Validates settings by what the table holds of the nearest ones."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, config: Config) -> None:
         self._world = world
-        self._train = load_config().train
+        self._train = config.train
         self._memo = None
         self.cell = _cell(world)
         self.backbone = SimpleNamespace(depth=DEPTH)
-        self.heads = SimpleNamespace(scores=self._scores)
+        self.heads = ReplayedHeads(self)
         self._groups = np.arange(len(self.cell.packed.labels))
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Of the validation images [N], each of which is a group of its own."""
+        return self.cell.packed.labels
 
     def cost(self, settings: TrialSettings, fold: int) -> float:
         return self._world.epoch_cost(self._world.nearest(settings), fold)
 
     def validate(self, settings: TrialSettings, seed: int, watcher: Watcher) -> Validation:
-        found = super().validate(settings, seed, watcher)
-        return found if settings.thaw else replace(found, score=self._world.nearest(settings).score_of_all)
+        if not settings.thaw:
+            found = super().validate(settings, seed, watcher)
+            return replace(found, score=self._world.nearest(settings).score_of_all)
+        images = self._world.nearest(settings).margins.shape[1]
+        return super().validate(settings, seed, UpTo(watcher, self.cell.folds_of(images)))
 
-    def _scores(self, settings: TrialSettings) -> HeadScores:
-        margins = self._world.nearest(settings).curve.arrays["margins"][:, : len(self.cell.packed.labels)]
-        return HeadScores(self._logits(margins, 0), penalty=1.0, temperature=1.0)
+    def pay(self, trial: FrozenTrial, ledger: Ledger) -> None:
+        """Put the cost of a trial on a ledger; an ensemble of heads that were fitted costs nothing."""
+        settings = settings_of(trial)
+        known = self._world.nearest(settings)
+        if settings.thaw:
+            ledger.see(known)
+            ledger.spent += trial.user_attrs[COST]
+        elif not settings.members:
+            ledger.fit(known, draws=len(known.curve.arrays["margins"]))
+
+    def test(self, trial: FrozenTrial) -> float:
+        """Its test score."""
+        settings = settings_of(trial)
+        if not settings.members:
+            return float(self._world.nearest(settings).tests[max(0, trial.user_attrs["epochs"] - 1)])
+        heads = [self._world.nearest(each) for each in member_settings(settings)]
+        shares = [member.share for member in settings.members]
+        mean = np.average([ridge_scale(known) * known.test_margins for known in heads], axis=0, weights=shares)
+        return balanced(mean > 0, heads[0].curve.arrays["test_labels"])
+
+    def logits(self, margins: Any, start: int = 0) -> NDArray[np.float32]:
+        """[..., N, 2] of images from `start` on, from the margins [..., N] of their own classes."""
+        labels = self.labels[start : start + margins.shape[-1]]
+        towards = np.where(labels == 1, 1, -1) * margins.astype(np.float64) / 2
+        return np.stack([-towards, towards], axis=-1).astype(np.float32)
 
     def _fold(self, settings: TrialSettings, number: int, _: int) -> Generator[Epoch]:
         _, rows = self.cell.folds[number]
         for own in self._world.nearest(settings).margins[:, rows]:
-            logits = self._logits(own, rows[0])
-            yield 0.0, (1 / (1 + np.exp(logits[:, ::-1] - logits))).astype(np.float32)
+            logits = self.logits(own, rows[0])
+            yield 0.0, 1 / (1 + np.exp(logits[:, ::-1] - logits))
 
-    def _logits(self, margins: Any, start: int) -> Any:
-        """[..., N, 2] of images from `start` on, from the margins [..., N] of their own classes."""
-        labels = self.cell.packed.labels[start : start + margins.shape[-1]]
-        towards = np.where(labels == 1, 1, -1) * margins.astype(np.float64) / 2
-        return np.stack([-towards, towards], axis=-1)
+
+class ReplayedHeads:
+    """Scores of heads by what the table holds of the nearest ones."""
+
+    def __init__(self, trainer: Replayed) -> None:
+        self._trainer = trainer
+        self.targets = targets_of(trainer.labels, 2)
+        self.weights = np.ones(len(trainer.labels), dtype=np.float32)
+
+    def scores(self, settings: TrialSettings) -> HeadScores:
+        known = self._trainer._world.nearest(settings)
+        margins = ridge_scale(known) * known.curve.arrays["margins"].astype(np.float64)
+        return self.calibrated(self._trainer.logits(margins), penalty=1.0)
+
+    def calibrated(self, logits: NDArray[np.float32], penalty: float) -> HeadScores:
+        probabilities = 1 / (1 + np.exp(logits[..., ::-1].astype(np.float64) - logits))
+        labels = np.tile(self._trainer.labels, len(logits))
+        return HeadScores(logits, penalty, fit_temperature(labels, probabilities.reshape(-1, 2)))
+
+
+class UpTo:
+    """A watcher that ends a trial after so many folds, if the one that it stands before does not end it."""
+
+    def __init__(self, watcher: Watcher, folds: int) -> None:
+        self._watcher = watcher
+        self._left = folds
+
+    def epoch(self, *told: Any, settled: bool) -> bool:
+        return self._watcher.epoch(*told, settled=settled)
+
+    def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> bool:
+        self._left -= 1
+        return self._watcher.fold(history, certainty) and self._left > 0
 
 
 class Unlogged:
@@ -116,18 +172,24 @@ class Unlogged:
         return lambda *_, **__: None
 
 
+def ridge_scale(known: Known) -> float:
+    """What a head's margins, which the table holds calibrated, are to be multiplied by to be ridge's again.
+
+    Its logits of the classes are fitted to differ by 4: taken is the factor of least squared error.
+    """
+    margins = known.margins[0]
+    return float(4 * margins.sum() / (margins**2).sum())
+
+
 def _cell(world: World) -> Cell:
-    """Images by place in the table, in the folds that all its networks were trained in."""
-    sizes = world.facts["fold_sizes"]
-    ends = np.cumsum([0, *sizes])
-    trained = min((known.margins.shape[1] for known in world.thawed.values()), default=ends[-1])
-    folds = [(start, end) for start, end in pairwise(ends.tolist()) if end <= trained]
-    labels = next(iter(world.all.values())).labels[: folds[-1][1]].astype(np.int64)
-    rows = np.arange(len(labels))
+    """Images by place in the table, in its folds."""
+    ends = np.cumsum([0, *world.facts["fold_sizes"]])
+    head = next(iter(world.heads.values()))
+    labels, rows = head.labels.astype(np.int64), np.arange(ends[-1])
     index = pd.DataFrame({"group": rows.astype(str)})
     packed = PackedImages(np.empty((len(rows), 0)), labels, index, ("0", "1"), 0, "stretch", "")
-    pairs = tuple((np.setdiff1d(rows, rows[start:end]), rows[start:end]) for start, end in folds)
-    return Cell(packed, rows, (pairs,) * len(next(iter(world.heads.values())).curve.arrays["margins"]))
+    pairs = tuple((np.setdiff1d(rows, held), held) for held in np.split(rows, ends[1:-1]))
+    return Cell(packed, rows, (pairs,) * len(head.curve.arrays["margins"]))
 
 
 FROSTLINE: dict[str, Policy] = {f"frostline, {name}": partial(search, effort) for name, effort in EFFORTS.items()}

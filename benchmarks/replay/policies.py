@@ -136,7 +136,7 @@ def _report(known: Known, trial: optuna.Trial, ledger: Ledger, trained: dict[str
 def _test_of_ensemble(heads: Sequence[Known], size: int = 10) -> float:
     """Test score of the average probability of those that greedy selection takes, with replacement."""
     seen = np.stack([1 / (1 + np.exp(-known.margins[0])) for known in heads])
-    unseen = np.stack([1 / (1 + np.exp(-known.curve.arrays["test_margins"][0].astype(np.float64))) for known in heads])
+    unseen = np.stack([1 / (1 + np.exp(-known.test_margins)) for known in heads])
     total, chosen = np.zeros(seen.shape[1]), []
     for count in range(1, size + 1):
         losses = -np.log(np.maximum((total + seen) / count, 1e-7)).mean(axis=1)

@@ -4,7 +4,7 @@ Costs are in images through every block, forward and backward.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ _HEADS_ARE_SLOWER = 50
 """An operation of a head's decomposition takes as long as so many of a convolution: see search.estimate."""
 
 _FAR = 100.0
+_HALVES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +72,19 @@ class Known:
         correct = (self.curve.arrays["margins"] > 0).mean(axis=0)
         return balanced(correct, self.labels)
 
+    @property
+    def right(self) -> NDArray[np.uint8]:
+        """Of test images, whether each was named rightly [E, T]."""
+        return self.curve.right("" if self.is_head else self.weights)
+
     @cached_property
     def tests(self) -> NDArray[np.float64]:
         return self.curve.test_scores("" if self.is_head else self.weights)
+
+    @property
+    def test_margins(self) -> NDArray[np.float64]:
+        """Of test images [T], of a head that was fitted to the first fold's training images."""
+        return self.curve.arrays["test_margins"][0].astype(np.float64)
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -100,7 +111,11 @@ def balanced(correct: NDArray[Any], labels: NDArray[Any]) -> float:
 
 
 class World:
-    """Everything that is known of one cell; `heads` and `thawed` by name, those that diverged at once left out."""
+    """Everything that is known of one cell; `heads` and `thawed` by name, those that diverged at once left out.
+
+    `best` is the highest test score of any setting and epoch, which of so many is a lucky one; `best_told` is what
+    whoever had half of the test images to choose by would have on the other half.
+    """
 
     def __init__(self, cell: CellKey, curves: Iterable[Curve], weights: str = "") -> None:
         self.cell = cell
@@ -109,6 +124,7 @@ class World:
         self.thawed: Mapping[str, Known] = {each.name: each for each in known if not each.is_head}
         self.all = {**self.heads, **self.thawed}
         self.best = max(each.tests.max() for each in known)
+        self.best_told = _best_told(known)
         self.facts = known[0].curve.facts
         self.images = int(self.facts["images"])
 
@@ -155,6 +171,25 @@ class Ledger:
     def use(self, test: float) -> None:
         """What has this test score is used from now on."""
         self.steps.append((self.spent, test))
+
+
+def _best_told(known: Sequence[Known]) -> float:
+    """What the setting and epoch that do best on half of the test images score on the other half, over many halves."""
+    labels = known[0].curve.arrays["test_labels"]
+    right = np.concatenate([each.right for each in known]).astype(np.float64)
+    rng, found = np.random.default_rng(0), []
+    for _ in range(_HALVES):
+        drawn = np.zeros(len(labels), dtype=bool)
+        for name in np.unique(labels):
+            of = rng.permutation(np.flatnonzero(labels == name))
+            drawn[of[: len(of) // 2]] = True
+        best = int(np.argmax(_balanced(right[:, drawn], labels[drawn])))
+        found.append(_balanced(right[best : best + 1, ~drawn], labels[~drawn])[0])
+    return float(np.mean(found))
+
+
+def _balanced(right: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[np.float64]:
+    return np.mean([right[:, labels == name].mean(axis=1) for name in np.unique(labels)], axis=0)
 
 
 def _distance(one: TrialSettings, other: TrialSettings) -> float:

@@ -39,17 +39,24 @@ class Selection:
 
     @classmethod
     def of(cls, study: optuna.Study, labels: Labels, groups: NDArray[Any], recommended: Sequence[str] = ()) -> Self:
-        """The selection from `study`, where the guide has `recommended` some strategies.
-
-        Of each the first trial stands for it. Raises SearchError, with the reasons, if no trial is complete.
-        """
+        """The selection from `study`: see `among`. Raises SearchError, with the reasons, if no trial is complete."""
         finished = finished_trials(study)
-        trials = tuple(trial for trial in finished if trial.state == TrialState.COMPLETE)
-        if not trials:
+        if not any(trial.state == TrialState.COMPLETE for trial in finished):
             reasons = {trial.user_attrs.get(REASON, trial.state.name.lower()) for trial in finished}
             raise SearchError(
                 f"Study {study.study_name} has no complete trial. Its trials ended so: {'; '.join(reasons)}."
             )
+        return cls.among(finished, labels, groups, recommended)
+
+    @classmethod
+    def among(
+        cls, finished: Sequence[FrozenTrial], labels: Labels, groups: NDArray[Any], recommended: Sequence[str] = ()
+    ) -> Self:
+        """The selection from `finished` trials, by number, where the guide has `recommended` some strategies.
+
+        Of each strategy the first trial stands for it.
+        """
+        trials = tuple(trial for trial in finished if trial.state == TrialState.COMPLETE)
         first = {trial.user_attrs["strategy"]: trial.user_attrs[NUMBER] for trial in reversed(finished)}
         numbers = {first[strategy] for strategy in recommended if strategy in first}
         places = tuple(place for place, trial in enumerate(trials) if trial.user_attrs[NUMBER] in numbers)
