@@ -48,7 +48,7 @@ class Few(ElpvSource):
 def standard(search: SearchConfig, keep: int, thaw: int = 0, **others: Any) -> TrialSettings:
     """The head that people take first on `keep` blocks, of which the last `thaw` are trained at standard rates."""
     values = standard_head(keep, search).model_dump() | {"freeze_depth": keep - thaw}
-    values |= standard_rates(search) if thaw else {}
+    values |= standard_rates(search, thaw) if thaw else {}
     values |= {"test_views": search.test_views_of(others["views"])} if "views" in others else {}
     return TrialSettings.model_validate(values | others)
 

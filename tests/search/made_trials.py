@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.config.load import load_config
-from frostline.search.trials import CERTAINTY, CORRECT, COST, NUMBER, SETTINGS, SETTLED, STANDARD_ERROR, packed
+from frostline.search.trials import BRIER, CERTAINTY, CORRECT, COST, NUMBER, SETTINGS, SETTLED, STANDARD_ERROR, packed
 from frostline.training.settings import TrialSettings, strategy_of
 from frostline.training.trial import LOSS, SCORE
 
@@ -46,6 +46,7 @@ def made(
         "history": [] if score is None else history,
         COST: cost,
         STANDARD_ERROR: 0.03,
+        BRIER: 1.0 - (score or 0.0),
         "epochs": 1 if point.thaw else 0,
         CORRECT: packed(correct.astype(np.float32)),
         CERTAINTY: packed(correct.astype(np.float32)),

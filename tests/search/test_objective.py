@@ -28,7 +28,7 @@ from frostline.search.trials import (
     settings_of,
     trial_table,
 )
-from frostline.statistics.judged import ALIKE, balanced_accuracies
+from frostline.statistics.judged import ALIKE, balanced_means
 from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
@@ -172,9 +172,7 @@ def test_a_trial_that_is_ahead_when_its_budget_ends_is_judged_by_the_folds_so_fa
             fewer.append(trial)
             before = [each for each in trials[:place] if each.state == TrialState.COMPLETE]
             known = answers([*before, trial], len(rows))
-            assert trial.value == pytest.approx(
-                balanced_accuracies(known, labels, np.ones((1, len(rows))), ALIKE)[0, -1]
-            )
+            assert trial.value == pytest.approx(balanced_means(known, labels, np.ones((1, len(rows))), ALIKE)[0, -1])
             folds = ends.tolist().index(len(by_image(trial, CERTAINTY))) + 1
             assert f"judged by {folds} of {FOLDS} folds" in run.data.tags["reason"]
             assert ("before it had settled" in run.data.tags["reason"]) != trial.user_attrs[SETTLED]

@@ -85,8 +85,16 @@ def test_the_guides_points_are_what_the_trials_then_run(strategy: str) -> None:
 
 
 def test_other_ranges_leave_standard_rates_as_they_are_unless_they_leave_them_out() -> None:
-    standard = standard_rates(CONFIG)
+    standard = standard_rates(CONFIG, 3)
     wider = CONFIG.model_copy(update={"head_learning_rate": (1e-5, 1e-2), "dropout": (0.1, 0.9)})
-    assert standard_rates(wider) == standard
+    assert standard_rates(wider, 3) == standard
     above = CONFIG.model_copy(update={"head_learning_rate": (0.01, 0.1), "dropout": (0.0, 0.2)})
-    assert standard_rates(above) == standard | {"head_learning_rate": 0.01, "dropout": 0.2}
+    assert standard_rates(above, 3) == standard | {"head_learning_rate": 0.01, "dropout": 0.2}
+
+
+def test_one_thawed_block_takes_longer_steps_than_several_unless_the_range_leaves_them_out() -> None:
+    one, two = (standard_rates(CONFIG, thaw) for thaw in (1, 2))
+    assert one == two | {"backbone_learning_rate": 1e-4}
+    assert two["backbone_learning_rate"] < 1e-4
+    below = CONFIG.model_copy(update={"backbone_learning_rate": (1e-6, 1e-5)})
+    assert standard_rates(below, 1) == standard_rates(below, 2)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.search.trials import settings_of
+from frostline.search.trials import brier_of, settings_of
 from frostline.training.heads import HeadScores
 from frostline.training.settings import Member, TrialSettings
 from frostline.training.trial import Trainer
@@ -20,7 +20,7 @@ _PARTS = 5
 def heads_alike(finished: Sequence[FrozenTrial]) -> list[TrialSettings]:
     """The heads of complete trials, each once, that predict under the same views as the best of them."""
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    heads = [settings_of(trial) for trial in sorted(complete, key=lambda trial: -trial.values[0])]
+    heads = [settings_of(trial) for trial in sorted(complete, key=brier_of)]
     return list(dict.fromkeys(head for head in heads if head.thaw == 0 and head.test_views == heads[0].test_views))
 
 

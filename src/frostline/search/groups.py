@@ -6,7 +6,7 @@ from statistics import median
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.records.train_record import GroupResult
-from frostline.search.trials import COST, SETTINGS, SETTLED, STANDARD_ERROR, settings_of
+from frostline.search.trials import COST, SETTINGS, SETTLED, STANDARD_ERROR, brier_of, settings_of
 from frostline.training.settings import GROUPS, DepthGroup, group_of
 from frostline.training.trial import Trainer
 
@@ -29,7 +29,7 @@ def _exists(group: DepthGroup, depth: int) -> bool:
 def _result(group: DepthGroup, trials: Sequence[FrozenTrial], trainer: Trainer) -> GroupResult:
     own = [trial for trial in trials if group_of(settings_of(trial)) == group]
     complete = [trial for trial in own if trial.state == TrialState.COMPLETE]
-    best = max(complete, key=lambda trial: trial.values[0], default=None)
+    best = min(complete, key=brier_of, default=None)
     decided = any(
         trial.user_attrs.get(SETTLED, True) for trial in own if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
     )

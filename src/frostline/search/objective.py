@@ -4,17 +4,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.runtime.memory import is_out_of_memory
 from frostline.runtime.progress import say
 from frostline.search.ensemble import choose_ensemble, cross_fitted, heads_alike
+from frostline.search.judgement import Judgement
 from frostline.search.race import Race, Rival
 from frostline.search.schedule import Schedule
 from frostline.search.study import TrialFailed, seed_of
 from frostline.search.trials import (
+    BRIER,
     CERTAINTY,
     CORRECT,
     COST,
@@ -22,12 +23,11 @@ from frostline.search.trials import (
     SETTINGS,
     SETTLED,
     STANDARD_ERROR,
-    answers,
+    brier_of,
     by_image,
     finished_before,
     packed,
 )
-from frostline.statistics.judged import ALIKE, balanced_accuracies, error_of_balanced_accuracy
 from frostline.tracking.runs import Run
 from frostline.tracking.studies import StudyRuns
 from frostline.training.fit import TrainingDiverged
@@ -102,28 +102,16 @@ class Objective:
             conclude("failed", "FAILED", str(failure), None, len(race.history))
             raise
         race.history[:] = validation.history
-        score, error = self._judgement(validation, finished_before(trial.study, number))
+        judgement = Judgement.of(validation, finished_before(trial.study, number), self._trainer.cell)
         trial.set_user_attr("epochs", validation.epochs)
-        trial.set_user_attr(STANDARD_ERROR, error)
+        trial.set_user_attr(STANDARD_ERROR, judgement.standard_error)
+        trial.set_user_attr(BRIER, judgement.brier)
         trial.set_user_attr("temperature", validation.temperature)
         trial.set_user_attr(CORRECT, packed(validation.correct))
         trial.set_user_attr(CERTAINTY, packed(validation.certainty))
-        conclude("complete", "FINISHED", self._shortened(validation, race), score, validation.epochs)
-        return score
-
-    def _judgement(self, validation: Validation, finished: Sequence[FrozenTrial]) -> tuple[float, float]:
-        """The score and its standard error: of a trial that some folds alone judged, as if all had."""
-        rows = self._trainer.cell.validation_rows
-        if len(validation.correct) == len(rows):
-            return validation.score, validation.standard_error
-        packed = self._trainer.cell.packed
-        labels, groups = packed.labels[rows], packed.index["group"].to_numpy(dtype=str)[rows]
-        complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-        own = np.full(len(rows), np.nan, dtype=np.float32)
-        own[: len(validation.correct)] = validation.correct
-        correct = np.stack([*answers(complete, len(rows)), own])
-        score = balanced_accuracies(correct, labels, np.ones((1, len(rows))), ALIKE)[0, -1]
-        return float(score), error_of_balanced_accuracy(correct, len(complete), labels, groups, ALIKE)
+        run.log_metrics({BRIER: judgement.brier})
+        conclude("complete", "FINISHED", self._shortened(validation, race), judgement.score, validation.epochs)
+        return judgement.score
 
     def _shortened(self, validation: Validation, race: Race) -> str:
         """How the budget shortened a trial that is complete, in words; nothing if it did not."""
@@ -159,7 +147,7 @@ def _ended(run: Run) -> Iterator[None]:
 
 
 def _rival(finished: Sequence[FrozenTrial]) -> Rival | None:
-    """The trial with the highest score, of equals the first; None before one is complete."""
+    """The trial with the lowest Brier score, of equals the first; None before one is complete."""
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    best = max(complete, key=lambda trial: trial.values[0], default=None)
+    best = min(complete, key=brier_of, default=None)
     return Rival(best.user_attrs[NUMBER], by_image(best, CERTAINTY)) if best else None

@@ -16,7 +16,7 @@ from frostline.config.types import GUIDE, StrategyName
 from frostline.runtime.devices import accelerators
 from frostline.search.proposal import propose
 from frostline.search.space import head_point, suggest_head, suggest_thawed, thawed_point
-from frostline.search.trials import COST, NUMBER, settings_of
+from frostline.search.trials import COST, NUMBER, brier_of, settings_of
 from frostline.training.settings import TrialSettings, guide_depth
 
 __all__ = ["Schedule"]
@@ -145,11 +145,11 @@ class Schedule:
 
 
 def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
-    """The best head, no ensemble, by what it keeps; of equals the first by number."""
+    """The head with the lowest Brier score, no ensemble, by what it keeps; of equals the first by number."""
     best: dict[int, TrialSettings] = {}
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    for trial in sorted(complete, key=lambda trial: (trial.values[0], -trial.user_attrs[NUMBER])):
+    for trial in sorted(complete, key=brier_of):
         settings = settings_of(trial)
         if settings.thaw == 0 and not settings.members:
-            best[settings.keep] = settings
+            best.setdefault(settings.keep, settings)
     return best

@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.data.arrays import Labels
 from frostline.errors import SearchError
-from frostline.search.trials import NUMBER, REASON, answers, finished_trials, score_of
+from frostline.search.trials import NUMBER, REASON, answers, finished_trials, merits, score_of
 from frostline.statistics.chosen import score_of_chosen
 from frostline.statistics.interval import Interval
-from frostline.statistics.judged import is_judged
+from frostline.statistics.judged import ALIKE, balanced_means, is_judged
 from frostline.statistics.standard_error import paired_standard_error
 
 __all__ = ["Selection"]
@@ -27,8 +27,8 @@ class Selection:
 
     `labels` and `groups` [N] are theirs, fold after fold; `recommended` are the places of the trials that stand for
     what the guide recommends; `begun` are such trials that were trained, but not to their end. The trial with the
-    highest score is used, but the guide's best where the images do not show that the other is better: where the
-    difference, image by image, is at most its own standard error.
+    lowest Brier score is used (see search.judgement), but the guide's best where the images do not show that the other
+    is better: where the difference, image by image, is at most its own standard error.
     """
 
     trials: tuple[FrozenTrial, ...]
@@ -67,16 +67,16 @@ class Selection:
     @property
     def winner(self) -> FrozenTrial:
         """The trial to use."""
-        return self.trials[self._winner(self._scores)]
+        return self.trials[self._choose(self._once)[0]]
 
     @property
     def guide(self) -> FrozenTrial | None:
-        """The highest of the recommended trials, of equals the first by number; None if none was trained.
+        """The best of the recommended trials, of equals the first by number; None if none was trained.
 
         Where none is complete, one is taken that was begun, by what it reached: dear trials end before their time, and
         what following the guide would have given is asked all the same.
         """
-        place = self._guide(self._scores)
+        place = self._guide(self._means(self._once)[0])
         if place is not None:
             return self.trials[place]
         return max(self.begun, key=score_of, default=None)
@@ -86,15 +86,17 @@ class Selection:
 
         Its interval says where the score on a test split of classes `test_labels` lies.
         """
-        return score_of_chosen(self._correct, self.labels, self.groups, self._winner, seed, test_labels)
+        correct = answers(self.trials, len(self.labels))
+        return score_of_chosen(correct, self.labels, self.groups, self._choose, seed, test_labels)
 
     @property
-    def _scores(self) -> list[float]:
-        return [trial.values[0] for trial in self.trials]
+    def _once(self) -> NDArray[np.int64]:
+        """The sample that has every image once."""
+        return np.ones((1, len(self.labels)), dtype=np.int64)
 
     @cached_property
-    def _correct(self) -> NDArray[np.float32]:
-        return answers(self.trials, len(self.labels))
+    def _merits(self) -> NDArray[np.float32]:
+        return merits(self.trials, len(self.labels))
 
     @cached_property
     def _margins(self) -> dict[int, list[float]]:
@@ -103,16 +105,28 @@ class Selection:
         return {guide: [self._error(place, guide) for place in everywhere] for guide in self.recommended}
 
     def _error(self, place: int, other: int) -> float:
-        difference = self._correct[place] - self._correct[other]
+        difference = self._merits[place] - self._merits[other]
         both = is_judged(difference)
         return paired_standard_error(difference[both], self.labels[both], self.groups[both])
 
-    def _guide(self, scores: Sequence[float]) -> int | None:
-        return max(self.recommended, key=lambda place: (scores[place], -place), default=None)
+    def _means(self, times: NDArray[Any]) -> list[list[float]]:
+        """Each trial's mean merit, 1 less its Brier score, on each of R samples that have an image so many `times`.
 
-    def _winner(self, scores: Sequence[float]) -> int:
-        best = max(range(len(scores)), key=lambda place: (scores[place], -place))
-        guide = self._guide(scores)
-        if guide is not None and scores[best] - scores[guide] <= self._margins[guide][best]:
+        `times` is [R, N]; 0 of a trial that no image of a sample has judged.
+        """
+        means: list[list[float]] = np.nan_to_num(balanced_means(self._merits, self.labels, times, ALIKE)).tolist()
+        return means
+
+    def _choose(self, times: NDArray[Any]) -> list[int]:
+        """The place of the trial to use by each of R samples of the images."""
+        return [self._winner(means) for means in self._means(times)]
+
+    def _guide(self, means: Sequence[float]) -> int | None:
+        return max(self.recommended, key=lambda place: (means[place], -place), default=None)
+
+    def _winner(self, means: Sequence[float]) -> int:
+        best = max(range(len(means)), key=lambda place: (means[place], -place))
+        guide = self._guide(means)
+        if guide is not None and means[best] - means[guide] <= self._margins[guide][best]:
             return guide
         return best

@@ -27,6 +27,9 @@ _RATES = ("head_learning_rate", "backbone_learning_rate")
 _STANDARD = {"head_learning_rate": 1e-4, "backbone_learning_rate": 3e-5, "dropout": 0.3}
 """What trials that thaw blocks are tried with first."""
 
+_OF_ONE_BLOCK = {"backbone_learning_rate": 1e-4}
+"""What else where one block is thawed: it bears longer steps, and needs them (docs/results/curves.md)."""
+
 
 def suggest_head(trial: BaseTrial, config: SearchConfig, depth: int) -> TrialSettings:
     """A head on frozen blocks of a backbone of `depth`: it reads the last `reads` of `keep` blocks, or all of them."""
@@ -66,12 +69,13 @@ def standard_head(keep: int, config: SearchConfig) -> TrialSettings:
     return _head((keep,), config.pooling[-1], config.views[-1], config)
 
 
-def standard_rates(config: SearchConfig) -> dict[str, float]:
-    """Standard rates and dropout; where a range leaves one out, the nearest that it allows.
+def standard_rates(config: SearchConfig, thaw: int) -> dict[str, float]:
+    """Standard rates and dropout for so many thawed blocks; where a range leaves one out, the nearest that it allows.
 
     So studies over different ranges try a strategy in the same way: what it gives can be compared.
     """
-    return {name: float(np.clip(value, *getattr(config, name))) for name, value in _STANDARD.items()}
+    standard = _STANDARD | (_OF_ONE_BLOCK if thaw == 1 else {})
+    return {name: float(np.clip(value, *getattr(config, name))) for name, value in standard.items()}
 
 
 def head_point(strategy: StrategyName, config: SearchConfig, depth: int, cut: int | None) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def head_point(strategy: StrategyName, config: SearchConfig, depth: int, cut: in
 
 def thawed_point(keep: int, freeze_depth: int, config: SearchConfig, *, random: bool = False) -> dict[str, Any]:
     """What a depth is tried with first, for `suggest_thawed`."""
-    return standard_rates(config) | {
+    return standard_rates(config, keep - freeze_depth) | {
         "thawed_keep": keep,
         "freeze_at_most": freeze_depth,
         "init_if_unfrozen": "random" if random else "pretrained",

@@ -15,6 +15,7 @@ from frostline.training.settings import TrialSettings, group_of
 from frostline.training.trial import SCORE, best_epoch
 
 __all__ = [
+    "BRIER",
     "CERTAINTY",
     "CORRECT",
     "COST",
@@ -24,10 +25,13 @@ __all__ = [
     "SETTLED",
     "STANDARD_ERROR",
     "answers",
+    "brier_of",
     "by_image",
     "finished_before",
     "finished_trials",
     "importances",
+    "merits",
+    "of_certainty",
     "packed",
     "score_of",
     "settings_of",
@@ -41,6 +45,9 @@ REASON = "reason"
 STANDARD_ERROR = "standard_error"
 CORRECT = "correct"
 CERTAINTY = "certainty"
+
+BRIER = "brier_score"
+"""The user attribute that complete trials are compared by, the lower the better: see search.judgement."""
 
 COST = "images"
 """The user attribute that says how many images a trial trained on, through every block or their like."""
@@ -77,15 +84,37 @@ def by_image(trial: FrozenTrial, name: str) -> NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(trial.user_attrs[name]), dtype="<f4").astype(np.float32)
 
 
+def brier_of(trial: FrozenTrial) -> float:
+    """The Brier score of the complete `trial`."""
+    return float(trial.user_attrs[BRIER])
+
+
 def answers(trials: Sequence[FrozenTrial], images: int) -> NDArray[np.float32]:
     """How often each of complete `trials` named each validation image rightly, as [T, `images`].
 
     NaN for images of folds that did not judge a trial.
     """
-    table = np.full((len(trials), images), np.nan, dtype=np.float32)
-    for row, trial in zip(table, trials, strict=True):
-        own = by_image(trial, CORRECT)
-        row[: len(own)] = own
+    return _table([by_image(trial, CORRECT) for trial in trials], images)
+
+
+def merits(trials: Sequence[FrozenTrial], images: int) -> NDArray[np.float32]:
+    """What each of complete `trials` has merited by each validation image, as [T, `images`]: see `of_certainty`.
+
+    NaN for images of folds that did not judge a trial.
+    """
+    return _table([of_certainty(by_image(trial, CERTAINTY)) for trial in trials], images)
+
+
+def of_certainty(certainty: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The merit, in [0, 1], of probabilities of an image's own class: 1 less the squared distance from 1."""
+    merit: NDArray[np.float32] = 1 - (1 - certainty) ** 2
+    return merit
+
+
+def _table(rows: Sequence[NDArray[np.float32]], images: int) -> NDArray[np.float32]:
+    table = np.full((len(rows), images), np.nan, dtype=np.float32)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = values
     return table
 
 
@@ -120,8 +149,8 @@ def importances(study: optuna.Study, seed: int) -> dict[str, float]:
 def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
     """One row a trial, by number.
 
-    Trial (its number, from 1), strategy, depth group, score, its standard error, best epoch, state, whether it was
-    trained until that no longer helped, images trained on, seconds, settings, reason.
+    Trial (its number, from 1), strategy, depth group, score, its standard error, Brier score, best epoch, state,
+    whether it was trained until that no longer helped, images trained on, seconds, settings, reason.
     """
     return pd.DataFrame([_row(trial) for trial in sorted(trials, key=lambda trial: trial.user_attrs[NUMBER])])
 
@@ -138,6 +167,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
             "group": group_of(settings) if settings else None,
             "value": score_of(trial),
             STANDARD_ERROR: attrs.get(STANDARD_ERROR),
+            BRIER: attrs.get(BRIER),
             "epochs": attrs.get("epochs", len(attrs.get("history", []))),
             "state": {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed"),
             SETTLED: attrs.get(SETTLED, trial.state == TrialState.COMPLETE),

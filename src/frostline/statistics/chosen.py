@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.statistics.interval import Interval
-from frostline.statistics.judged import ALIKE, balanced_accuracies, error_of_balanced_accuracy, is_judged
+from frostline.statistics.judged import balanced_means, error_of_balanced_mean, is_judged
 from frostline.statistics.standard_error import standard_error
 
 __all__ = ["score_of_chosen"]
@@ -23,7 +23,7 @@ def score_of_chosen(
     correct: NDArray[np.bool_ | np.floating[Any]],
     labels: NDArray[np.int64],
     groups: NDArray[Any],
-    choose: Callable[[Sequence[float]], int],
+    choose: Callable[[NDArray[np.int64]], Sequence[int]],
     seed: int,
     test_labels: NDArray[np.int64] | None = None,
 ) -> Interval:
@@ -31,10 +31,11 @@ def score_of_chosen(
 
     `correct` [C, N], in [0, 1], says how often each candidate, when it had not seen them, named N images of classes
     `labels` [N] rightly: once or not at all (bool), or in which share of repeated draws of folds; NaN where an image
-    did not judge it (see `statistics.judged`). `choose` gets the C scores. Of 1,000 resamples of whole `groups` [N],
-    each chooses by the images that were drawn and is scored by those that were not: bootstrap bias-corrected
-    cross-validation (Tsamardinos et al. 2018, Machine Learning 107). An image is drawn or left together with its
-    answers in all draws of folds: what one of them chose, another shall not score.
+    did not judge it (see `statistics.judged`). `choose` gets how often each image is in each of R samples [R, N], and
+    gives the R places of those that it takes. Of 1,000 resamples of whole `groups` [N], each chooses by the images that
+    were drawn and is scored by those that were not: bootstrap bias-corrected cross-validation (Tsamardinos et al. 2018,
+    Machine Learning 107). An image is drawn or left together with its answers in all draws of folds: what one of them
+    chose, another shall not score.
 
     The interval says where the score on a test split of classes `test_labels` [M] lies, or, without them, the true
     accuracy. It joins two errors as independent ones. The estimate's is the middle 95% of the resamples' scores, which
@@ -46,7 +47,8 @@ def score_of_chosen(
     Twenty candidates that guess, of which the luckiest is taken:
 
     >>> correct, labels = np.random.default_rng(1).random((20, 100)) < 0.5, np.arange(100) % 2
-    >>> found = score_of_chosen(correct, labels, np.arange(100), lambda scores: int(np.argmax(scores)), seed=1)
+    >>> luckiest = lambda times: (times @ correct.T).argmax(axis=1)
+    >>> found = score_of_chosen(correct, labels, np.arange(100), luckiest, seed=1)
     >>> print(f"{correct.mean(axis=1).max():.2f} by luck, worth {found.value:.2f}")
     0.57 by luck, worth 0.47
     """
@@ -58,17 +60,15 @@ def score_of_chosen(
     for size in np.diff([*range(0, _RESAMPLES, at_once), _RESAMPLES]).tolist():
         drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
         times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)[:, group]
-        scores = np.nan_to_num(balanced_accuracies(shares, labels, times, ALIKE))  # not one image that judged it
-        chosen = [choose(each) for each in scores.tolist()]
-        left = balanced_accuracies(shares, labels, times == 0)
-        found.append(left[np.arange(size), chosen])
+        left = balanced_means(shares, labels, times == 0)
+        found.append(left[np.arange(size), choose(times)])
     outside = np.concatenate(found)
-    own = balanced_accuracies(shares, labels, np.ones((1, len(labels)), dtype=np.int64), ALIKE)[0].tolist()
-    winner = choose(own)
+    once = np.ones((1, len(labels)), dtype=np.int64)
+    (winner,) = choose(once)
     if np.isnan(outside).all():  # one group, which is always drawn: nothing tells how far its score carries
-        return Interval(value=own[winner], low=0, high=1)
+        return Interval(value=float(balanced_means(shares, labels, once)[0, winner]), low=0, high=1)
     value, (low, high) = float(np.nanmean(outside)), np.nanpercentile(outside, [2.5, 97.5]).tolist()
-    error = _NORMAL * error_of_balanced_accuracy(shares, winner, labels, groups)
+    error = _NORMAL * error_of_balanced_mean(shares, winner, labels, groups)
     of_test = 0.0 if test_labels is None else _NORMAL * _error_of_test(shares[winner], labels, groups, test_labels)
     below, above = (math.hypot(max(side, error), of_test) for side in (value - low, high - value))
     return Interval(value=value, low=max(0.0, value - below), high=min(1.0, value + above))

@@ -1,4 +1,4 @@
-"""Balanced accuracy of candidates of which some were judged by a part of the images alone."""
+"""Means over images, every class alike, of candidates of which some were judged by a part of the images alone."""
 
 import math
 from typing import Any
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from frostline.statistics.standard_error import paired_standard_error, standard_error
 
-__all__ = ["ALIKE", "balanced_accuracies", "error_of_balanced_accuracy", "is_judged"]
+__all__ = ["ALIKE", "balanced_means", "error_of_balanced_mean", "is_judged"]
 
-ALIKE = 50
+ALIKE = 250
 """So many images without a difference are believed beforehand of a candidate that is to be chosen by some images alone.
 
-Trials of a study differ by some 3 points of accuracy, and on one image by a standard deviation of about 0.22: on so
-many images the two are alike.
+Trials of a study differ by a standard deviation of some 1.6 points of accuracy, and on one image by one of some 0.27:
+on the square of 0.27 / 0.016 images the two are alike (`python -m benchmarks.replay.alike`).
 """
 
 
@@ -24,13 +24,14 @@ def is_judged(correct: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     return judged
 
 
-def balanced_accuracies(
+def balanced_means(
     correct: NDArray[np.floating[Any]], labels: NDArray[np.int64], weights: NDArray[Any], alike: int = 0
 ) -> NDArray[np.float64]:
     """[R, C]: of each candidate on each of R samples, whose `weights` [R, N] say how often an image is in it.
 
     `correct` [C, N], in [0, 1], says how often each of C candidates named N images of classes `labels` [N] rightly, NaN
-    for images that did not judge it. The mean recall over the classes that a sample has; NaN where it has no image.
+    for images that did not judge it: the result is its balanced accuracy, the mean recall over the classes that a
+    sample has; NaN where it has no image. Any other merit of answers is averaged in the same way.
 
     Whoever was judged by some images alone may have had easy ones, and luck. Its score is therefore the score on all
     images of those whom all images judged, together, and by how much it differs from theirs on its own images: a
@@ -41,7 +42,7 @@ def balanced_accuracies(
     Two candidates are right about all images but the last; a third was judged by the first two images, and knew both:
 
     >>> correct = np.array([[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, np.nan, np.nan]])
-    >>> balanced_accuracies(correct, np.array([0, 1, 0, 1]), np.ones((1, 4), dtype=int)).tolist()
+    >>> balanced_means(correct, np.array([0, 1, 0, 1]), np.ones((1, 4), dtype=int)).tolist()
     [[0.75, 0.75, 0.75]]
     """
     judged = is_judged(correct)
@@ -59,14 +60,14 @@ def balanced_accuracies(
     return np.clip(scores, 0.0, 1.0)
 
 
-def error_of_balanced_accuracy(
+def error_of_balanced_mean(
     correct: NDArray[np.floating[Any]],
     candidate: int,
     labels: NDArray[np.int64],
     groups: NDArray[Any],
     alike: int = 0,
 ) -> float:
-    """The standard error of what `balanced_accuracies` gives a candidate, by its place, on all of N images.
+    """The standard error of what `balanced_means` gives a candidate, by its place, on all of N images.
 
     Of an adjusted score it is that of the others on all images, joined with that of the difference from them.
     """
