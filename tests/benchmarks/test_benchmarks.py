@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 SHARED = {"measuring", "project", "study", "training"}
 WRITES = {
+    "choices": ["choices.csv", "strategies.csv"],
     "curves": ["curves/digits-8-20.zip"],
     "gate": ["gate.csv"],
     "larger_than_memory": [],
@@ -39,6 +40,10 @@ WRITES = {
 }
 """What each writes into its output folder, where a star stands for the backend; a new one has its line here."""
 LINUX = {"larger_than_memory", "memory", "scaling"}  # which read /proc
+
+
+def _documented() -> list[Path]:
+    return [file for file in (ROOT / "docs/results").rglob("*") if file.is_file()]
 
 
 def _run(name: str, output: Path) -> tuple[int | str | None, str]:
@@ -80,7 +85,7 @@ def test_a_benchmark_runs_on_its_smallest_input(name: str, process: ProcessPoolE
         pytest.skip(f"{name} reads /proc, which this system has not")
     if find_spec("elpv_dataset") is None:
         pytest.skip("the package elpv-dataset is not installed: the smallest input is a few of its solar cells")
-    documented = {file: file.read_bytes() for file in (ROOT / "docs/results").iterdir()}
+    documented = {file: file.read_bytes() for file in _documented()}
     status, printed = process.submit(_run, name, folder).result()
     assert status == 0, printed
     assert "| --- |" in printed  # a table, with its hardware below it or in the CSV file
@@ -90,4 +95,4 @@ def test_a_benchmark_runs_on_its_smallest_input(name: str, process: ProcessPoolE
             assert len(pd.read_csv(file)) > 0
         else:
             assert file.read_bytes().startswith({".png": b"\x89PNG", ".zip": b"PK"}[file.suffix])
-    assert documented == {file: file.read_bytes() for file in (ROOT / "docs/results").iterdir()}
+    assert documented == {file: file.read_bytes() for file in _documented()}

@@ -7,9 +7,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.config.load import load_config
-from frostline.search.trials import BRIER, CERTAINTY, CORRECT, COST, NUMBER, SETTINGS, SETTLED, STANDARD_ERROR, packed
+from frostline.search.trials import CERTAINTY, CORRECT, COST, NUMBER, SETTINGS, SETTLED, STANDARD_ERROR, packed
 from frostline.training.settings import TrialSettings, strategy_of
-from frostline.training.trial import LOSS, SCORE
+from frostline.training.trial import BRIER, LOSS, SCORE
 
 DEPTH = 5
 CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search

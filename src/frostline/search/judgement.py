@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.search.trials import answers, merits, of_certainty
+from frostline.search.trials import answers, merits
+from frostline.statistics.brier import merit
 from frostline.statistics.judged import ALIKE, balanced_means, error_of_balanced_mean
 from frostline.training.cell import Cell
 from frostline.training.trial import Validation
@@ -18,12 +19,7 @@ __all__ = ["Judgement"]
 
 @dataclass(frozen=True)
 class Judgement:
-    """A trial's balanced accuracy, in [0, 1], its standard error, and its Brier score, by which trials are compared.
-
-    The Brier score is the mean squared distance of the calibrated probability of an image's own class from 1, in
-    [0, 1], every class alike (Brier 1950, Monthly Weather Review 78). It tells a sure answer from a lucky one, so that
-    among many trials on few images it varies less by chance than a count of right answers.
-    """
+    """A trial's balanced accuracy, in [0, 1], its standard error, and its Brier score, by which trials are compared."""
 
     score: float
     standard_error: float
@@ -36,13 +32,13 @@ class Judgement:
         labels, groups = cell.packed.labels[rows], cell.packed.index["group"].to_numpy(dtype=str)[rows]
         complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
 
-        def means(others: NDArray[np.float32], own: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        def judged(others: NDArray[np.float32], own: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float32], float]:
             row = np.full((1, len(rows)), np.nan, dtype=np.float32)
             row[0, : len(own)] = own
             known = np.concatenate([others, row])
             return known, float(balanced_means(known, labels, np.ones((1, len(rows))), ALIKE)[0, -1])
 
-        correct, score = means(answers(complete, len(rows)), validation.correct)
-        _, merit = means(merits(complete, len(rows)), of_certainty(validation.certainty))
+        correct, score = judged(answers(complete, len(rows)), validation.correct)
+        _, mean = judged(merits(complete, len(rows)), merit(validation.certainty))
         error = error_of_balanced_mean(correct, len(complete), labels, groups, ALIKE)
-        return cls(score, error, 1 - merit)
+        return cls(score, error, 1 - mean)

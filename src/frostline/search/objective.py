@@ -15,7 +15,6 @@ from frostline.search.race import Race, Rival
 from frostline.search.schedule import Schedule
 from frostline.search.study import TrialFailed, seed_of
 from frostline.search.trials import (
-    BRIER,
     CERTAINTY,
     CORRECT,
     COST,
@@ -32,7 +31,7 @@ from frostline.tracking.runs import Run
 from frostline.tracking.studies import StudyRuns
 from frostline.training.fit import TrainingDiverged
 from frostline.training.settings import TrialSettings, group_of, strategy_of
-from frostline.training.trial import SCORE, Trainer, Validation, best_epoch
+from frostline.training.trial import BRIER, SCORE, Trainer, Validation, best_epoch
 
 __all__ = ["Objective"]
 
@@ -109,7 +108,6 @@ class Objective:
         trial.set_user_attr("temperature", validation.temperature)
         trial.set_user_attr(CORRECT, packed(validation.correct))
         trial.set_user_attr(CERTAINTY, packed(validation.certainty))
-        run.log_metrics({BRIER: judgement.brier})
         conclude("complete", "FINISHED", self._shortened(validation, race), judgement.score, validation.epochs)
         return judgement.score
 

@@ -27,7 +27,7 @@ class Selection:
 
     `labels` and `groups` [N] are theirs, fold after fold; `recommended` are the places of the trials that stand for
     what the guide recommends; `begun` are such trials that were trained, but not to their end. The trial with the
-    lowest Brier score is used (see search.judgement), but the guide's best where the images do not show that the other
+    lowest Brier score is used (see statistics.brier), but the guide's best where the images do not show that the other
     is better: where the difference, image by image, is at most its own standard error.
     """
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from frostline.search.space import HEAD_PARAMETERS
+from frostline.statistics.brier import merit
 from frostline.training.settings import TrialSettings, group_of
-from frostline.training.trial import SCORE, best_epoch
+from frostline.training.trial import BRIER, SCORE, best_epoch
 
 __all__ = [
-    "BRIER",
     "CERTAINTY",
     "CORRECT",
     "COST",
@@ -31,7 +31,6 @@ __all__ = [
     "finished_trials",
     "importances",
     "merits",
-    "of_certainty",
     "packed",
     "score_of",
     "settings_of",
@@ -45,9 +44,6 @@ REASON = "reason"
 STANDARD_ERROR = "standard_error"
 CORRECT = "correct"
 CERTAINTY = "certainty"
-
-BRIER = "brier_score"
-"""The user attribute that complete trials are compared by, the lower the better: see search.judgement."""
 
 COST = "images"
 """The user attribute that says how many images a trial trained on, through every block or their like."""
@@ -85,7 +81,7 @@ def by_image(trial: FrozenTrial, name: str) -> NDArray[np.float32]:
 
 
 def brier_of(trial: FrozenTrial) -> float:
-    """The Brier score of the complete `trial`."""
+    """The Brier score of the complete `trial`: see search.judgement."""
     return float(trial.user_attrs[BRIER])
 
 
@@ -98,20 +94,14 @@ def answers(trials: Sequence[FrozenTrial], images: int) -> NDArray[np.float32]:
 
 
 def merits(trials: Sequence[FrozenTrial], images: int) -> NDArray[np.float32]:
-    """What each of complete `trials` has merited by each validation image, as [T, `images`]: see `of_certainty`.
+    """What each of complete `trials` has merited by each validation image, as [T, `images`]: see statistics.brier.
 
     NaN for images of folds that did not judge a trial.
     """
-    return _table([of_certainty(by_image(trial, CERTAINTY)) for trial in trials], images)
+    return _table([merit(by_image(trial, CERTAINTY)) for trial in trials], images)
 
 
-def of_certainty(certainty: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The merit, in [0, 1], of probabilities of an image's own class: 1 less the squared distance from 1."""
-    merit: NDArray[np.float32] = 1 - (1 - certainty) ** 2
-    return merit
-
-
-def _table(rows: Sequence[NDArray[np.float32]], images: int) -> NDArray[np.float32]:
+def _table(rows: Sequence[NDArray[np.floating[Any]]], images: int) -> NDArray[np.float32]:
     table = np.full((len(rows), images), np.nan, dtype=np.float32)
     for row, values in zip(table, rows, strict=True):
         row[: len(values)] = values

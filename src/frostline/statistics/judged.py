@@ -14,7 +14,7 @@ ALIKE = 250
 """So many images without a difference are believed beforehand of a candidate that is to be chosen by some images alone.
 
 Trials of a study differ by a standard deviation of some 1.6 points of accuracy, and on one image by one of some 0.27:
-on the square of 0.27 / 0.016 images the two are alike (`python -m benchmarks.replay.alike`).
+on the square of 0.27 / 0.016 images the two are alike (`python -m benchmarks.choices`).
 """
 
 

@@ -13,6 +13,7 @@ from scipy.special import softmax
 
 from frostline.data.arrays import Rows
 from frostline.data.views import views_of
+from frostline.statistics.brier import brier_score
 from frostline.statistics.standard_error import standard_error
 from frostline.statistics.temperature import fit_temperature, with_temperature
 from frostline.training.fit import train_epoch
@@ -23,13 +24,16 @@ from frostline.training.served import whole_network
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 
-__all__ = ["LOSS", "SCORE", "STANDARD_ERROR", "Metrics", "Trainer", "Validation", "Watcher", "best_epoch"]
+__all__ = ["BRIER", "LOSS", "SCORE", "STANDARD_ERROR", "Metrics", "Trainer", "Validation", "Watcher", "best_epoch"]
 
 SCORE = "validation_balanced_accuracy"
 """The metric that a search maximises: balanced accuracy on validation images, in [0, 1]."""
 
 STANDARD_ERROR = "validation_standard_error"
 """The metric that says how sure that score is."""
+
+BRIER = "validation_brier_score"
+"""The metric by which trials are compared, the lower the better: see statistics.brier."""
 
 LOSS = "validation_loss"
 """The metric that says which epoch is best: the mean negative log likelihood of calibrated probabilities, in nats."""
@@ -155,7 +159,7 @@ class Trainer:
         recalls = [correct[labels == name].mean() for name in np.unique(labels)]
         error = standard_error(correct, labels, self._groups[rows])
         metrics = {LOSS: float(-np.log(np.maximum(certainty, 1e-7)).mean()), SCORE: float(np.mean(recalls))}
-        metrics |= {STANDARD_ERROR: error, "temperature": scores.temperature}
+        metrics |= {BRIER: brier_score(certainty, labels), STANDARD_ERROR: error, "temperature": scores.temperature}
         return Validation(
             score=metrics[SCORE],
             standard_error=error,
@@ -212,6 +216,7 @@ class Trainer:
             "train_loss": float(np.mean(losses)),
             LOSS: float(-np.log(certainty).mean()),
             SCORE: float(balanced_accuracy_score(labels, probabilities.argmax(axis=1))),
+            BRIER: brier_score(certainty, labels),
             STANDARD_ERROR: standard_error(self._right(probabilities), labels, self._groups[rows]),
             "temperature": temperature,
         }
