@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.errors import SearchError
 from frostline.search.selection import Selection
-from frostline.search.trials import CERTAINTY, CORRECT, NUMBER, REASON, by_image, packed
+from frostline.search.trials import CERTAINTY, CORRECT, NUMBER, REASON, SETTLED, by_image, packed
 from frostline.training.settings import TrialSettings
 
 IMAGES = 100
@@ -131,6 +131,16 @@ def test_a_guides_trial_that_was_begun_is_the_guides_where_none_is_complete() ->
     selection = select(*trials, recommended=("fine_tune",))
     assert (number(selection.winner), number(selection.guide)) == (2, 1)
     assert number(select(*trials, recommended=("fine_tune", "start_of_convnet")).guide) == 2
+
+
+@pytest.mark.parametrize(("judged", "settled"), [(60, True), (IMAGES, False)])
+def test_a_guides_trial_that_was_not_trained_or_judged_to_the_end_has_to_be_better(judged: int, settled: bool) -> None:
+    """It keeps no place by being little known, but is the guide's where there is no other."""
+    heads, almost = [answered(place, first(70)) for place in (1, 2)], instead(1, 2)
+    short = made(3, 0.69, GUIDE, correct=almost[:judged], **{SETTLED: settled})
+    found = select(*heads, short, recommended=("fine_tune",))
+    assert (number(found.winner), number(found.guide)) == (1, 3)
+    assert number(select(*heads, answered(3, almost, GUIDE), recommended=("fine_tune",)).winner) == 3
 
 
 def test_a_guides_trial_without_an_epoch_is_none() -> None:

@@ -12,7 +12,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.data.arrays import Labels
 from frostline.errors import SearchError
-from frostline.search.trials import NUMBER, REASON, answers, finished_trials, merits, score_of
+from frostline.search.trials import (
+    CORRECT,
+    NUMBER,
+    REASON,
+    SETTLED,
+    answers,
+    by_image,
+    finished_trials,
+    merits,
+    score_of,
+)
 from frostline.statistics.chosen import score_of_chosen
 from frostline.statistics.interval import Interval
 from frostline.statistics.judged import ALIKE, balanced_means, is_judged
@@ -26,9 +36,10 @@ class Selection:
     """A study's complete trials, by number, and the images that validated them.
 
     `labels` and `groups` [N] are theirs, fold after fold; `recommended` are the places of the trials that stand for
-    what the guide recommends; `begun` are such trials that were trained, but not to their end. The trial with the
-    lowest Brier score is used (see statistics.brier), but the guide's best where the images do not show that the other
-    is better: where the difference, image by image, is at most its own standard error.
+    what the guide recommends, of those that were trained to their end and judged by all images; `begun` are the others
+    that were trained. The trial with the lowest Brier score is used (see statistics.brier), but the best of the
+    recommended ones where the images do not show that the other is better: where the difference, image by image, is at
+    most its own standard error.
     """
 
     trials: tuple[FrozenTrial, ...]
@@ -59,9 +70,10 @@ class Selection:
         trials = tuple(trial for trial in finished if trial.state == TrialState.COMPLETE)
         first = {trial.user_attrs["strategy"]: trial.user_attrs[NUMBER] for trial in reversed(finished)}
         numbers = {first[strategy] for strategy in recommended if strategy in first}
-        places = tuple(place for place, trial in enumerate(trials) if trial.user_attrs[NUMBER] in numbers)
-        pruned = [trial for trial in finished if trial.state == TrialState.PRUNED and trial.user_attrs["history"]]
-        begun = tuple(trial for trial in pruned if trial.user_attrs[NUMBER] in numbers)
+        wanted = [trial for trial in finished if trial.user_attrs[NUMBER] in numbers and trial.user_attrs["history"]]
+        whole = {trial.user_attrs[NUMBER] for trial in wanted if _is_whole(trial, len(labels))}
+        places = tuple(place for place, trial in enumerate(trials) if trial.user_attrs[NUMBER] in whole)
+        begun = tuple(trial for trial in wanted if trial.user_attrs[NUMBER] not in whole)
         return cls(trials, labels, groups, places, begun)
 
     @property
@@ -73,8 +85,8 @@ class Selection:
     def guide(self) -> FrozenTrial | None:
         """The best of the recommended trials, of equals the first by number; None if none was trained.
 
-        Where none is complete, one is taken that was begun, by what it reached: dear trials end before their time, and
-        what following the guide would have given is asked all the same.
+        Where none was trained to its end, one is taken that was begun, by what it reached: dear trials end before their
+        time, and what following the guide would have given is asked all the same.
         """
         place = self._guide(self._means(self._once)[0])
         if place is not None:
@@ -130,3 +142,9 @@ class Selection:
         if guide is not None and means[best] - means[guide] <= self._margins[guide][best]:
             return guide
         return best
+
+
+def _is_whole(trial: FrozenTrial, images: int) -> bool:
+    """Whether it was trained to its end, and all of so many images judged it."""
+    complete = trial.state == TrialState.COMPLETE and trial.user_attrs.get(SETTLED, True)
+    return complete and len(by_image(trial, CORRECT)) == images
