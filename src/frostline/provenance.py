@@ -37,7 +37,7 @@ DECODER_VERSION = 2
 
 _PACKAGE = Path(__file__).parent
 _PREFIX = ("backbones", "cache", "data/views.py", "runtime/devices.py", "runtime/environment.py")
-_TRAINING = (*_PREFIX, "runtime/precision.py", "statistics/temperature.py", "training")
+_TRAINING = (*_PREFIX, "runtime/precision.py", "statistics/brier.py", "statistics/temperature.py", "training")
 _NETWORKS = ("keras", "numpy")
 _STUDY = (*_NETWORKS, "optuna", "scikit-learn", "scipy")
 

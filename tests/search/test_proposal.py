@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from frostline.search.proposal import propose
 from frostline.search.space import suggest_head, suggest_thawed
 from frostline.search.study import open_study
+from frostline.training.trial import BRIER
 
 
 def head(trial: optuna.Trial) -> object:
@@ -28,7 +29,9 @@ def tried(study: optuna.Study, suggest, score, count: int) -> list[FrozenTrial]:
     for _ in range(count):
         trial = study.ask()
         suggest(trial)
-        study.tell(trial, score(trial.params))
+        value = score(trial.params)
+        trial.set_user_attr(BRIER, 1 - value)
+        study.tell(trial, value)
     return study.trials[-count:]
 
 

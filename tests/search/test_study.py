@@ -23,6 +23,7 @@ from frostline.search.schedule import Schedule
 from frostline.search.study import TrialFailed, list_studies, open_study, run_study
 from frostline.search.trials import COST, NUMBER, REASON, SETTINGS, finished_before, finished_trials
 from frostline.stores import sqlite
+from frostline.training.trial import BRIER
 
 HEADS, THAWED = 4, 6
 TRIALS = HEADS + 1 + THAWED
@@ -39,7 +40,9 @@ def _objective(trial: optuna.Trial, plan: Schedule = PLAN) -> float:
     settings = heads[0] if heads else plan.suggest(trial, number, finished)
     trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
     trial.set_user_attr(COST, 10.0 if settings.thaw else 0.0)
-    return settings.keep / 10 - settings.thaw / 20 + len(settings.blocks) / 100 + (settings.dropout or 0) / 100
+    score = settings.keep / 10 - settings.thaw / 20 + len(settings.blocks) / 100 + (settings.dropout or 0) / 100
+    trial.set_user_attr(BRIER, 1 - score)
+    return score
 
 
 def _search(storage: str, plan: Schedule = PLAN, objective=_objective) -> list[optuna.trial.FrozenTrial]:

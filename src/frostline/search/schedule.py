@@ -148,7 +148,7 @@ def _best_heads(finished: Sequence[FrozenTrial]) -> dict[int, TrialSettings]:
     """The head with the lowest Brier score, no ensemble, by what it keeps; of equals the first by number."""
     best: dict[int, TrialSettings] = {}
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
-    for trial in sorted(complete, key=brier_of):
+    for trial in sorted(complete, key=lambda trial: (brier_of(trial), trial.user_attrs[NUMBER])):
         settings = settings_of(trial)
         if settings.thaw == 0 and not settings.members:
             best.setdefault(settings.keep, settings)
