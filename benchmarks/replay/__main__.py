@@ -25,7 +25,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from frostline.plots.style import chart
+from frostline.plots.style import INK, chart
 from frostline.runtime.progress import track
 
 from ..curves.table import Curve, Table
@@ -67,8 +67,8 @@ def main() -> None:
     replayed = pd.DataFrame(rows)
     replayed.drop(columns="regrets").round(3).to_csv(options.output / "replay.csv", index=False)
     regrets = {name: by_cell(replayed, name) for name in options.policies}
-    figure(regrets).savefig(options.output / "replay.png")
     luck = 100 * np.array([world.best - world.best_told for world in sorted(worlds, key=lambda world: str(world.cell))])
+    figure(regrets, float(luck.mean())).savefig(options.output / "replay.png")
     print(markdown_table(table(replayed, regrets, luck)), f"{len(worlds)} cells", sep="\n\n")
 
 
@@ -134,13 +134,14 @@ def shown(values: NDArray[np.float64]) -> str:
     return f"{values.mean():.1f} [{low:.1f}, {high:.1f}]"
 
 
-def figure(regrets: dict[str, NDArray[np.float64]]) -> Figure:
+def figure(regrets: dict[str, NDArray[np.float64]], luck: float) -> Figure:
     picture, axes = chart(9, 5.5, "Regret against cost: mean over cells, and 95% interval at places")
     for number, (policy, values) in enumerate(regrets.items()):
         mean = values.mean(axis=0)
         line = axes.plot(COSTS, mean, label=policy, linestyle=LINES[number // 7 % len(LINES)])[0]
         for place in range(30 + number % 10, len(COSTS), 20):
             axes.vlines(COSTS[place], *interval(values[:, place]), color=line.get_color(), linewidth=1, alpha=0.5)
+    axes.axhline(luck, color=INK, linewidth=1, linestyle="--", label="without luck 0")
     axes.set_xscale("log")
     axes.set_xticks(TICKS, [f"{cost:,}" for cost in TICKS])
     axes.set_xticks([], minor=True)
