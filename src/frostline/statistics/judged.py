@@ -18,6 +18,10 @@ on the square of 0.27 / 0.016 images the two are alike (`python -m benchmarks.ch
 """
 
 
+_BEST = 8
+"""Those that a candidate is compared with: it began from one of the best, and is more like them than like all."""
+
+
 def is_judged(correct: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """Which of N images judged a candidate, whose answers `correct` [..., N] are NaN on the others."""
     judged: NDArray[np.bool_] = ~np.isnan(correct)
@@ -33,8 +37,8 @@ def balanced_means(
     for images that did not judge it: the result is its balanced accuracy, the mean recall over the classes that a
     sample has; NaN where it has no image. Any other merit of answers is averaged in the same way.
 
-    Whoever was judged by some images alone may have had easy ones, and luck. Its score is therefore the score on all
-    images of those whom all images judged, together, and by how much it differs from theirs on its own images: a
+    Whoever was judged by some images alone may have had easy ones, and luck. Its score is therefore the mean score on
+    all images of the best eight that all images judged, and by how much it differs from theirs on its own images: a
     control variate, as in sampling theory's difference estimator (Cochran 1977, Sampling Techniques, section 7.9). To
     choose by, the difference is shrunk as if `alike` more images had shown none: fewer are believed less. Without
     others it is the plain score.
@@ -47,16 +51,16 @@ def balanced_means(
     """
     judged = is_judged(correct)
     shares = np.where(judged, correct, 0.0).astype(np.float64)
-    scores = _balanced_accuracy(shares, labels, weights)
-    partly, control = ~judged.all(axis=1), _control(correct)
+    scores = _balanced_mean(shares, labels, weights)
+    partly, control = ~judged.all(axis=1), _control(correct, labels)
     for seen in np.unique(judged[partly], axis=0):
         these, on_seen = partly & (judged == seen).all(axis=1), weights * seen
-        own = _balanced_accuracy(shares[these], labels, on_seen)
+        own = _balanced_mean(shares[these], labels, on_seen)
         if control is None:
             scores[:, these] = own
             continue
-        others = _balanced_accuracy(control[None], labels, on_seen)
-        scores[:, these] = _balanced_accuracy(control[None], labels, weights) + _belief(seen, alike) * (own - others)
+        others = _balanced_mean(control[None], labels, on_seen)
+        scores[:, these] = _balanced_mean(control[None], labels, weights) + _belief(seen, alike) * (own - others)
     return np.clip(scores, 0.0, 1.0)
 
 
@@ -72,7 +76,7 @@ def error_of_balanced_mean(
     Of an adjusted score it is that of the others on all images, joined with that of the difference from them.
     """
     own = correct[candidate]
-    seen, control = is_judged(own), _control(correct)
+    seen, control = is_judged(own), _control(correct, labels)
     if seen.all() or control is None:
         return standard_error(own[seen], labels[seen], groups[seen])
     difference = paired_standard_error((own - control)[seen], labels[seen], groups[seen])
@@ -84,13 +88,17 @@ def _belief(seen: NDArray[np.bool_], alike: int) -> float:
     return float(seen.sum() / (seen.sum() + alike))
 
 
-def _control(correct: NDArray[np.floating[Any]]) -> NDArray[np.float64] | None:
-    """How often those that all images judged named each image rightly [N]; None without such."""
-    everywhere = is_judged(correct).all(axis=1)
-    return correct[everywhere].mean(axis=0, dtype=np.float64) if everywhere.any() else None
+def _control(correct: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """How often the best of those that all images judged named each image rightly [N]; None without such."""
+    everywhere = correct[is_judged(correct).all(axis=1)].astype(np.float64)
+    if not len(everywhere):
+        return None
+    means = _balanced_mean(everywhere, labels, np.ones((1, len(labels))))[0]
+    best: NDArray[np.float64] = everywhere[np.argsort(-means, kind="stable")[:_BEST]].mean(axis=0)
+    return best
 
 
-def _balanced_accuracy(
+def _balanced_mean(
     shares: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[Any]
 ) -> NDArray[np.float64]:
     recalls = []
