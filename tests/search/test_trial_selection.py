@@ -133,6 +133,17 @@ def test_a_guides_trial_that_was_begun_is_the_guides_where_none_is_complete() ->
     assert number(select(*trials, recommended=("fine_tune", "start_of_convnet")).guide) == 2
 
 
+def test_a_trial_of_which_little_is_known_does_not_keep_the_place_for_the_guides() -> None:
+    """It leads by what it has of the best, but four images do not show that it is better; of the others all do."""
+    hard = GROUPS >= 3
+    guides, little = answered(1, first(73) & hard, GUIDE), made(2, 0.8, settings(3), correct=np.ones(4))
+    better = [answered(place, first(80) & hard) for place in range(3, 10)]
+    alone = select(guides, little, *better)
+    assert number(alone.winner) == 2
+    assert number(select(guides, little, *better, recommended=("fine_tune",)).winner) == 3
+    assert number(select(guides, little, recommended=("fine_tune",)).winner) == 1
+
+
 @pytest.mark.parametrize(("judged", "settled"), [(60, True), (IMAGES, False)])
 def test_a_guides_trial_that_was_not_trained_or_judged_to_the_end_has_to_be_better(judged: int, settled: bool) -> None:
     """It keeps no place by being little known, but is the guide's where there is no other."""

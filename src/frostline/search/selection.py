@@ -37,9 +37,9 @@ class Selection:
 
     `labels` and `groups` [N] are theirs, fold after fold; `recommended` are the places of the trials that stand for
     what the guide recommends, of those that were trained to their end and judged by all images; `begun` are the others
-    that were trained. The trial with the lowest Brier score is used (see statistics.brier), but the best of the
-    recommended ones where the images do not show that the other is better: where the difference, image by image, is at
-    most its own standard error.
+    that were trained. Of the trials that the images show to be better than the best of the recommended ones, whose
+    difference from it, image by image, exceeds its own standard error, the one with the lowest Brier score is used (see
+    statistics.brier); the recommended one where there is none such.
     """
 
     trials: tuple[FrozenTrial, ...]
@@ -137,11 +137,11 @@ class Selection:
         return max(self.recommended, key=lambda place: (means[place], -place), default=None)
 
     def _winner(self, means: Sequence[float]) -> int:
-        best = max(range(len(means)), key=lambda place: (means[place], -place))
-        guide = self._guide(means)
-        if guide is not None and means[best] - means[guide] <= self._margins[guide][best]:
-            return guide
-        return best
+        guide, places = self._guide(means), list(range(len(means)))
+        if guide is not None:
+            margins = self._margins[guide]
+            places = [place for place in places if means[place] - means[guide] > margins[place]] or [guide]
+        return max(places, key=lambda place: (means[place], -place))
 
 
 def _is_whole(trial: FrozenTrial, images: int) -> bool:
