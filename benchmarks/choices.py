@@ -27,11 +27,12 @@ from frostline.statistics.brier import brier_score
 from frostline.statistics.temperature import fit_temperature
 from frostline.training.settings import GROUPS
 
+from .curves.table import balanced
 from .curves.variants import BASE, VARIANTS
 from .measuring import RESULTS, Option, describe, markdown_table, parse
 from .replay.__main__ import read_worlds, shown
 from .replay.invented import invent
-from .replay.world import Known, World, balanced
+from .replay.world import Known, World
 
 SETTINGS = {
     "last block, head on block 5: rate 1e-4, not 3e-5": ("last-5-fast", "last-5"),
@@ -53,6 +54,8 @@ def main() -> None:
     options = parse(__doc__, table=Option(RESULTS / "curves", kind=Path, help="a folder that benchmarks.curves wrote"))
     folder = invent(options.work / "invented") if options.smallest else options.table
     worlds = {str(world.cell): world for world in read_worlds(folder, BASE, "")}
+    if not worlds:
+        raise SystemExit(f"{folder} holds no whole cell: python -m benchmarks.curves makes it")
     differences = {name: dict(_differences(worlds, *pair)) for name, pair in SETTINGS.items()}
     raw = {str(world.cell): world for world in read_worlds(folder, BASE, "raw_")}
     differences["weights averaged over steps, not as they are"] = dict(_between(worlds, raw))
@@ -61,10 +64,11 @@ def main() -> None:
         if others:
             differences[f"variant {variant}"] = dict(_between(others, worlds))
     for name, among in {"a head": _heads, "a head or a last block": _judged_by_all}.items():
-        better = {cell: _chosen(among(world), _brier) - _chosen(among(world), _score) for cell, world in worlds.items()}
+        better = {cell: _chosen(among(world), _merit) - _chosen(among(world), _score) for cell, world in worlds.items()}
         differences[f"{name} chosen by Brier score, not by balanced accuracy"] = better
     for group in GROUPS[1:-1]:
-        deeper = {cell: _best_of(world, group) - _best_of(world, GROUPS[0]) for cell, world in worlds.items()}
+        begun = {cell: world for cell, world in worlds.items() if _group(world, group)}
+        deeper = {cell: _best_of(world, group) - _best_of(world, GROUPS[0]) for cell, world in begun.items()}
         differences[f"best of {group}, not of heads"] = deeper
     table = pd.DataFrame([_row(name, found, worlds) for name, found in differences.items() if found])
     table.to_csv(options.output / "choices.csv", index=False)
@@ -119,10 +123,10 @@ def _answers(known: Known) -> NDArray[np.float64]:
 
 
 def _score(known: Known) -> float:
-    return balanced((_answers(known) > 0).mean(axis=0), known.labels)
+    return float(balanced((_answers(known) > 0).mean(axis=0), known.labels))
 
 
-def _brier(known: Known) -> float:
+def _merit(known: Known) -> float:
     """One less the Brier score."""
     odds = _answers(known)
     certainty = 1 / (1 + np.exp(-odds))
@@ -140,17 +144,22 @@ def _row(name: str, found: Mapping[str, float], worlds: Mapping[str, World]) -> 
     return {"choice": name, "cells": len(values), "points": shown(values), **sides}
 
 
+def _group(world: World, group: str) -> Sequence[Known]:
+    return [each for each in world.all.values() if each.group == group]
+
+
 def _best_of(world: World, group: str) -> float:
-    return _chosen([each for each in world.all.values() if each.group == group], _brier)
+    return _chosen(_group(world, group), _merit)
 
 
 def _strategies(world: World) -> dict[str, object]:
-    views = world.thawed["all"].settings.views
-    known = {strategy: world.all[name.format(views)] for strategy, name in STRATEGIES.items()}
+    """Of what a cell's part of the table has, which may be in the making."""
+    views = next(iter(world.thawed.values())).settings.views
+    known = {strategy: world.all.get(name.format(views)) for strategy, name in STRATEGIES.items()}
     return (
         {"data set": world.cell.dataset, "a class": world.cell.per_class}
-        | {strategy: _test(each) for strategy, each in known.items()}
-        | {f"best of {group}": _best_of(world, group) / 100 for group in GROUPS[:-1]}
+        | {strategy: _test(each) if each else np.nan for strategy, each in known.items()}
+        | {f"best of {each}": _best_of(world, each) / 100 for each in GROUPS[:-1] if _group(world, each)}
     )
 
 

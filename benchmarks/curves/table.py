@@ -47,12 +47,16 @@ class Curve:
 
     def test_scores(self, kind: str = "") -> NDArray[np.float64]:
         """Balanced accuracy [E] on test images after each epoch; of weights as they are if `kind` is `raw_`."""
-        labels, right = self.arrays["test_labels"], self.right(kind)
-        return np.mean([right[:, labels == name].mean(axis=1) for name in np.unique(labels)], axis=0)
+        return balanced(self.right(kind), self.arrays["test_labels"])
 
     def right(self, kind: str = "") -> NDArray[np.uint8]:
         """Whether each test image was named rightly [E, T], after each epoch."""
         return np.unpackbits(self.arrays[f"{kind}right"], axis=1, count=len(self.arrays["test_labels"]))
+
+
+def balanced(right: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """The mean over the classes of the mean of `right` [..., N] over the images of classes `labels` [N]: [...]."""
+    return np.mean([right[..., labels == name].mean(axis=-1) for name in np.unique(labels)], axis=0)
 
 
 class Table:

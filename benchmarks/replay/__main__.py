@@ -58,7 +58,9 @@ def main() -> None:
     folder = invent(options.work / "invented") if options.smallest else options.table
     worlds = list(read_worlds(folder, options.variant, "raw_" if options.weights == "raw" else ""))
     if not worlds:
-        raise SystemExit(f"{folder} holds no whole cell of variant {options.variant}: python -m benchmarks.curves")
+        raise SystemExit(
+            f"{folder} holds no whole cell of variant {options.variant}: python -m benchmarks.curves makes it"
+        )
     jobs = [(name, world, repeat) for name in options.policies for world in worlds for repeat in range(options.repeats)]
     rows = [
         {"policy": name, "cell": str(world.cell), "repeat": repeat, **replay(ALL[name], world, repeat)}
@@ -76,7 +78,8 @@ def read_worlds(folder: Path, variant: str, weights: str) -> Iterator[World]:
     """The cells that have curves of heads, which are the same under every variant, and of networks."""
     cells: dict[object, list[Curve]] = {}
     for curve in Table(folder).curves():
-        if curve.variant == (variant if curve.settings.thaw else BASE):
+        of_variant = curve.variant == (variant if curve.settings.thaw else BASE)
+        if of_variant and (not curve.settings.thaw or f"{weights}margins" in curve.arrays):
             cells.setdefault(curve.cell, []).append(curve)
     for cell, curves in cells.items():
         world = World(cell, curves, weights)

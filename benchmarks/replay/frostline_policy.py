@@ -7,7 +7,6 @@ later folds the table lacks is judged by those that it has.
 import contextlib
 import io
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -37,8 +36,9 @@ from frostline.training.ridge import targets_of
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Metrics, Trainer, Validation, Watcher
 
+from ..curves.table import balanced
 from .policies import Policy, Rng
-from .world import Known, Ledger, World, balanced
+from .world import Known, Ledger, World
 
 DEPTH, CUT = 5, 4  # VGG16's blocks, and how many the guide's start_of_convnet keeps of them
 SIMILAR = ("dogs_cats", "animals_things")  # to what VGG16 has learned from: docs/results/similarity.csv
@@ -89,9 +89,6 @@ class Replayed(Trainer):
         return self._world.epoch_cost(self._world.nearest(settings), fold)
 
     def validate(self, settings: TrialSettings, seed: int, watcher: Watcher) -> Validation:
-        if not settings.thaw:
-            found = super().validate(settings, seed, watcher)
-            return replace(found, score=self._world.nearest(settings).score_of_all)
         images = self._world.nearest(settings).margins.shape[1]
         return super().validate(settings, seed, UpTo(watcher, self.cell.folds_of(images)))
 
@@ -113,7 +110,7 @@ class Replayed(Trainer):
         heads = [self._world.nearest(each) for each in member_settings(settings)]
         shares = [member.share for member in settings.members]
         mean = np.average([ridge_scale(known) * known.test_margins for known in heads], axis=0, weights=shares)
-        return balanced(mean > 0, heads[0].curve.arrays["test_labels"])
+        return float(balanced(mean > 0, heads[0].curve.arrays["test_labels"]))
 
     def logits(self, margins: Any, start: int = 0) -> NDArray[np.float32]:
         """[..., N, 2] of images from `start` on, from the margins [..., N] of their own classes."""

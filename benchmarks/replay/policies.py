@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import optuna
 
-from .world import Known, Ledger, World, balanced
+from ..curves.table import balanced
+from .world import Known, Ledger, World
 
 PATIENCE = 5
 OLD_TRIALS, OLD_BUDGET = 12, 200.0
@@ -143,7 +144,7 @@ def _test_of_ensemble(heads: Sequence[Known], size: int = 10) -> float:
         best = int(np.argmin(losses))
         chosen.append(best)
         total += seen[best]
-    return balanced(unseen[chosen].mean(axis=0) > 0.5, heads[0].curve.arrays["test_labels"])
+    return float(balanced(unseen[chosen].mean(axis=0) > 0.5, heads[0].curve.arrays["test_labels"]))
 
 
 def shuffled(known: list[Known], rng: Rng) -> list[Known]:

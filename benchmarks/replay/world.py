@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from frostline.training.settings import DepthGroup, TrialSettings
 
 from ..curves.cells import CellKey
 from ..curves.measure import loss_of
-from ..curves.table import Curve
+from ..curves.table import Curve, balanced
 
 _HEADS_ARE_SLOWER = 50
 """An operation of a head's decomposition takes as long as so many of a convolution: see search.estimate."""
@@ -70,7 +69,7 @@ class Known:
     def score_of_all(self) -> float:
         """Of a head, over all folds and draws."""
         correct = (self.curve.arrays["margins"] > 0).mean(axis=0)
-        return balanced(correct, self.labels)
+        return float(balanced(correct, self.labels))
 
     @property
     def right(self) -> NDArray[np.uint8]:
@@ -104,10 +103,6 @@ class Known:
             if epoch - self.best_epoch(epoch) >= patience:
                 return epoch
         return len(self.losses)
-
-
-def balanced(correct: NDArray[Any], labels: NDArray[Any]) -> float:
-    return float(np.mean([correct[labels == name].mean() for name in np.unique(labels)]))
 
 
 class World:
@@ -183,13 +178,9 @@ def _best_told(known: Sequence[Known]) -> float:
         for name in np.unique(labels):
             of = rng.permutation(np.flatnonzero(labels == name))
             drawn[of[: len(of) // 2]] = True
-        best = int(np.argmax(_balanced(right[:, drawn], labels[drawn])))
-        found.append(_balanced(right[best : best + 1, ~drawn], labels[~drawn])[0])
+        best = int(np.argmax(balanced(right[:, drawn], labels[drawn])))
+        found.append(balanced(right[best, ~drawn], labels[~drawn]))
     return float(np.mean(found))
-
-
-def _balanced(right: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[np.float64]:
-    return np.mean([right[:, labels == name].mean(axis=1) for name in np.unique(labels)], axis=0)
 
 
 def _distance(one: TrialSettings, other: TrialSettings) -> float:

@@ -36,11 +36,11 @@ def test_of_two_classes_alike_it_is_the_brier_score_of_scikit_learn() -> None:
 
 def test_it_varies_less_by_chance_than_right_answers_do() -> None:
     """Of two candidates the better one is found more often by it, on as many images."""
-    rng, labels, found = np.random.default_rng(1), np.arange(60) % 2, []
+    rng, found = np.random.default_rng(1), []
     for _ in range(400):
         odds = np.array([[0.7], [0.9]]) + rng.normal(size=(2, 60))
         certainty = 1 / (1 + np.exp(-2 * odds))
         right, merits = (odds > 0).mean(axis=1), merit(certainty).mean(axis=1)
-        found.append((right[1] > right[0], merits[1] > merits[0], brier_score(certainty[1], labels) < 0.5))
-    by_score, by_brier, _ = np.mean(found, axis=0)
+        found.append((right[1] > right[0], merits[1] > merits[0]))
+    by_score, by_brier = np.mean(found, axis=0)
     assert by_brier > by_score + 0.03

@@ -27,7 +27,7 @@ from frostline.training.setup import Setup
 __all__ = ["BRIER", "LOSS", "SCORE", "STANDARD_ERROR", "Metrics", "Trainer", "Validation", "Watcher", "best_epoch"]
 
 SCORE = "validation_balanced_accuracy"
-"""The metric that a search maximises: balanced accuracy on validation images, in [0, 1]."""
+"""The metric that people are shown: balanced accuracy on validation images, in [0, 1]."""
 
 STANDARD_ERROR = "validation_standard_error"
 """The metric that says how sure that score is."""
