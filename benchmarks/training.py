@@ -30,9 +30,10 @@ from frostline.search.study import open_study, run_study
 from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
+from frostline.training.metrics import Metrics, best_epoch
 from frostline.training.settings import TrialSettings, guide_depth
 from frostline.training.setup import Setup
-from frostline.training.trial import Metrics, Trainer, best_epoch
+from frostline.training.trial import Trainer
 
 BACKBONE = "vgg16"
 ROWS_AT_ONCE = 1024

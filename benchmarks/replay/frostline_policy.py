@@ -32,9 +32,10 @@ from frostline.training.cell import Cell
 from frostline.training.ensemble import member_settings
 from frostline.training.heads import HeadScores
 from frostline.training.memo import Epoch
+from frostline.training.metrics import Metrics
 from frostline.training.ridge import targets_of
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import Metrics, Trainer, Validation, Watcher
+from frostline.training.trial import Trainer, Validation, Watcher
 
 from ..curves.table import balanced
 from .policies import Policy, Rng

@@ -86,7 +86,8 @@ class SmallTrainer:
 
     def validate(self, settings, _seed: int, watcher):
         from frostline.training.fit import TrainingDiverged
-        from frostline.training.trial import LOSS, SCORE, STANDARD_ERROR, Validation
+        from frostline.training.metrics import LOSS, SCORE, STANDARD_ERROR
+        from frostline.training.trial import Validation
 
         score = settings.keep / 10 + settings.thaw / 20 + len(settings.blocks) / 100
         history = [{"train_loss": 1.0, LOSS: 1.0, SCORE: score, STANDARD_ERROR: 0.05, "temperature": 1.0}]

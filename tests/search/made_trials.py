@@ -8,8 +8,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.config.load import load_config
 from frostline.search.trials import CERTAINTY, CORRECT, COST, NUMBER, SETTINGS, SETTLED, STANDARD_ERROR, packed
+from frostline.training.metrics import BRIER, LOSS, SCORE
 from frostline.training.settings import TrialSettings, strategy_of
-from frostline.training.trial import BRIER, LOSS, SCORE
 
 DEPTH = 5
 CONFIG = load_config(Path(__file__).parents[2] / "params.yaml").search

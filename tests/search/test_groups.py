@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.search.groups import group_results
 from frostline.search.trials import COST, SETTLED
+from frostline.training.metrics import LOSS, SCORE
 from frostline.training.settings import GROUPS
-from frostline.training.trial import LOSS, SCORE
 
 
 def trainer(depth: int = 5) -> SimpleNamespace:

@@ -33,8 +33,9 @@ from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
 from frostline.training.memo import Memo
+from frostline.training.metrics import LOSS, SCORE, best_epoch
 from frostline.training.setup import Setup
-from frostline.training.trial import LOSS, SCORE, Trainer, best_epoch
+from frostline.training.trial import Trainer
 
 TRAIN = load_config(Path(__file__).parents[2] / "params.yaml").train
 IMAGES, FOLDS = 36, 3

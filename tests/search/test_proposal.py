@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from frostline.search.proposal import propose
 from frostline.search.space import suggest_head, suggest_thawed
 from frostline.search.study import open_study
-from frostline.training.trial import BRIER
+from frostline.training.metrics import BRIER
 
 
 def head(trial: optuna.Trial) -> object:

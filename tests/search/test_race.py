@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from made_trials import settings
 
 from frostline.search.race import Race, Rival
-from frostline.training.trial import LOSS, SCORE
+from frostline.training.metrics import LOSS, SCORE
 
 FOLDS, IMAGES = 5, 20
 POINT = settings(5, 1)

@@ -23,7 +23,7 @@ from frostline.search.schedule import Schedule
 from frostline.search.study import TrialFailed, list_studies, open_study, run_study
 from frostline.search.trials import COST, NUMBER, REASON, SETTINGS, finished_before, finished_trials
 from frostline.stores import sqlite
-from frostline.training.trial import BRIER
+from frostline.training.metrics import BRIER
 
 HEADS, THAWED = 4, 6
 TRIALS = HEADS + 1 + THAWED

@@ -18,8 +18,8 @@ from frostline.search.trials import (
     settings_of,
     trial_table,
 )
+from frostline.training.metrics import LOSS, SCORE
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import LOSS, SCORE
 
 
 def pruned(number: int, **attributes: object) -> FrozenTrial:

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from frostline.statistics.standard_error import standard_error
 from frostline.training.fit import TrainingDiverged
-from frostline.training.trial import LOSS, SCORE, STANDARD_ERROR, best_epoch
+from frostline.training.metrics import LOSS, SCORE, STANDARD_ERROR, best_epoch
 
 HEAD = head(blocks=(3, 5))
 THAWED = point(blocks=(3, 5))

@@ -30,8 +30,9 @@ from frostline.search.trials import (
 from frostline.tracking.runs import Run
 from frostline.tracking.studies import StudyRuns
 from frostline.training.fit import TrainingDiverged
+from frostline.training.metrics import BRIER, SCORE, best_epoch
 from frostline.training.settings import TrialSettings, group_of, strategy_of
-from frostline.training.trial import BRIER, SCORE, Trainer, Validation, best_epoch
+from frostline.training.trial import Trainer, Validation
 
 __all__ = ["Objective"]
 

@@ -8,8 +8,9 @@ import optuna
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
+from frostline.training.metrics import Metrics
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import Metrics, Trainer
+from frostline.training.trial import Trainer
 
 __all__ = ["Race", "Rival"]
 

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from frostline.search.space import HEAD_PARAMETERS
 from frostline.statistics.brier import merit
+from frostline.training.metrics import BRIER, SCORE, best_epoch
 from frostline.training.settings import TrialSettings, group_of
-from frostline.training.trial import BRIER, SCORE, best_epoch
 
 __all__ = [
     "CERTAINTY",

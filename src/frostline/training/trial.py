@@ -1,6 +1,6 @@
 """One trial: validate settings on a cell, or refit them on all of it."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,26 +19,13 @@ from frostline.statistics.temperature import fit_temperature, with_temperature
 from frostline.training.fit import train_epoch
 from frostline.training.heads import Heads, HeadScores
 from frostline.training.memo import Epoch, Memo
+from frostline.training.metrics import BRIER, LOSS, SCORE, STANDARD_ERROR, Metrics, best_epoch
 from frostline.training.ridge import LinearHead
 from frostline.training.served import whole_network
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 
-__all__ = ["BRIER", "LOSS", "SCORE", "STANDARD_ERROR", "Metrics", "Trainer", "Validation", "Watcher", "best_epoch"]
-
-SCORE = "validation_balanced_accuracy"
-"""The metric that people are shown: balanced accuracy on validation images, in [0, 1]."""
-
-STANDARD_ERROR = "validation_standard_error"
-"""The metric that says how sure that score is."""
-
-BRIER = "validation_brier_score"
-"""The metric by which trials are compared, the lower the better: see statistics.brier."""
-
-LOSS = "validation_loss"
-"""The metric that says which epoch is best: the mean negative log likelihood of calibrated probabilities, in nats."""
-
-Metrics = dict[str, float]
+__all__ = ["Trainer", "Validation", "Watcher"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +60,6 @@ class Watcher(Protocol):
 
         Unless it goes on, the trial is judged by these folds alone.
         """
-
-
-def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
-    """The epoch, from 1, whose validation loss is the lowest: a score counts answers, and varies more by chance."""
-    return 1 + int(np.argmin([each[LOSS] for each in history]))
 
 
 class Trainer:
