@@ -41,7 +41,7 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
 VIEWS: Mapping[str, tuple[ViewSet, ...]] = {
     "digits": ("identity",),
-    "solar_cells": ("identity", "flips"),
+    "solar_cells": ("identity", "crops", "flips"),
     "dogs_cats": ("identity", "crops"),
     "animals_things": ("identity", "crops"),
 }
