@@ -2,10 +2,10 @@
 
     python -m benchmarks.choices --table docs/results/curves
 
-Two ways are compared in every cell that has both: other settings, another way to train thawed blocks, weights averaged
-over steps, the Brier score to choose by. A network counts with its test score at the epoch of its lowest validation
-loss on the first fold. Shown is the difference in points of test balanced accuracy, mean over cells with a 95% interval
-by bootstrap over them, and that of small and large cells alone.
+Two ways are compared in every cell that has both: other settings, another way to train, weights averaged over steps,
+the Brier score to choose by. A network counts with its test score at the epoch of its lowest validation loss on the
+first fold. Shown is the difference in points of test balanced accuracy, mean over cells with a 95% interval by
+bootstrap over them, and that of small and large cells alone.
 
 A second table has the guide's four strategies and the best of each depth group, chosen by validation, in each data set
 at each size: test balanced accuracy, mean over seeds.
@@ -27,8 +27,8 @@ from frostline.statistics.brier import brier_score
 from frostline.statistics.temperature import fit_temperature
 from frostline.training.settings import GROUPS
 
-from .curves.table import balanced
-from .curves.variants import BASE, VARIANTS
+from .curves.table import Curve, Table, balanced
+from .curves.variants import BASE, COMPRESSED, VARIANTS
 from .measuring import RESULTS, Option, describe, markdown_table, parse
 from .replay.__main__ import read_worlds, shown
 from .replay.invented import invent
@@ -63,6 +63,7 @@ def main() -> None:
         others = {str(world.cell): world for world in read_worlds(folder, variant, "")} if variant != BASE else {}
         if others:
             differences[f"variant {variant}"] = dict(_between(others, worlds))
+    differences["a head on compressed features, not on features as they are"] = dict(_compressed(folder, worlds))
     for name, among in {"a head": _heads, "a head or a last block": _judged_by_all}.items():
         better = {cell: _chosen(among(world), _merit) - _chosen(among(world), _score) for cell, world in worlds.items()}
         differences[f"{name} chosen by Brier score, not by balanced accuracy"] = better
@@ -94,6 +95,22 @@ def _between(worlds: Mapping[str, World], others: Mapping[str, World]) -> Iterat
         own, theirs = worlds[cell].thawed, others[cell].thawed
         both = sorted(set(own) & set(theirs))
         yield cell, 100 * float(np.mean([_test(own[name]) - _test(theirs[name]) for name in both]))
+
+
+def _compressed(folder: Path, worlds: Mapping[str, World]) -> Iterator[tuple[str, float]]:
+    """By cell, in points: of heads on compressed features less the same heads without, fitted to all of the cell."""
+    found: dict[str, list[float]] = {}
+    for curve in Table(folder).curves():
+        if curve.variant == COMPRESSED and not curve.settings.thaw and str(curve.cell) in worlds:
+            plain = worlds[str(curve.cell)].heads[curve.name].curve
+            found.setdefault(str(curve.cell), []).append(_fitted_to_all(curve) - _fitted_to_all(plain))
+    for cell, gains in found.items():
+        yield cell, float(np.mean(gains))
+
+
+def _fitted_to_all(head: Curve) -> float:
+    """The test score, in points, of a head that was fitted to all images of its cell."""
+    return 100 * float(balanced(head.arrays["test_margins"][1] > 0, head.arrays["test_labels"]))
 
 
 def _test(known: Known) -> float:

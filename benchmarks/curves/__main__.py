@@ -28,7 +28,7 @@ from .listing import listed
 from .measure import measure
 from .summary import summary
 from .table import Table
-from .variants import BASE, VARIANTS
+from .variants import BASE, OWN_HEADS, VARIANTS
 
 _FEW_IMAGES = 200  # a cell of so many at most is a small one
 
@@ -50,7 +50,7 @@ def main() -> None:
         test_images=Option(300, smallest=8, help="of both classes as many"),
         digits=Option(1797, smallest=60, help="so many of scikit-learn's"),
         minutes=Option(1e9, help="stop after the curve that passes so many"),
-        variant=Option(BASE, choices=list(VARIANTS), help="another way to train thawed blocks"),
+        variant=Option(BASE, choices=list(VARIANTS), help="a way to train"),
         only=Option([""], help="of settings, those whose names begin with one of these"),
     )
     ends = time.monotonic() + 60 * options.minutes
@@ -62,7 +62,7 @@ def main() -> None:
                 name: settings
                 for name, settings in listed(sets[key.dataset].views).items()
                 if group_of(settings) == group
-                and (settings.thaw or options.variant == BASE)
+                and (settings.thaw or options.variant in OWN_HEADS)
                 and name.startswith(tuple(options.only))
                 and not table.has(key, options.variant, name)
             }

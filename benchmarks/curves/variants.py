@@ -1,8 +1,12 @@
-"""Other ways to train thawed blocks, each of which a curve may be measured under: what frostline does is `base`."""
+"""Ways to train that a curve may be measured under.
+
+`base` is what frostline did when the table's networks were trained, whose heads read pooled features as they are, and
+the others change one thing of it: `compressed` is what frostline does today.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -11,15 +15,32 @@ from keras import ops
 
 from frostline.backbones import readout
 from frostline.backbones.surgery import Backbone
-from frostline.training import suffix
+from frostline.training import ridge, setup, suffix
 from frostline.training.optimizer import GroupedAdam
 from frostline.training.suffix import Suffix
+
+Way = Callable[[], AbstractContextManager[None]]
 
 DECAY = 0.5  # of the learning rate, from a block to the one before it
 PULL = 0.1  # towards pretrained weights: a middle value of the paper's
 SMOOTHING = 0.1  # the share of a label that goes to all classes alike
 EARLY = 2  # thawed blocks that are trained where the later ones are not
 MOMENTUM = 0.9  # of the statistics before the head
+
+
+@contextmanager
+def plain_features() -> Iterator[None]:
+    """Heads read pooled features as they are."""
+
+    def unchanged(features: Any) -> Any:
+        return features
+
+    with (
+        patch.object(readout, "compress", unchanged),
+        patch.object(ridge, "compress", unchanged),
+        patch.object(setup, "compress", unchanged),
+    ):
+        yield
 
 
 @contextmanager
@@ -117,13 +138,25 @@ def _block_of(variable: Any) -> int:
     return int(found[1]) if found else 0
 
 
-BASE = "base"
-VARIANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
-    BASE: nullcontext,
-    "layerwise": layerwise_rates,
-    "l2-sp": l2_sp,
-    "smoothing": label_smoothing,
-    "early": early_blocks,
-    "following": following_statistics,
+def _on_plain_features(way: Way) -> Way:
+    @contextmanager
+    def both() -> Iterator[None]:
+        with plain_features(), way():
+            yield
+
+    return both
+
+
+BASE, COMPRESSED = "base", "compressed"
+VARIANTS: Mapping[str, Way] = {
+    BASE: plain_features,
+    "layerwise": _on_plain_features(layerwise_rates),
+    "l2-sp": _on_plain_features(l2_sp),
+    "smoothing": _on_plain_features(label_smoothing),
+    "early": _on_plain_features(early_blocks),
+    "following": _on_plain_features(following_statistics),
+    COMPRESSED: nullcontext,
 }
 """By name."""
+OWN_HEADS = (BASE, COMPRESSED)
+"""Those whose heads on frozen blocks differ; others have the heads of `base`."""

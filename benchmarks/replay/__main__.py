@@ -29,7 +29,7 @@ from frostline.plots.style import INK, chart
 from frostline.runtime.progress import track
 
 from ..curves.table import Curve, Table
-from ..curves.variants import BASE, VARIANTS
+from ..curves.variants import BASE, OWN_HEADS, VARIANTS
 from ..measuring import RESULTS, Option, markdown_table, parse
 from .frostline_policy import FROSTLINE
 from .halving import HALVING
@@ -49,7 +49,7 @@ def main() -> None:
     options = parse(
         __doc__,
         table=Option(RESULTS / "curves", kind=Path, help="a folder that benchmarks.curves wrote"),
-        variant=Option(BASE, choices=list(VARIANTS), help="of the curves: how thawed blocks were trained"),
+        variant=Option(BASE, choices=list(VARIANTS), help="of the curves: the way to train"),
         weights=Option("averaged", choices=["averaged", "raw"], help="of networks, over steps or as they are"),
         policies=Option(list(ALL), choices=list(ALL)),
         repeats=Option(10, smallest=1),
@@ -75,10 +75,11 @@ def main() -> None:
 
 
 def read_worlds(folder: Path, variant: str, weights: str) -> Iterator[World]:
-    """The cells that have curves of heads, which are the same under every variant, and of networks."""
+    """The cells that have curves of heads, of the variant or else of `base`, and of networks."""
+    heads = variant if variant in OWN_HEADS else BASE
     cells: dict[object, list[Curve]] = {}
     for curve in Table(folder).curves():
-        of_variant = curve.variant == (variant if curve.settings.thaw else BASE)
+        of_variant = curve.variant == (variant if curve.settings.thaw else heads)
         if of_variant and (not curve.settings.thaw or f"{weights}margins" in curve.arrays):
             cells.setdefault(curve.cell, []).append(curve)
     for cell, curves in cells.items():

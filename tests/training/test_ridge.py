@@ -21,7 +21,8 @@ def drawn(images, widths, classes, seed):
 
 def by_scikit_learn(features, rows, labels, class_weights, widths, penalty, wanted):
     """Logits of `wanted` as the docstring says it, in float64 and without a word of our algebra."""
-    train = features[rows].astype(np.float64)
+    features, wanted = (np.arcsinh(x.astype(np.float64)) for x in (features, wanted))
+    train = features[rows]
     scale = 1 / np.sqrt(np.repeat(widths, widths))
     seen, new = ((x - train.mean(axis=0)) / np.sqrt(train.var(axis=0) + EPSILON) * scale for x in (train, wanted))
     targets = 2.0 * (2 * np.eye(len(class_weights))[labels[rows]] - 1)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from frostline.backbones.readout import EPSILON
+from frostline.backbones.readout import EPSILON, compress
 from frostline.cache.group import Rowwise
 from frostline.data.arrays import Rows
 from frostline.training.fit import TrainingDiverged
@@ -25,9 +25,9 @@ Moments = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
-    """Features [N, D] less `mean` [D], over the root of `variance` [D] and EPSILON, times `kernel` [D, K], plus `bias`.
+    """Compressed features [N, D] less `mean` [D], over the root of `variance` [D] and EPSILON, times `kernel` [D, K].
 
-    The result is logits [N, K].
+    With `bias` [K] they are logits [N, K]. To compress features see `backbones.readout`.
     """
 
     mean: NDArray[np.float32]
@@ -43,7 +43,9 @@ class LinearHead:
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of `features` [N, D], [N, K]."""
-        logits: NDArray[np.float32] = _standardised(features, self.mean, self.variance) @ self.kernel + self.bias
+        logits: NDArray[np.float32] = (
+            _standardised(compress(features), self.mean, self.variance) @ self.kernel + self.bias
+        )
         return logits
 
     def softened(self, temperature: float) -> Self:
@@ -62,9 +64,9 @@ def fit_ridge(
     """A head for each of `penalties`, fitted to `rows` of `features`, whose integer `labels` [N] are of all rows.
 
     Ridge regression (Hoerl and Kennard 1970, Technometrics 12) on logits of 2 for an image's class and -2 for the
-    others, images weighed by `class_weights` [K]. Features are standardised, and those of each block, whose numbers are
-    `widths`, divided by the root of their number, so that the penalty sees blocks of any width alike. One eigenvalue
-    decomposition, of the smaller of images and features, serves all penalties.
+    others, images weighed by `class_weights` [K]. Features are compressed, standardised, and those of each block, whose
+    numbers are `widths`, divided by the root of their number, so that the penalty sees blocks of any width alike. One
+    eigenvalue decomposition, of the smaller of images and features, serves all penalties.
     """
     width = sum(widths)
     mean, variance = moments(features, rows)
@@ -72,26 +74,26 @@ def fit_ridge(
     weights = class_weights[labels[rows]].astype(np.float64)
     targets = targets_of(labels[rows], len(class_weights))
     level = weights @ targets / weights.sum()
-    root = np.sqrt(weights)
+    root_weights = np.sqrt(weights)
 
     def parts() -> Iterator[tuple[slice, NDArray[np.float32]]]:
         for part, values in _parts(features, rows):
             yield part, _standardised(values, mean, variance) * scale
 
     middle = sum((weights[part] @ values for part, values in parts()), np.zeros(width)) / weights.sum()
-    wanted = root[:, None] * (targets - level)
+    wanted = root_weights[:, None] * (targets - level)
     # Linear algebra's threads wait far longer than they work where the backend's threads hold the cores.
     with threadpool_limits(1):
         if len(rows) <= width:
             x = np.empty((len(rows), width))
             for part, values in parts():
-                x[part] = root[part, None] * (values - middle)
+                x[part] = root_weights[part, None] * (values - middle)
             eigenvalues, vectors = np.linalg.eigh(x @ x.T)
             back, turned = x.T @ vectors, vectors.T @ wanted
         else:
             square, product = np.zeros((width, width)), np.zeros((width, wanted.shape[1]))
             for part, values in parts():
-                x = root[part, None] * (values - middle)
+                x = root_weights[part, None] * (values - middle)
                 square += x.T @ x
                 product += x.T @ wanted[part]
             eigenvalues, back = np.linalg.eigh(square)
@@ -111,13 +113,14 @@ def targets_of(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
 
 
 def _parts(features: Rowwise, rows: Rows) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """The compressed `features`."""
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
-        yield part, features[rows[part]]
+        yield part, compress(features[rows[part]])
 
 
 def moments(features: Rowwise, rows: Rows) -> Moments:
-    """The mean and the variance of each of `features` over `rows`.
+    """The mean and the variance of each of `features`, compressed, over `rows`.
 
     Raises TrainingDiverged if one is no number, as blocks that overflow in half precision give.
     """

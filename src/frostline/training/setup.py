@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.backbones.readout import select_pooling
+from frostline.backbones.readout import compress, select_pooling
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.cache.cuts import deepest_cut
 from frostline.cache.group import Rowwise
@@ -104,7 +104,7 @@ class Setup:
         some = rows[np.linspace(0, len(rows) - 1, min(_STATISTICS_IMAGES, len(rows))).astype(int)]
         images = self.cell.packed.images[padded(some, divisible(len(some)))]
         parts = [select_pooling(weights.pooled(block, images), settings.pooling) for block in settings.blocks]
-        features, classes = np.concatenate(parts, axis=1), len(self.cell.packed.classes)
+        features, classes = compress(np.concatenate(parts, axis=1)), len(self.cell.packed.classes)
         kernel = keras.initializers.GlorotUniform(seed=seed)((features.shape[1], classes))
         bias = np.zeros(classes, dtype=np.float32)
         return LinearHead(features.mean(axis=0), features.var(axis=0), keras.ops.convert_to_numpy(kernel), bias)
