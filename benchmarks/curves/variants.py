@@ -20,6 +20,7 @@ from frostline.training.optimizer import GroupedAdam
 from frostline.training.suffix import Suffix
 
 Way = Callable[[], AbstractContextManager[None]]
+"""While it is entered, frostline trains in this way."""
 
 DECAY = 0.5  # of the learning rate, from a block to the one before it
 PULL = 0.1  # towards pretrained weights: a middle value of the paper's

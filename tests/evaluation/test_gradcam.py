@@ -78,3 +78,17 @@ def test_heat_lies_where_the_evidence_is():
     assert np.unravel_index(heat[0].argmax(), (4, 4)) == (1, 2)
     assert np.count_nonzero(heat) == 1
     assert np.count_nonzero(gradcam(model, images, np.array([0]))) == 0
+
+
+def test_a_network_of_before_features_were_compressed_has_the_heat_of_its_own_head():
+    inputs = keras.Input((16, 16, 3))
+    maps = keras.layers.Conv2D(5, 3, strides=2, activation="relu")(keras.layers.Rescaling(1 / 255)(inputs))
+    normalisation = keras.layers.BatchNormalization(name="feature_normalisation", center=False, scale=False)
+    features = normalisation(read_out([maps], "average"))
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax", name="head")(features))
+    normalisation.moving_variance.assign(np.arange(1, 6))
+    slopes = np.asarray(model.get_layer("head").kernel) / np.sqrt(np.arange(1, 6) + normalisation.epsilon)[:, None]
+    found = keras.Model(inputs, maps).predict(IMAGES, verbose=0)
+    expected = np.maximum(np.einsum("nhwc,nc->nhw", found, slopes[:, CLASSES].T / 49), 0)
+    assert expected.any()
+    np.testing.assert_allclose(gradcam(model, IMAGES, CLASSES), expected, atol=1e-5)
