@@ -18,7 +18,7 @@ from frostline.training.cell import make_cell
 
 ROOT = Path(__file__).parents[2]
 IMAGES = 16
-VARIANTS = ("layerwise", "l2-sp", "smoothing", "early", "following")
+VARIANTS = ("layerwise", "l2-sp", "smoothing", "early", "following", "compressed")
 SCRIPT = textwrap.dedent(
     """
     import json, pickle, sys
