@@ -101,9 +101,10 @@ def _compressed(folder: Path, worlds: Mapping[str, World]) -> Iterator[tuple[str
     """By cell, in points: of heads on compressed features less the same heads without, fitted to all of the cell."""
     found: dict[str, list[float]] = {}
     for curve in Table(folder).curves():
-        if curve.variant == COMPRESSED and not curve.settings.thaw and str(curve.cell) in worlds:
-            plain = worlds[str(curve.cell)].heads[curve.name].curve
-            found.setdefault(str(curve.cell), []).append(_fitted_to_all(curve) - _fitted_to_all(plain))
+        cell = str(curve.cell)
+        if curve.variant == COMPRESSED and cell in worlds and curve.name in worlds[cell].heads:
+            plain = worlds[cell].heads[curve.name].curve
+            found.setdefault(cell, []).append(_fitted_to_all(curve) - _fitted_to_all(plain))
     for cell, gains in found.items():
         yield cell, float(np.mean(gains))
 

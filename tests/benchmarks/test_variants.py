@@ -1,4 +1,4 @@
-"""Other ways to train thawed blocks: each trains, and does something else than frostline does.
+"""Ways to train: each trains, and does something else than `base` does.
 
 In a process of their own, because importing benchmarks makes TensorFlow repeatable in the whole process.
 """

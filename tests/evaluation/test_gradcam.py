@@ -27,7 +27,6 @@ def network(pooling: str, blocks: int = 1, views: tuple[str, ...] = ("identity",
         vector = average_over_views(images, views, keras.Model(inputs, vector, name="features"))
     output, normalisation = add_head(vector, 3, dropout=0.5, seed=1)
     rng = np.random.default_rng(2)
-    normalisation.moving_mean.assign(rng.uniform(-1, 1, normalisation.moving_mean.shape))
     normalisation.moving_variance.assign(rng.uniform(0.1, 2, normalisation.moving_variance.shape))
     return keras.Model(images, output)
 
