@@ -115,6 +115,18 @@ def record_fields() -> dict[str, Any]:
             "trial": 1,
             "complete": True,
             "validation": 0.78,
+            "settings": {
+                "init": "pretrained",
+                "blocks": [4],
+                "freeze_depth": 4,
+                "pooling": "both",
+                "views": "mirror",
+                "test_views": "mirror",
+                "head_learning_rate": None,
+                "backbone_learning_rate": None,
+                "dropout": None,
+                "members": [],
+            },
         },
         "validation": {
             "balanced_accuracy": 0.82,

@@ -41,7 +41,7 @@ def test_how_many_folds_judged_the_winner_is_said(images: int, scheme: str) -> N
 def test_a_guides_trial_is_complete_if_it_was_trained_to_its_end(state, settled: bool, complete: bool) -> None:
     guide = made(2, 0.6, GUIDE, state=state, **{SETTLED: settled})
     found = outcome(made(1), guide).guide_trial
-    assert (found.complete, found.validation, found.trial) == (complete, 0.6, 2)
+    assert (found.complete, found.validation, found.trial, found.settings) == (complete, 0.6, 2, GUIDE)
 
 
 def test_a_head_of_the_guides_is_complete_and_none_is_not() -> None:

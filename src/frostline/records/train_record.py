@@ -82,7 +82,7 @@ class ValidationScore(Frozen):
 class GuideTrial(Frozen):
     """What the guide recommended for the cell: the regime, the strategies, and of their trials the best one.
 
-    `trial` counts from 1; it is None, as `strategy` and `validation` are, if none of those trials was trained.
+    `trial` counts from 1; it is None, as `strategy`, `validation` and `settings` are, if none of those was trained.
     `complete` says whether it was trained to its end; if not, `validation` is what it reached when the budget ended it.
     """
 
@@ -92,6 +92,7 @@ class GuideTrial(Frozen):
     trial: int | None
     complete: bool
     validation: float | None
+    settings: TrialSettings | None = None
 
 
 class GroupResult(Frozen):

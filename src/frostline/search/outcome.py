@@ -110,6 +110,7 @@ class Outcome:
             trial=trial.user_attrs[NUMBER] if trial else None,
             complete=trial is not None and trial.state == TrialState.COMPLETE and trial.user_attrs.get(SETTLED, True),
             validation=score_of(trial) if trial else None,
+            settings=settings_of(trial) if trial else None,
         )
 
     def refit(self) -> "Refitted":

@@ -12,12 +12,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from frostline.backbones.viewed import images_at_once, views_in
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.packed import PackedImages, read_packed
 from frostline.data.sources import open_source
 from frostline.errors import ArtifactError, DataError
+from frostline.evaluation.answers import Answers
 from frostline.evaluation.assessment import against_guide, assess, uncalibrated
 from frostline.evaluation.examples import most_confident, predictions
 from frostline.evaluation.gradcam import gradcam
@@ -32,7 +32,7 @@ from frostline.records.names import model_name
 from frostline.records.train_record import TrainRecord
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
 from frostline.registry.package import open_unregistered
-from frostline.runtime.progress import say, track
+from frostline.runtime.progress import say
 from frostline.tracking.keys import keys
 from frostline.tracking.lineage import lineage_tags
 from frostline.tracking.runs import Tracker
@@ -69,7 +69,8 @@ def run(dataset: str, size: str, backbone: str) -> None:
         )
     network = _load(Path("models") / name / "model.keras")
     test, labels = packed.index.iloc[rows], packed.labels[rows]
-    probabilities = _predict(network, packed.images, rows, f"Evaluating {name}")
+    answers = Answers(config, backbone, packed, rows)
+    probabilities = answers.of(network, record.best.settings, f"Evaluating {name}")
     assessed = assess(test, labels, probabilities, packed.classes, record.best.temperature, config.seed)
     metrics, evidence = assessed.metrics, assessed.evidence
     metrics["validation_balanced_accuracy"] = record.validation.corrected.value
@@ -77,7 +78,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
     evidence["serving"] = _serving(config, record, test)
     if record.guide_model == "guide.keras":
         guide = _load(Path("models") / name / record.guide_model)
-        guided = _predict(guide, packed.images, rows, f"Evaluating the guide's {name}")
+        guided = answers.of(guide, record.guide.settings, f"Evaluating the guide's {name}")
         metrics["guide"] = against_guide(test, labels, probabilities, guided, config.seed)
     elif record.guide_model:
         metrics["guide"] = against_guide(test, labels, probabilities, probabilities, config.seed)
@@ -132,17 +133,6 @@ def _load(path: Path) -> Any:
 
     with output_of("train", path):
         return keras.saving.load_model(path, compile=False)
-
-
-def _predict(network: Any, images: NDArray[np.uint8], rows: NDArray[np.int64], what: str) -> NDArray[np.float32]:
-    """Class probabilities [len(rows), K] of `network` for `images[rows]`."""
-    length = images_at_once(views_in(network))
-    batches = np.array_split(rows, range(length, len(rows), length))
-    outputs = [
-        np.asarray(network.predict_on_batch(images[batch]), dtype=np.float32)
-        for batch in track(batches, f"{what}, by batches", len(batches))
-    ]
-    return np.concatenate(outputs)
 
 
 def _figures(

@@ -1,0 +1,104 @@
+"""What networks answer to test images, with frozen blocks run once for all networks that share them."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.backbones.readout import POOLED
+from frostline.backbones.surgery import Backbone, build_backbone
+from frostline.backbones.viewed import images_at_once, views_in
+from frostline.cache.group import Rowwise
+from frostline.cache.prefix import PrefixCache
+from frostline.config.schema import Config
+from frostline.data.arrays import Rows
+from frostline.data.packed import PackedImages
+from frostline.data.views import views_of
+from frostline.errors import WeightsError
+from frostline.runtime.progress import say, track
+from frostline.stores.addresses import cache_folder
+from frostline.training.features import ReadOut, Vectors
+from frostline.training.settings import TrialSettings
+
+__all__ = ["Answers"]
+
+_COMPARED = 16
+_TOLERANCE = 1e-3
+_VECTORS_AT_ONCE = 4096
+
+
+class Answers:
+    """Class probabilities that float32 networks on `backbone` give of `rows`, which ascend, of `packed`.
+
+    A head on frozen blocks is asked about their pooled vectors: the prefix cache keeps them for every other such head,
+    of this cell and of others. A network whose blocks were trained is asked about the images.
+    """
+
+    def __init__(self, config: Config, backbone: str, packed: PackedImages, rows: Rows) -> None:
+        self._config = config
+        self._name = backbone
+        self._packed = packed
+        self._rows = rows
+
+    def of(self, network: Any, settings: TrialSettings | None, what: str) -> NDArray[np.float32]:
+        """Of `network`, [len(rows), K]; `settings` are its trial's, None where they are not known.
+
+        Some images are shown to the whole network as well. Where its answers are others, it is asked about all of them:
+        what is evaluated is what is served.
+        """
+        shared = self._shared(network, settings, what)
+        return self._seen(network, self._rows, what) if shared is None else shared
+
+    def _shared(self, network: Any, settings: TrialSettings | None, what: str) -> NDArray[np.float32] | None:
+        """From shared activations; None where they do not serve, which is said if they should have."""
+        if settings is None or settings.thaw or not any(layer.name == POOLED for layer in network.layers):
+            return None
+        try:
+            widths = [self._backbone.width(block, settings.pooling) for block in settings.blocks]
+        except WeightsError as error:
+            say(f"{what} without shared activations: {error}")
+            return None
+        if network.get_layer(POOLED).output.shape[-1] == sum(widths):
+            answers = self._read(network, settings)
+            some = np.unique(np.linspace(0, len(self._rows) - 1, _COMPARED).astype(int))
+            if np.allclose(answers[some], self._seen(network, self._rows[some]), rtol=0, atol=_TOLERANCE):
+                return answers
+        say(f"{what} without shared activations: on those of {self._name} as params.yaml has it, it answers otherwise.")
+        return None
+
+    def _seen(self, network: Any, rows: Rows, what: str | None = None) -> NDArray[np.float32]:
+        """Of the whole network about the images."""
+        length = images_at_once(views_in(network))
+        batches = np.array_split(rows, range(length, len(rows), length))
+        shown = track(batches, f"{what}, by batches", len(batches)) if what else batches
+        return _stacked(network.predict_on_batch(self._packed.images[batch]) for batch in shown)
+
+    def _read(self, network: Any, settings: TrialSettings) -> NDArray[np.float32]:
+        """Of its head about the vectors."""
+        import keras
+
+        head = keras.Model(network.get_layer(POOLED).output, network.output)
+        vectors = ReadOut(self._vectors, settings.blocks, settings.pooling, views_of(settings.test_views))
+        batches = np.array_split(self._rows, range(_VECTORS_AT_ONCE, len(self._rows), _VECTORS_AT_ONCE))
+        return _stacked(head.predict_on_batch(vectors[batch]) for batch in batches)
+
+    @cached_property
+    def _backbone(self) -> Backbone:
+        """In float32, as networks are served."""
+        return build_backbone(self._name, self._config.backbone(self._name), precision="float32")
+
+    @cached_property
+    def _vectors(self) -> Vectors:
+        stores = self._config.stores
+        cache = PrefixCache(cache_folder(stores), int(stores.cache_gigabytes * 1e9))
+
+        def pooled(view: str, block: int) -> Rowwise:
+            (each,) = cache.pooled(self._backbone, self._packed, self._rows, [view], block)
+            return each
+
+        return Vectors(pooled, self._rows, int(self._config.train.resident_gigabytes * 1e9))
+
+
+def _stacked(parts: Any) -> NDArray[np.float32]:
+    return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
