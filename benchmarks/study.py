@@ -45,7 +45,7 @@ VIEWS: Mapping[str, tuple[ViewSet, ...]] = {
     "dogs_cats": ("identity", "crops"),
     "animals_things": ("identity", "crops"),
 }
-"""What a person who knows the pictures puts into params.yaml: solar cells as it has them."""
+"""What a person who knows the pictures puts into params.yaml."""
 
 DATA = {
     "dogs_cats": Option(kind=Path, help="the folder that holds cat/ and dog/"),
