@@ -236,7 +236,7 @@ def test_what_changes_no_number_renames_nothing(world):
 def test_a_study_that_tries_something_else_is_another(world, monkeypatch, change):
     before = world.names()
     if change == "effort":
-        world.update("search", effort=EFFORTS["quick"])
+        world.update("search", effort=EFFORTS["thorough"])
     elif change == "cut":
         world.cut = 2
     else:

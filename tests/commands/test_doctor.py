@@ -61,7 +61,7 @@ def test_a_sound_project_is_left_as_it_is(project: Path) -> None:
         "2624 files of 2 classes",
         "will be made by the first",
         "cpu:0",
-        "VGG16 at 96",
+        "VGG16 at 128",
     ):
         assert words in answer.stdout
     after = {path: path.stat().st_mtime_ns for path in project.rglob("*") if ".git" not in path.parts}

@@ -1,20 +1,25 @@
 import importlib.util
+from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
+from frostline.backbones.readout import compress
 from frostline.backbones.surgery import build_backbone
 from frostline.backbones.viewed import views_in
 from frostline.backbones.weights import digest
+from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig
 from frostline.data.images import load_square
+from frostline.data.packed import PackedImages
 from frostline.data.views import views_of
 from frostline.errors import DataError, ExportError, PackageError
+from frostline.evaluation.answers import Answers
 from frostline.records.train_record import write_training_images
 from frostline.registry.models import load_champion, predict, register_challenger
 from frostline.serving.export import TOLERANCE, export
-from frostline.stages.evaluate import _predict as answers
 from frostline.tracking.runs import Tracker
 from frostline.training.ridge import LinearHead
 from frostline.training.served import whole_network
@@ -82,14 +87,16 @@ def test_a_networks_served_evaluated_and_exported_answers_agree(
     stores, limits, make_record, record_fields, cells, tmp_path, monkeypatch, blocks, views
 ):
     monkeypatch.chdir(tmp_path)
-    backbone = build_backbone("vgg16", BackboneConfig(weights=None, image_size=32), seed=1)
+    options = BackboneConfig(image_size=32)
+    backbone = build_backbone("vgg16", options)
     depths = {"blocks": blocks, "freeze_depth": blocks[-1], "views": views, "test_views": views}
     best = record_fields["best"] | {"settings": record_fields["best"]["settings"] | depths}
     squares = np.stack([load_square(cell, 32, "stretch", min_side=16, max_pixels=10**6) for cell in cells])
-    vectors = np.concatenate([backbone.pooled(block, squares) for block in blocks], axis=1)
+    vectors = compress(np.concatenate([backbone.pooled(block, squares) for block in blocks], axis=1))
     kernel = np.random.default_rng(1).normal(0, 0.1, (vectors.shape[1], 2)).astype(np.float32)
     head = LinearHead(vectors.mean(axis=0), vectors.var(axis=0), kernel, np.zeros(2, dtype=np.float32))
-    network = whole_network(backbone, TrialSettings.model_validate(best["settings"]), head)
+    settings = TrialSettings.model_validate(best["settings"])
+    network = whole_network(backbone, settings, head)
     (tmp_path / "model").mkdir()
     network.save(tmp_path / "model" / "model.keras")
     write_training_images(tmp_path / "model", [])
@@ -101,7 +108,11 @@ def test_a_networks_served_evaluated_and_exported_answers_agree(
     champion = load_champion(tracker, tmp_path.name)
 
     loaded = keras.saving.load_model(champion.network, compile=False)
-    evaluated = answers(loaded, squares, np.arange(len(cells)), "")
+    committed = load_config(Path(__file__).parents[2] / "params.yaml")
+    config = committed.model_copy(update={"stores": stores, "backbones": {"vgg16": options}})
+    index = pd.DataFrame({"image": [cell.name for cell in cells]})
+    packed = PackedImages(squares, np.zeros(len(cells), int), index, ("a", "b"), 32, "stretch", tmp_path.name)
+    evaluated = Answers(config, "vgg16", packed, np.arange(len(cells))).of(loaded, settings, "Evaluating")
     assert evaluated.std(axis=0).min() > 0.01, "all answers are alike, and show nothing"
     served = predict(champion.model, cells).filter(like="probability_").to_numpy()
     np.testing.assert_allclose(served, evaluated, atol=1e-5)
