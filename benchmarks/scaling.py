@@ -29,6 +29,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import SearchConfig
 from frostline.plots.style import DPI, PALETTE, style
@@ -40,7 +41,7 @@ from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer, Validation, Watcher
 
 from .measuring import Option, Timed, apart, describe, machine, markdown_table, parse, process_megabytes
-from .training import BACKBONE, Listed, cache_of, changed, least, listed_study, make_trainer, pack, standard, stored_in
+from .training import BACKBONE, Listed, changed, least, listed_study, make_trainer, pack, standard, stored_in
 
 DATASET = "solar_cells"
 PARTS = {"starting": "grey", "filling": "sky", "heads": "green", "thawed": "blue", "bookkeeping": "vermilion"}
@@ -91,7 +92,7 @@ def measure(point: Point, epochs: int, work: Path, few: bool) -> dict[str, objec
         tracker = Tracker.open(config.stores, DATASET)
         list_studies(config.stores.studies)
         started = time.perf_counter()
-        cache = cache_of(config)
+        cache = PrefixCache.of(config.stores)
         trainer = make_trainer(config, packed, point.per_class, cache, TimedTrainer)
         trials = mixed_trials(point.trials, config.search, trainer.backbone.depth)
         schedule = Listed.of(trials, trainer, config.search)

@@ -23,6 +23,7 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import StratifiedShuffleSplit
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config
 from frostline.data.packed import PackedImages
@@ -36,7 +37,7 @@ from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 from .measuring import Option, append, describe, finished, markdown_table, parse
-from .training import BACKBONE, cache_of, changed, listed_study, pack, standard, stored_in
+from .training import BACKBONE, changed, listed_study, pack, standard, stored_in
 
 DATASET = "solar_cells"
 PAPER = 0.8842
@@ -103,7 +104,7 @@ def run(config: Config, packed: PackedImages, split: int, options: argparse.Name
     """Search, refit and test one split."""
     started = time.perf_counter()
     cell = make_cell(packed, len(packed.labels), config.train, split)
-    setup = Setup(cell, BACKBONE, config.backbone(BACKBONE), config.train, cache_of(config), config.seed)
+    setup = Setup(cell, BACKBONE, config.backbone(BACKBONE), config.train, PrefixCache.of(config.stores), config.seed)
     trainer = Trainer(setup)
     trainer.setup.fill(["flips"], [trainer.backbone.depth - 1])
     filled = time.perf_counter()

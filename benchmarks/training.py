@@ -108,17 +108,13 @@ def pack(config: Config, dataset: str, work: Path, *, few: bool) -> PackedImages
     return read_packed(folder)
 
 
-def cache_of(config: Config) -> PrefixCache:
-    return PrefixCache(config.stores.cache, int(config.stores.cache_gigabytes * 1e9))
-
-
 def make_trainer(
     config: Config, packed: PackedImages, per_class: int, cache: Any = None, kind: type[Trainer] = Trainer
 ) -> Trainer:
     """As the stage `train` makes it, but for the memo, for the only backbone of `config`."""
     ((backbone, options),) = config.backbones.items()
     cell = make_cell(packed, per_class, config.train, config.seed)
-    return kind(Setup(cell, backbone, options, config.train, cache or cache_of(config), config.seed))
+    return kind(Setup(cell, backbone, options, config.train, cache or PrefixCache.of(config.stores), config.seed))
 
 
 @contextmanager

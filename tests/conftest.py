@@ -80,6 +80,18 @@ def prepare_config() -> PrepareConfig:
 @pytest.fixture(scope="session")
 def record_fields() -> dict[str, Any]:
     """What train.json holds."""
+    settings = {
+        "init": "pretrained",
+        "blocks": [3, 4],
+        "freeze_depth": 4,
+        "pooling": "both",
+        "views": "mirror",
+        "test_views": "mirror",
+        "head_learning_rate": None,
+        "backbone_learning_rate": None,
+        "dropout": None,
+        "members": [],
+    }
     return {
         "dataset": "solar_cells",
         "size": "small",
@@ -93,18 +105,7 @@ def record_fields() -> dict[str, Any]:
         "best": {
             "trial": 3,
             "strategy": "start_of_convnet",
-            "settings": {
-                "init": "pretrained",
-                "blocks": [3, 4],
-                "freeze_depth": 4,
-                "pooling": "both",
-                "views": "mirror",
-                "test_views": "mirror",
-                "head_learning_rate": None,
-                "backbone_learning_rate": None,
-                "dropout": None,
-                "members": [],
-            },
+            "settings": settings,
             "epochs": 0,
             "temperature": 1.25,
         },
@@ -115,18 +116,7 @@ def record_fields() -> dict[str, Any]:
             "trial": 1,
             "complete": True,
             "validation": 0.78,
-            "settings": {
-                "init": "pretrained",
-                "blocks": [4],
-                "freeze_depth": 4,
-                "pooling": "both",
-                "views": "mirror",
-                "test_views": "mirror",
-                "head_learning_rate": None,
-                "backbone_learning_rate": None,
-                "dropout": None,
-                "members": [],
-            },
+            "settings": settings | {"blocks": [4]},
         },
         "validation": {
             "balanced_accuracy": 0.82,

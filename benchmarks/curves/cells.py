@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config, ElpvConfig, FolderConfig
 from frostline.config.types import ViewSet
@@ -20,7 +21,7 @@ from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 from ..similarity import LAST_ANIMAL
-from ..training import BACKBONE, cache_of, changed, pack
+from ..training import BACKBONE, changed, pack
 
 _DIGIT_SIDE = 32
 
@@ -78,7 +79,9 @@ def make_trainer(key: CellKey, data: DataSet, options: argparse.Namespace) -> tu
     test = _test_rows(packed, options.test_images, key.seed)
     cell = make_cell(packed, key.per_class, config.train, key.seed)
     tested = _TestedCell(cell.packed, cell.rows, cell.repeats, test)
-    setup = _TestedSetup(tested, BACKBONE, config.backbone(BACKBONE), config.train, cache_of(config), key.seed)
+    setup = _TestedSetup(
+        tested, BACKBONE, config.backbone(BACKBONE), config.train, PrefixCache.of(config.stores), key.seed
+    )
     return Trainer(setup), test
 
 

@@ -17,7 +17,7 @@ from .recipes import Fitted, build, divided, fit
 
 EPOCHS, PATIENCE = 20, 5
 RATES = (1e-5, 1e-3)  # one rate trains the head and what is thawed, which a higher one would wreck
-REFITS, GUESSING = 3, 0.95
+REFITS, GUESSING = 3, 0.95  # a loss above this share of log K is that of a network that guesses
 
 
 def optuna_search(task: Task, seconds: float) -> Fitted:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 
+from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.packed import read_packed
@@ -23,7 +24,7 @@ from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 
 from ..measuring import Timed, append, machine
-from ..training import Listed, Unwatched, cache_of, changed, make_trainer, standard
+from ..training import Listed, Unwatched, changed, make_trainer, standard
 from .plain import Bench, Clock, Job, Reached, scores
 from .plain import search as plain_search
 from .tables import COLD, WARM, epochs_file, identity
@@ -55,7 +56,7 @@ def run_list(way: str, folder: Path, options: argparse.Namespace) -> None:
     results = Results(options.file, {"way": way} | identity(record, options.epochs))
     say(f"{way}, {record.name}: {len(jobs)} trials to run.")
     if way in (COLD, WARM):
-        clock, cache = Clock(), Timed(cache_of(config))
+        clock, cache = Clock(), Timed(PrefixCache.of(config.stores))
         trainer = make_trainer(config, packed, record.per_class, cache)
         fill(trainer, config, jobs, cache)
         results.write({"trial": 0, "kind": "setup"}, 0, clock, [], cache.seconds)

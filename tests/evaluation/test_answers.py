@@ -22,17 +22,22 @@ HEAD = TrialSettings(
 ALONE = HEAD.model_copy(update={"blocks": (3,), "freeze_depth": 3, "pooling": "average", "test_views": "identity"})
 
 
+def on(config: Config, **backbone: object) -> Config:
+    """With other values for VGG16."""
+    return config.model_copy(update={"backbones": {"vgg16": BackboneConfig(**{"image_size": 32} | backbone)}})
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     """The committed values with VGG16 at 32 pixels and a cache of the test's own."""
     committed = load_config(Path(__file__).parents[2] / "params.yaml")
     stores = committed.stores.model_copy(update={"cache": str(tmp_path / "cache")})
-    return committed.model_copy(update={"backbones": {"vgg16": BackboneConfig(image_size=32)}, "stores": stores})
+    return on(committed.model_copy(update={"stores": stores}))
 
 
 def served(config: Config, settings: TrialSettings, folder: Path, *, random: bool = False) -> keras.Model:
     """The network of a random head on VGG16, or on random blocks, as a file gives it."""
-    backbone = build_backbone("vgg16", config.backbone("vgg16"), random=random, seed=1)
+    backbone = build_backbone("vgg16", config.backbone("vgg16"), random=random, seed=config.seed)
     width = sum(backbone.width(block, settings.pooling) for block in settings.blocks)
     rng = np.random.default_rng(5)
     kernel = rng.normal(0, 0.1, (width, 2)).astype(np.float32)
@@ -60,18 +65,54 @@ def test_the_second_head_needs_no_pass_of_its_own(config, packed_cells, tmp_path
     np.testing.assert_allclose(found, network.predict(packed.images[ROWS], verbose=0), atol=1e-5)
 
 
-@pytest.mark.parametrize("case", ["random blocks", "other blocks", "no weights"])
-def test_a_network_on_other_blocks_answers_itself_and_that_is_said(config, case, packed_cells, tmp_path, capsys):
-    packed, network = packed_cells(32), served(config, HEAD, tmp_path, random=case == "random blocks")
-    settings = HEAD.model_copy(update={"blocks": (1, 4)}) if case == "other blocks" else HEAD
-    if case == "no weights":
-        absent = BackboneConfig(image_size=32, weights=str(tmp_path / "absent.h5"))
-        config = config.model_copy(update={"backbones": {"vgg16": absent}})
-    found = Answers(config, "vgg16", packed, ROWS).of(network, settings, "Evaluating it")
+def test_random_blocks_of_the_seed_are_shared_too(config, packed_cells, tmp_path, capsys):
+    packed, config = packed_cells(32), on(config, weights=None)
+    network = served(config, HEAD, tmp_path)
+    found = Answers(config, "vgg16", packed, ROWS).of(network, HEAD, "Evaluating it")
     np.testing.assert_allclose(found, network.predict(packed.images[ROWS], verbose=0), atol=1e-5)
-    said = "absent.h5" if case == "no weights" else "on those of vgg16 as params.yaml has it, it answers otherwise"
+    assert "without shared activations" not in capsys.readouterr().err
+
+
+OTHERWISE = "on those of vgg16 as params.yaml has it, it answers otherwise"
+
+
+@pytest.mark.parametrize(
+    ("now", "blocks", "said"),
+    [
+        ({"weights": None}, (2, 4), OTHERWISE),
+        ({"application": "ResNet50", "weights": None}, (2, 4), OTHERWISE),
+        ({"application": "Xception", "weights": None}, (2, 4), "at least 71 for Xception, but got 32"),
+        ({"weights": "absent.h5"}, (2, 4), "absent.h5"),
+        ({}, (1, 4), OTHERWISE),
+        ({}, (4, 9), OTHERWISE),
+    ],
+)
+def test_a_network_on_other_blocks_answers_itself_and_that_is_said(
+    config, now, blocks, said, packed_cells, tmp_path, capsys
+):
+    packed, network = packed_cells(32), served(config, HEAD, tmp_path)
+    settings = HEAD.model_copy(update={"blocks": blocks, "freeze_depth": blocks[-1]})
+    found = Answers(on(config, **now), "vgg16", packed, ROWS).of(network, settings, "Evaluating it")
+    np.testing.assert_allclose(found, network.predict(packed.images[ROWS], verbose=0), atol=1e-5)
     assert "Evaluating it without shared activations: " in (told := capsys.readouterr().err)
     assert said in told
+
+
+def test_a_cache_that_cannot_be_used_is_no_hindrance(config, packed_cells, tmp_path, capsys):
+    packed, network = packed_cells(32), served(config, HEAD, tmp_path)
+    (tmp_path / "file").write_text("no folder")
+    stores = config.stores.model_copy(update={"cache": str(tmp_path / "file" / "cache")})
+    stores = config.model_copy(update={"stores": stores})
+    found = Answers(stores, "vgg16", packed, ROWS).of(network, HEAD, "Evaluating it")
+    np.testing.assert_allclose(found, network.predict(packed.images[ROWS], verbose=0), atol=1e-5)
+    assert "without shared activations: " in capsys.readouterr().err
+
+
+def test_images_count_as_they_are_packed_not_as_the_parameters_say_by_now(config, packed_cells, tmp_path, capsys):
+    packed, network = packed_cells(32), served(config, HEAD, tmp_path)
+    found = Answers(on(config, image_size=48), "vgg16", packed, ROWS).of(network, HEAD, "Evaluating it")
+    np.testing.assert_allclose(found, network.predict(packed.images[ROWS], verbose=0), atol=1e-5)
+    assert "without shared activations" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,10 +19,12 @@ from frostline.backbones.surgery import Backbone
 from frostline.cache.folder import CacheFolder
 from frostline.cache.group import Group, Rows, Rowwise, ViewedImages, block_of, every_pooled
 from frostline.cache.rowstore import RowStore
+from frostline.config.schema import StoresConfig
 from frostline.data.packed import PackedImages
 from frostline.errors import CacheError
 from frostline.runtime.devices import divisible
 from frostline.runtime.progress import track
+from frostline.stores.addresses import cache_folder
 
 __all__ = ["PrefixCache", "padded"]
 
@@ -37,6 +39,11 @@ class PrefixCache:
         self.folder = CacheFolder(folder)
         self._open: dict[Path, RowStore] = {}
         self._pass: tuple[object, Any] = (None, None)
+
+    @classmethod
+    def of(cls, stores: StoresConfig) -> Self:
+        """The one that `stores` in params.yaml names."""
+        return cls(cache_folder(stores), int(stores.cache_gigabytes * 1e9))
 
     def fill(
         self, backbone: Backbone, packed: PackedImages, rows: Rows, views: Sequence[str], cuts: Collection[int]

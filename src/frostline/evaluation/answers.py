@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from frostline.backbones.readout import POOLED
 from frostline.backbones.surgery import Backbone, build_backbone
 from frostline.backbones.viewed import images_at_once, views_in
-from frostline.cache.group import Rowwise
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import Config
 from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
 from frostline.data.views import views_of
-from frostline.errors import WeightsError
+from frostline.errors import FrostlineError
 from frostline.runtime.progress import say, track
-from frostline.stores.addresses import cache_folder
 from frostline.training.features import ReadOut, Vectors
 from frostline.training.settings import TrialSettings
 
@@ -55,17 +53,19 @@ class Answers:
         if settings is None or settings.thaw or not any(layer.name == POOLED for layer in network.layers):
             return None
         try:
-            widths = [self._backbone.width(block, settings.pooling) for block in settings.blocks]
-        except WeightsError as error:
+            answers = self._read(network, settings)
+        except FrostlineError as error:
             say(f"{what} without shared activations: {error}")
             return None
-        if network.get_layer(POOLED).output.shape[-1] == sum(widths):
-            answers = self._read(network, settings)
-            some = np.unique(np.linspace(0, len(self._rows) - 1, _COMPARED).astype(int))
-            if np.allclose(answers[some], self._seen(network, self._rows[some]), rtol=0, atol=_TOLERANCE):
-                return answers
+        if answers is not None and self._agree(network, answers):
+            return answers
         say(f"{what} without shared activations: on those of {self._name} as params.yaml has it, it answers otherwise.")
         return None
+
+    def _agree(self, network: Any, answers: NDArray[np.float32]) -> bool:
+        """Whether `answers` are what the whole network says of some of the images."""
+        some = np.unique(np.linspace(0, len(self._rows) - 1, _COMPARED).astype(int))
+        return np.allclose(answers[some], self._seen(network, self._rows[some]), rtol=0, atol=_TOLERANCE)
 
     def _seen(self, network: Any, rows: Rows, what: str | None = None) -> NDArray[np.float32]:
         """Of the whole network about the images."""
@@ -74,30 +74,30 @@ class Answers:
         shown = track(batches, f"{what}, by batches", len(batches)) if what else batches
         return _stacked(network.predict_on_batch(self._packed.images[batch]) for batch in shown)
 
-    def _read(self, network: Any, settings: TrialSettings) -> NDArray[np.float32]:
-        """Of its head about the vectors."""
+    def _read(self, network: Any, settings: TrialSettings) -> NDArray[np.float32] | None:
+        """Of its head about the vectors; None where those have another shape."""
         import keras
 
         head = keras.Model(network.get_layer(POOLED).output, network.output)
+        if settings.keep > self._backbone.depth:
+            return None
+        if head.input_shape[-1] != sum(self._backbone.width(block, settings.pooling) for block in settings.blocks):
+            return None
         vectors = ReadOut(self._vectors, settings.blocks, settings.pooling, views_of(settings.test_views))
         batches = np.array_split(self._rows, range(_VECTORS_AT_ONCE, len(self._rows), _VECTORS_AT_ONCE))
         return _stacked(head.predict_on_batch(vectors[batch]) for batch in batches)
 
     @cached_property
     def _backbone(self) -> Backbone:
-        """In float32, as networks are served."""
-        return build_backbone(self._name, self._config.backbone(self._name), precision="float32")
+        """In float32, as networks are served, for the images as they are packed."""
+        options = self._config.backbone(self._name).model_copy(update={"image_size": self._packed.image_size})
+        return build_backbone(self._name, options, precision="float32", seed=self._config.seed)
 
     @cached_property
     def _vectors(self) -> Vectors:
-        stores = self._config.stores
-        cache = PrefixCache(cache_folder(stores), int(stores.cache_gigabytes * 1e9))
-
-        def pooled(view: str, block: int) -> Rowwise:
-            (each,) = cache.pooled(self._backbone, self._packed, self._rows, [view], block)
-            return each
-
-        return Vectors(pooled, self._rows, int(self._config.train.resident_gigabytes * 1e9))
+        limit_bytes = int(self._config.train.resident_gigabytes * 1e9)
+        cache = PrefixCache.of(self._config.stores)
+        return Vectors.cached(cache, self._backbone, self._packed, self._rows, limit_bytes)
 
 
 def _stacked(parts: Any) -> NDArray[np.float32]:

@@ -83,6 +83,7 @@ class GuideTrial(Frozen):
     """What the guide recommended for the cell: the regime, the strategies, and of their trials the best one.
 
     `trial` counts from 1; it is None, as `strategy`, `validation` and `settings` are, if none of those was trained.
+    Records of before have no `settings`.
     `complete` says whether it was trained to its end; if not, `validation` is what it reached when the budget ended it.
     """
 

@@ -51,7 +51,7 @@ class StudyPlan:
     def make(cls, inputs: CellInputs, config: Config) -> Self:
         """Divide the cell into folds, build its networks, and lay down the order of trials."""
         cell = make_cell(inputs.packed, inputs.per_class, config.train, config.seed)
-        cache = PrefixCache(cache_folder(config.stores), int(config.stores.cache_gigabytes * 1e9))
+        cache = PrefixCache.of(config.stores)
         backbone = config.backbone(inputs.backbone)
         setup = Setup(cell, inputs.backbone, backbone, config.train, cache, config.seed)
         trainer = Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))

@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.readout import select_pooling
+from frostline.backbones.surgery import Backbone
 from frostline.cache.group import Rowwise
+from frostline.cache.prefix import PrefixCache
 from frostline.data.arrays import Rows
+from frostline.data.packed import PackedImages
 
 __all__ = ["ReadOut", "Vectors"]
 
@@ -39,6 +42,18 @@ class Vectors:
         self._rows = rows
         self._limit_bytes = limit_bytes
         self._held: dict[tuple[tuple[str, ...], int], NDArray[np.float32]] = {}
+
+    @classmethod
+    def cached(
+        cls, cache: PrefixCache, backbone: Backbone, packed: PackedImages, rows: Rows, limit_bytes: int
+    ) -> "Vectors":
+        """Those that `cache` holds, or computes, of `packed` after the blocks of `backbone`."""
+
+        def pooled(view: str, block: int) -> Rowwise:
+            (found,) = cache.pooled(backbone, packed, rows, [view], block)
+            return found
+
+        return cls(pooled, rows, limit_bytes)
 
     def average(self, views: Sequence[str], block: int, rows: Rows) -> NDArray[np.float32]:
         """The average [len(rows), 2C] over `views` of the pooled vectors after `block`."""

@@ -55,7 +55,7 @@ class Setup:
         self._suffixes = Suffixes(self.build(), len(cell.packed.classes), train_batchnorm=train.train_batchnorm)
         self._cuts: Collection[int] | None = None
         self._resident_bytes = int(train.resident_gigabytes * 1e9)
-        self.vectors = Vectors(self._pooled, cell.all_rows, self._resident_bytes)
+        self.vectors = Vectors.cached(cache, self.backbone, cell.packed, cell.all_rows, self._resident_bytes)
 
     def fill(self, view_sets: Collection[str], cuts: Collection[int]) -> None:
         """Cache, in one pass over each view, all that trials will read: pooled vectors, and maps after `cuts` alone.
@@ -94,10 +94,6 @@ class Setup:
         if shape.frozen:
             sources.append([ReadOut(self.vectors, shape.frozen, shape.pooling, (view,)) for view in views])
         return [make_feed(each, rows, self._resident_bytes) for each in sources]
-
-    def _pooled(self, view: str, block: int) -> Rowwise:
-        (pooled,) = self._cache.pooled(self.backbone, self.cell.packed, self.cell.all_rows, [view], block)
-        return pooled
 
     def _random_head(self, settings: TrialSettings, weights: Backbone, rows: Rows, seed: int) -> LinearHead:
         """On features that random `weights` give of some of `rows`."""
