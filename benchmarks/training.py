@@ -161,9 +161,6 @@ class Listed(Schedule):
     def is_over(self, number: int, _: Sequence[FrozenTrial]) -> bool:
         return number > self.trials
 
-    def allowance(self, _: int, __: Sequence[FrozenTrial]) -> float:
-        return math.inf
-
     def point(self, _: int, __: Sequence[FrozenTrial], ___: int) -> dict[str, Any]:
         return {}
 

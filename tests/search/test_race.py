@@ -26,8 +26,8 @@ def rival(certainty: float = 0.5, folds: int = FOLDS) -> Rival:
     return Rival(3, np.full(folds * IMAGES, certainty, dtype=np.float32))
 
 
-def race(allowance: float = 300, left: float = 10_000, other: Rival | None = None, folds: int = FOLDS) -> Race:
-    return Race(trainer(folds), POINT, other or rival(folds=folds), allowance, left)
+def race(left: float = 10_000, other: Rival | None = None, folds: int = FOLDS) -> Race:
+    return Race(trainer(folds), POINT, other or rival(folds=folds), left)
 
 
 def sure(value: float, folds: int = 1) -> np.ndarray:
@@ -52,49 +52,48 @@ def trained(watcher: Race, value: float, most: int, settled_at: int = 0) -> int:
     return most
 
 
-@pytest.mark.parametrize(("value", "epochs"), [(0.4, 3), (0.6, 20)])
-def test_who_is_behind_gets_the_allowance_and_who_is_ahead_goes_on(value: float, epochs: int) -> None:
-    watcher = race(allowance=300)
-    assert trained(watcher, value, 20) == epochs
-    assert watcher.spent == 100 * epochs
-    assert len(watcher.history) == epochs
+@pytest.mark.parametrize("value", [0.4, 0.6])
+def test_ahead_or_behind_it_may_take_what_is_left(value: float) -> None:
+    watcher = race(left=750)
+    assert trained(watcher, value, 20) == 7
+    assert watcher.spent == 700
+    assert len(watcher.history) == 7
     assert not watcher.settled
 
 
 def test_who_is_ahead_ends_where_nothing_is_left() -> None:
     """It is judged by what it has; who is behind is dropped."""
-    watcher = race(allowance=300, left=750)
-    assert trained(watcher, 0.9, 20) == 7
-    assert watcher.spent == 700
-    assert not watcher.fold(history(7), sure(0.9))
+    ahead, behind = race(left=150), race(left=150)
+    assert not ahead.epoch(history(1), sure(0.9), settled=False)
+    assert not ahead.fold(history(1), sure(0.9))
     with pytest.raises(optuna.TrialPruned, match=r"the budget ended it after epoch 3, before it had settled"):
-        race(allowance=100, left=700).epoch(history(3), sure(0.1), settled=False)
+        behind.epoch(history(3), sure(0.1), settled=False)
 
 
 @pytest.mark.parametrize("left", [0.0, 99.0, 199.0])
 def test_one_epoch_is_trained_in_any_case(left: float) -> None:
-    watcher = race(allowance=left, left=left)
+    watcher = race(left=left)
     assert trained(watcher, 0.9, 5) == 1
     assert watcher.spent == 100
 
 
 def test_a_trial_that_settles_goes_on_to_the_other_folds_whatever_it_cost() -> None:
-    watcher = race(allowance=200, left=500)
+    watcher = race(left=500)
     assert trained(watcher, 0.9, 20, settled_at=5) == 5
     assert watcher.settled
 
 
-@given(st.floats(0, 2000), st.floats(0, 2000), st.floats(0.2, 0.8))
-def test_the_first_fold_never_takes_more_than_is_left_but_for_its_first_epoch(allowance, left, value) -> None:
-    watcher = race(min(allowance, left), left)
+@given(st.floats(0, 2000), st.floats(0.2, 0.8))
+def test_the_first_fold_never_takes_more_than_is_left_but_for_its_first_epoch(left, value) -> None:
+    watcher = race(left)
     trained(watcher, value, 50)
     assert watcher.spent <= max(100, left)
 
 
 def test_without_a_rival_it_may_take_what_is_left() -> None:
-    watcher = Race(trainer(), POINT, None, 100, 1000)
+    watcher = Race(trainer(), POINT, None, 1000)
     assert trained(watcher, 0.1, 50) == 10
-    watcher = Race(trainer(), POINT, None, 101, 1000)
+    watcher = Race(trainer(), POINT, None, 101)
     assert watcher.fold(history(1), sure(0.1))
     assert watcher.spent == 101
 
@@ -109,7 +108,7 @@ def test_who_is_clearly_worse_ends_after_a_fold() -> None:
 
 @pytest.mark.parametrize("value", [0.5, 0.499, 0.6])
 def test_who_is_as_good_goes_on_and_pays_for_every_fold(value: float) -> None:
-    watcher = race(allowance=10_000)
+    watcher = race()
     for fold in range(1, FOLDS):
         assert watcher.fold(history(4), sure(value, fold))
     assert watcher.spent == 4 * (101 + 102 + 103 + 104)
@@ -123,8 +122,8 @@ def test_all_folds_count_together() -> None:
         watcher.fold(history(1), np.concatenate([sure(0.52), sure(0.3), sure(0.3)]))
 
 
-def test_where_the_allowance_ends_who_is_ahead_is_judged_by_the_folds_so_far() -> None:
-    ahead, behind = race(allowance=250), race(allowance=250)
+def test_where_the_budget_ends_who_is_ahead_is_judged_by_the_folds_so_far() -> None:
+    ahead, behind = race(left=250), race(left=250)
     for watcher in (ahead, behind):
         assert watcher.fold(history(2), sure(0.499))
     assert not ahead.fold(history(2), sure(0.6, 2))
@@ -150,7 +149,7 @@ def test_too_few_images_show_nothing_and_equal_answers_are_no_worse() -> None:
 def test_what_is_no_number_beats_nobody() -> None:
     nothing = np.full(IMAGES, np.nan, dtype=np.float32)
     assert not rival().is_behind(nothing)
-    assert trained(race(allowance=100), float("nan"), 10) == 1
+    assert trained(race(left=100), float("nan"), 10) == 1
 
 
 def test_an_answer_that_is_certainly_wrong_is_a_number() -> None:
@@ -160,8 +159,8 @@ def test_an_answer_that_is_certainly_wrong_is_a_number() -> None:
 
 
 def test_a_hold_out_is_judged_by_its_epochs_alone() -> None:
-    """It has no other folds: who settles within the allowance is complete, and has its score, worse or not."""
-    watcher = race(allowance=300, folds=1)
+    """It has no other folds: who settles within the budget is complete, and has its score, worse or not."""
+    watcher = race(left=300, folds=1)
     assert trained(watcher, 0.1, 20, settled_at=2) == 2
     assert watcher.spent == 200
     assert watcher.settled

@@ -98,23 +98,17 @@ def test_just_the_strategies_that_were_asked_for_come_first(strategies: tuple[st
     assert (5, 0, False) not in plan.depths
 
 
-@given(st.integers(1, 8), st.lists(st.floats(0, 900), max_size=4))
-def test_first_trials_share_what_is_left_and_later_ones_may_take_it(thawed: int, costs: list[float]) -> None:
-    plan = schedule(thawed)
+@given(st.lists(st.floats(0, 900), max_size=4))
+def test_what_trials_have_trained_on_is_no_longer_left(costs: list[float]) -> None:
     heads = [made(number) for number in range(1, HEADS + 1)]
-    for place in range(min(thawed, len(costs) + 1)):
-        finished = heads + [
-            made(THAWED + each, 0.5, settings(5, 1), cost=cost) for each, cost in enumerate(costs[:place])
-        ]
-        left = IMAGES - sum(costs[:place])
-        assert plan.left(finished) == pytest.approx(left)
-        waiting = max(1, min(3, thawed) - place)  # the fourth is of random weights
-        assert plan.allowance(THAWED + place, finished) == pytest.approx(max(0, left) / waiting)
+    thawed = [made(THAWED + each, 0.5, settings(5, 1), cost=cost) for each, cost in enumerate(costs)]
+    assert schedule().left(heads + thawed) == pytest.approx(IMAGES - sum(costs))
 
 
-def test_all_that_may_be_trained_on_is_shared_by_those_that_are_tried() -> None:
-    """Two trials at most: neither leaves a share for groups that will have none."""
-    assert schedule(thawed=2).allowance(THAWED, ()) == IMAGES / 2
+def test_the_cheapest_depths_come_first() -> None:
+    """So that what a study may train on decides as many as can be."""
+    pretrained = [frozen for _, frozen, random in schedule().depths if not random]
+    assert pretrained == sorted(pretrained, reverse=True)
 
 
 @pytest.mark.parametrize(("spent", "ends"), [(IMAGES - 1, THAWED + 6), (IMAGES, THAWED + 3)])

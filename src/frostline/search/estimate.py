@@ -82,7 +82,7 @@ def estimate_study(trainer: Trainer, schedule: Schedule, folder: Path, limit_byt
 
 
 def _reads(trainer: Trainer, schedule: Schedule) -> Mapping[int, float]:
-    """How often trials that freeze so many blocks read an image: the budget, shared evenly by the depths."""
+    """How often trials that freeze so many blocks read an image: as if the depths shared the budget evenly."""
     depths = [freeze_depth for _, freeze_depth, _ in schedule.depths]
     flops = trainer.backbone.flops_per_block()
     reads: defaultdict[int, float] = defaultdict(float)

@@ -63,8 +63,7 @@ class Objective:
         run = self._runs.start_trial(number, strategy)
         with _ended(run):
             run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
-            allowance, left = self._schedule.allowance(number, finished), self._schedule.left(finished)
-            race = Race(self._trainer, settings, _rival(finished), allowance, left)
+            race = Race(self._trainer, settings, _rival(finished), self._schedule.left(finished))
             return self._run(trial, settings, heads, race, run)
 
     def _run(

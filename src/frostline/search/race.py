@@ -46,22 +46,19 @@ class Rival:
 class Race:
     """Watches one trial: see training.trial.Watcher.
 
-    It may train on `allowance` images, counted as if through every block, and on the first fold, as long as it is ahead
-    of the rival on the fold's images, by likelihood, on all that are `left`. One epoch is trained in any case. When the
-    budget ends it, a trial that is ahead is judged by the folds so far; another is dropped. A trial is dropped too that
-    is worse than the rival on the images of all folds so far, by Wilcoxon's signed-rank test.
+    It may train on all images that are `left`, counted as if through every block; one epoch is trained in any case.
+    When the budget ends it, a trial that is ahead of the rival on the images so far, by likelihood, is judged by them;
+    another is dropped. A trial is dropped too that is worse than the rival on the images of all folds so far, by
+    Wilcoxon's signed-rank test.
     """
 
-    def __init__(
-        self, trainer: Trainer, settings: TrialSettings, rival: Rival | None, allowance: float, left: float
-    ) -> None:
+    def __init__(self, trainer: Trainer, settings: TrialSettings, rival: Rival | None, left: float) -> None:
         self.history: list[Metrics] = []
         self.spent = 0.0
         self.settled = False
         self._costs = [trainer.cost(settings, fold) for fold in range(len(trainer.cell.folds))]
         self._images = len(trainer.cell.validation_rows)
         self._rival = rival
-        self._allowance = allowance
         self._left = left
         self._folds = 1
 
@@ -70,11 +67,10 @@ class Race:
         self.history[:] = history
         self.spent += self._costs[0]
         self.settled = settled
-        wanted = self.spent + self._costs[0]
-        if settled or wanted <= self._allowance:
+        if settled or self.spent + self._costs[0] <= self._left:
             return True
         if self._is_ahead(certainty):
-            return wanted <= self._left
+            return False
         raise optuna.TrialPruned(f"the budget ended it after epoch {len(history)}, before it had settled")
 
     def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> bool:
@@ -85,7 +81,7 @@ class Race:
                 f"worse than trial {self._rival.number} on {len(certainty)} of {self._images} images (Wilcoxon)"
             )
         wanted = self.spent + len(history) * self._costs[self._folds]
-        if wanted <= self._allowance:
+        if wanted <= self._left:
             self.spent = wanted
             self._folds += 1
             return True

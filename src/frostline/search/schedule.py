@@ -78,17 +78,11 @@ class Schedule:
     def _ensemble(self) -> int:
         return self.config.effort.heads + 1
 
-    def allowance(self, number: int, finished: Sequence[FrozenTrial]) -> float:
-        """How many images trial `number`, which thaws blocks, may train on before it is judged.
-
-        Of what is left the first trials at pretrained depths get equal shares, so that a dear one takes nothing from
-        the others, and a cheap one leaves them what it does not need; later trials may take it all.
-        """
-        waiting = sum(not random for _, _, random in self.depths[self._place(number) :])
-        return max(0.0, self.left(finished)) / max(1, waiting)
-
     def left(self, finished: Sequence[FrozenTrial]) -> float:
-        """How many images are left to train on."""
+        """How many images are left to train on.
+
+        A trial may take them all. The cheapest depths come first, so that as many as can be are trained to their end.
+        """
         return self.images - sum(float(trial.user_attrs.get(COST, 0)) for trial in finished)
 
     def point(self, number: int, finished: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
