@@ -1,5 +1,7 @@
 """What tests of several rooms need: an order, real pictures, stores, and small models with their records."""
 
+import signal
+from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,17 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one of them at the end."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(scope="module")
+def heeded_signals() -> Iterator[None]:
+    """Programs that tests start heed signals, though nohup, or a shell in the background, started the tests."""
+    unheeded = [each for each in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_IGN]
+    for number in unheeded:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in unheeded:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 The networks are small (see small_train); Optuna, MLflow, SQLite, signals and files are real.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -26,6 +27,13 @@ from optuna.trial import FrozenTrial, TrialState
 from small_train import LOG, NAME, PROCESS, TRIALS, make_project, set_seed
 
 from frostline.search.trials import NUMBER, REASON, SETTINGS
+
+pytestmark = [
+    pytest.mark.usefixtures("heeded_signals"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("jax") is None, reason="Keras's NumPy backend imports jax: pip install jax"
+    ),
+]
 
 Train = Callable[..., int]
 

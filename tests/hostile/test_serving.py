@@ -29,6 +29,8 @@ from frostline.serving.connections import server_config
 from frostline.serving.limits import ServingLimits
 from frostline.serving.server import create_app
 
+pytestmark = pytest.mark.usefixtures("heeded_signals")
+
 JSON = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 

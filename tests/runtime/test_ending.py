@@ -12,6 +12,8 @@ import pytest
 from frostline.errors import DataError, StoreError
 from frostline.runtime.ending import Interrupted, ended, when_interrupted
 
+pytestmark = pytest.mark.usefixtures("heeded_signals")
+
 WAITING = """
 import time
 from frostline.runtime.ending import ended, when_interrupted
