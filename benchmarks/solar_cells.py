@@ -10,8 +10,8 @@ the one that the search would use is refitted on all of them, and scored once on
 shared by all splits: the first one waits for them.
 
 Writes a row per trial and split to `solar_cells.csv` as it goes on (splits that are there are kept), prints a table.
-About 20 minutes a split on 2 quiet cores with bfloat16, 10 more for each further trial, and 20 minutes once for the
-activations.
+About 20 minutes a split on 2 quiet cores with bfloat16, 10 more for each further trial of the last block, more for one
+of two blocks, and 20 minutes once for the activations.
 """
 
 import argparse
