@@ -2,10 +2,11 @@
 
 A seed draws the test split, the cell, the initial weights and the order of training. Each strategy has the settings
 that a study first tries it with, and is trained to its end: as in a study, the cell's first fold says for how many
-epochs, those after which its validation loss is lowest; for so many it is trained on all of the cell's images. Nothing
-else is chosen by a validation score, and what is shown is scored on test images.
+epochs, those after which its validation loss is lowest; for so many it is trained on all of the cell's images. Beside
+them stands `best_head`: of heads on neighbouring frozen blocks, however many, the one with the lowest Brier score out
+of folds. Nothing else is chosen by a validation score, and what is shown is scored on test images.
 
-    python -m benchmarks.regimes --dogs-cats FOLDER --seeds 20 21 22
+    python -m benchmarks.regimes --dogs-cats FOLDER
     python -m benchmarks.regimes --dogs-cats FOLDER --image-size 96 --strategies end_of_convnet start_of_convnet
 
 Writes a row per strategy, cell and seed to `regimes-<image size>px.csv` as it goes on; rows that are there are kept.
@@ -24,7 +25,7 @@ from matplotlib.figure import Figure
 
 from frostline.backbones.surgery import build_backbone
 from frostline.config.load import load_config
-from frostline.config.schema import Config, FolderConfig
+from frostline.config.schema import Config, FolderConfig, SearchConfig
 from frostline.config.types import GUIDE
 from frostline.data.packed import PackedImages
 from frostline.evaluation.metrics import score
@@ -32,12 +33,15 @@ from frostline.plots.style import DPI, INK, PALETTE, style
 from frostline.regimes.cells import profile_cells
 from frostline.regimes.comparison import prepare_comparison
 from frostline.runtime.precision import resolve_precision
+from frostline.training.metrics import BRIER
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 
 from .measuring import Option, finished, markdown_table, parse, record
-from .training import BACKBONE, epochs_needed, guide_settings, least, make_trainer, pack, stored_in
+from .training import BACKBONE, epochs_needed, guide_settings, least, make_trainer, pack, standard, stored_in
 
+BEST_HEAD = "best_head"
+TRIED = (*GUIDE, BEST_HEAD)
 KEY = ["seed", "dataset", "size", "strategy"]
 CELL = ["dataset", "size"]
 DOGS_CATS = Option(kind=Path, required=True, help="the folder that holds cat/ and dog/")
@@ -49,7 +53,7 @@ def main() -> None:
         dogs_cats=DOGS_CATS,
         seeds=Option([20, 21, 22], smallest=[20]),
         image_size=Option(kind=int, help="pixels; else what the parameter file says"),
-        strategies=Option(GUIDE, choices=GUIDE),
+        strategies=Option(TRIED, choices=TRIED),
     )
     config = parameters(options)
     backbone = config.backbone(BACKBONE)
@@ -91,9 +95,18 @@ def run_cell(
         return
     trainer = make_trainer(config, packed, config.size(size))
     for strategy in left:
-        settings = guide_settings(strategy, config.search, trainer.backbone.depth)
+        depth = trainer.backbone.depth
+        head = best_head(trainer, config.search) if strategy == BEST_HEAD else None
+        settings = head or guide_settings(strategy, config.search, depth)
         key = {"seed": config.seed, "dataset": dataset, "size": size, "strategy": strategy}
         yield key | train_and_test(trainer, settings, config.seed)
+
+
+def best_head(trainer: Trainer, search: SearchConfig) -> TrialSettings:
+    """Of heads that read any run of neighbouring blocks, the one with the lowest Brier score out of folds."""
+    runs = [range(first, last + 1) for last in range(1, trainer.backbone.depth + 1) for first in range(1, last + 1)]
+    heads = [standard(search, blocks[-1], blocks=tuple(blocks)) for blocks in runs]
+    return min(heads, key=lambda head: trainer.judged(trainer.heads.scores(head)).history[-1][BRIER])
 
 
 def train_and_test(trainer: Trainer, settings: TrialSettings, seed: int) -> dict[str, object]:
@@ -148,9 +161,10 @@ def regime_table(regimes: pd.DataFrame) -> pd.DataFrame:
 
 
 def score_table(scores: pd.DataFrame, regimes: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over seeds; what the guide recommends in bold."""
+    """Mean and standard deviation over seeds, as many as there are; what the guide recommends in bold."""
     grouped = scores.groupby([*CELL, "strategy"])["balanced_accuracy"]
-    shown = grouped.mean().map("{:.3f}".format) + " ± " + grouped.std().map("{:.3f}".format)
+    spread = grouped.std().map(" ± {:.3f}".format).where(grouped.count() > 1, " (one seed)")
+    shown = grouped.mean().map("{:.3f}".format) + spread
     lines = []
     for (dataset, size), rows in regimes.groupby(CELL, sort=False):
         bold = dict.fromkeys(rows["recommended"].iloc[0].split(" or "), "**")
@@ -174,8 +188,8 @@ def mean_and_range(points: pd.Series) -> str:
 
 
 def tried(scores: pd.DataFrame) -> list[str]:
-    """The strategies that there are scores of, in the guide's order."""
-    return [name for name in GUIDE if name in set(scores["strategy"])]
+    """What there are scores of, strategies in the guide's order."""
+    return [name for name in TRIED if name in set(scores["strategy"])]
 
 
 def figure(scores: pd.DataFrame, regimes: pd.DataFrame) -> Figure:
