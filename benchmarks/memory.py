@@ -12,7 +12,7 @@ flat: 500 trials then add 1 GB.
 import gc
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import cycle, islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,8 +26,9 @@ from frostline.config.load import load_config
 from frostline.config.schema import SearchConfig
 from frostline.plots.style import INK, PALETTE, chart, legend
 from frostline.tracking.runs import Tracker
+from frostline.training.reports import Report
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import Trainer, Validation, Watcher
+from frostline.training.trial import Trainer, Validation
 
 from .measuring import Option, describe, machine, markdown_table, parse, process_megabytes
 from .training import listed_study, make_trainer, on_noise, standard, write_noise
@@ -65,8 +66,8 @@ class WeighedTrainer(Trainer):
         super().__init__(*arguments)
         self.rows: list[dict[str, object]] = []
 
-    def validate(self, settings: TrialSettings, seed: int, watcher: Watcher) -> Validation:
-        validation = super().validate(settings, seed, watcher)
+    def steps(self, settings: TrialSettings, seed: int) -> Generator[Report, bool, Validation]:
+        validation = yield from super().steps(settings, seed)
         gc.collect()
         what = {"kind": kind_of(settings), "keep": settings.keep, "pooling": settings.pooling}
         resident = round(process_megabytes("VmRSS"), 1)

@@ -20,7 +20,7 @@ Writes a row per study to `scaling.csv`, draws `scaling.png`, and prints a table
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,10 +37,11 @@ from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
 from frostline.search.study import list_studies
 from frostline.tracking.runs import Tracker
+from frostline.training.reports import Report
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import Trainer, Validation, Watcher
+from frostline.training.trial import Trainer, Validation
 
-from .measuring import Option, Timed, apart, describe, machine, markdown_table, parse, process_megabytes
+from .measuring import Option, apart, describe, machine, markdown_table, parse, process_megabytes
 from .training import BACKBONE, Listed, changed, least, listed_study, make_trainer, pack, standard, stored_in
 
 DATASET = "solar_cells"
@@ -131,18 +132,23 @@ def mixed_trials(count: int, search: SearchConfig, depth: int) -> list[TrialSett
 
 
 class TimedTrainer(Trainer):
-    """Adds up the seconds in `validate`, less those in its watcher."""
+    """Adds up the seconds in `steps`, less those between them."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.seconds: Counter[str] = Counter()
 
-    def validate(self, settings: TrialSettings, seed: int, watcher: Watcher) -> Validation:
-        started, reports = time.perf_counter(), Timed(watcher)
-        try:
-            return super().validate(settings, seed, reports)
-        finally:
-            self.seconds["thawed" if settings.thaw else "heads"] += time.perf_counter() - started - reports.seconds
+    def steps(self, settings: TrialSettings, seed: int) -> Generator[Report, bool, Validation]:
+        steps, goes_on = super().steps(settings, seed), None
+        while True:
+            started = time.perf_counter()
+            try:
+                report = steps.send(goes_on)
+            except StopIteration as end:
+                return end.value
+            finally:
+                self.seconds["thawed" if settings.thaw else "heads"] += time.perf_counter() - started
+            goes_on = yield report
 
 
 def table(studies: pd.DataFrame) -> str:

@@ -27,8 +27,8 @@ from frostline.cache.prefix import PrefixCache
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config
 from frostline.data.packed import PackedImages
+from frostline.search.flights import seed_of
 from frostline.search.selection import Selection
-from frostline.search.study import seed_of
 from frostline.search.trials import NUMBER, finished_trials, settings_of, trial_table
 from frostline.tracking.runs import Tracker
 from frostline.training.cell import make_cell

@@ -16,6 +16,7 @@ from numpy.lib.format import open_memmap
 from optuna.trial import FrozenTrial
 
 from frostline.cache.prefix import PrefixCache
+from frostline.compute.local import InProcess
 from frostline.config.effort import Effort
 from frostline.config.schema import BackboneConfig, Config, SearchConfig
 from frostline.config.types import StrategyName
@@ -23,10 +24,11 @@ from frostline.data.manifest import build
 from frostline.data.packed import Form, PackedImages, read_packed, write_packed
 from frostline.data.sources import Reading, open_source
 from frostline.data.sources.elpv import ElpvSource
+from frostline.search.flights import run_study
 from frostline.search.objective import Objective
 from frostline.search.schedule import Schedule
 from frostline.search.space import standard_head, standard_rates
-from frostline.search.study import open_study, run_study
+from frostline.search.study import open_study
 from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
@@ -131,7 +133,8 @@ def listed_study(
         open_study(config.stores.studies, name) as study,
         StudyRuns.open(tracker, name, name, {}) as runs,
     ):
-        run_study(study, Objective(trainer, schedule, runs, config.seed), schedule, config.seed)
+        objective = Objective(trainer, schedule, runs, config.seed)
+        run_study(study, objective, schedule, InProcess(trainer), config.seed)
         yield study
 
 

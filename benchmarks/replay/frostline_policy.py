@@ -17,25 +17,26 @@ import pandas as pd
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from frostline.compute.local import InProcess
 from frostline.config.effort import EFFORTS, Effort
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.data.packed import PackedImages
 from frostline.regimes.guide import classify_size, recommend
+from frostline.search.flights import run_study
 from frostline.search.objective import Objective
 from frostline.search.schedule import Schedule
 from frostline.search.selection import Selection
-from frostline.search.study import run_study
 from frostline.search.trials import COST, finished_trials, settings_of
 from frostline.statistics.temperature import fit_temperature
 from frostline.training.cell import Cell
 from frostline.training.ensemble import member_settings
 from frostline.training.heads import HeadScores
 from frostline.training.memo import Epoch
-from frostline.training.metrics import Metrics
+from frostline.training.reports import FoldReport, Report
 from frostline.training.ridge import targets_of
 from frostline.training.settings import TrialSettings
-from frostline.training.trial import Trainer, Validation, Watcher
+from frostline.training.trial import Trainer, Validation
 
 from ..curves.table import balanced
 from .policies import Policy, Rng
@@ -53,7 +54,7 @@ def search(effort: Effort, world: World, ledger: Ledger, rng: Rng, _: float) -> 
     trainer, schedule = Replayed(world, config), Schedule(space, DEPTH, CUT)
     study = optuna.create_study(direction="maximize")
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-        run_study(study, Objective(trainer, schedule, Unlogged(), seed), schedule, seed)
+        run_study(study, Objective(trainer, schedule, Unlogged(), seed), schedule, InProcess(trainer), seed)
     finished, strategies = finished_trials(study), recommended(world, config)
     for count, trial in enumerate(finished, start=1):
         trainer.pay(trial, ledger)
@@ -89,9 +90,17 @@ class Replayed(Trainer):
     def cost(self, settings: TrialSettings, fold: int) -> float:
         return self._world.epoch_cost(self._world.nearest(settings), fold)
 
-    def validate(self, settings: TrialSettings, seed: int, watcher: Watcher) -> Validation:
-        images = self._world.nearest(settings).margins.shape[1]
-        return super().validate(settings, seed, UpTo(watcher, self.cell.folds_of(images)))
+    def steps(self, settings: TrialSettings, seed: int) -> Generator[Report, bool, Validation]:
+        """Up to the last fold that the table has."""
+        left = self.cell.folds_of(self._world.nearest(settings).margins.shape[1])
+        steps, goes_on = super().steps(settings, seed), None
+        while True:
+            try:
+                report = steps.send(goes_on)
+            except StopIteration as end:
+                return end.value
+            left -= isinstance(report, FoldReport)
+            goes_on = (yield report) and left > 0
 
     def pay(self, trial: FrozenTrial, ledger: Ledger) -> None:
         """Put the cost of a trial on a ledger; an ensemble of heads that were fitted costs nothing."""
@@ -143,21 +152,6 @@ class ReplayedHeads:
         probabilities = 1 / (1 + np.exp(logits[..., ::-1].astype(np.float64) - logits))
         labels = np.tile(self._trainer.labels, len(logits))
         return HeadScores(logits, penalty, fit_temperature(labels, probabilities.reshape(-1, 2)))
-
-
-class UpTo:
-    """A watcher that ends a trial after so many folds, if the one that it stands before does not end it."""
-
-    def __init__(self, watcher: Watcher, folds: int) -> None:
-        self._watcher = watcher
-        self._left = folds
-
-    def epoch(self, *told: Any, settled: bool) -> bool:
-        return self._watcher.epoch(*told, settled=settled)
-
-    def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> bool:
-        self._left -= 1
-        return self._watcher.fold(history, certainty) and self._left > 0
 
 
 class Unlogged:

@@ -19,7 +19,7 @@ from frostline.records.train_record import TrainRecord
 from frostline.runtime.devices import distribute
 from frostline.runtime.progress import say
 from frostline.search.estimate import estimate_study
-from frostline.search.study import seed_of
+from frostline.search.flights import seed_of
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Trainer
 

@@ -84,9 +84,10 @@ class SmallTrainer:
     def cost(self, settings, _fold: int) -> float:
         return 10.0 * settings.thaw
 
-    def validate(self, settings, _seed: int, watcher):
+    def steps(self, settings, _seed: int):
         from frostline.training.fit import TrainingDiverged
         from frostline.training.metrics import LOSS, SCORE, STANDARD_ERROR
+        from frostline.training.reports import EpochReport, FoldReport
         from frostline.training.trial import Validation
 
         score = settings.keep / 10 + settings.thaw / 20 + len(settings.blocks) / 100
@@ -95,18 +96,22 @@ class SmallTrainer:
         if settings.thaw:
             seen = np.cumsum([len(validation) for _, validation in self.cell.folds])
             for epoch in (1, 2):
-                goes_on = watcher.epoch(history * epoch, certainty[: seen[0]], settled=epoch == 2)
+                goes_on = yield EpochReport(history * epoch, certainty[: seen[0]], settled=epoch == 2)
                 if settings.init == "random":
                     raise TrainingDiverged("the loss became nan")
                 if not goes_on:
                     break
-            judging = next((images for images in seen[:-1] if not watcher.fold(history, certainty[:images])), seen[-1])
-            certainty = certainty[:judging]
+            for judging in seen[:-1]:
+                if not (yield FoldReport(history, certainty[:judging])):
+                    certainty = certainty[:judging]
+                    break
         correct = (np.arange(len(certainty)) % 10 < 10 * score).astype(np.float32)
         return Validation(score, 0.05, min(settings.thaw, 1), 1.0, correct, certainty, tuple(history))
 
     def judged(self, settings):
-        return self.validate(settings, 0, None)
+        from frostline.training.reports import watched
+
+        return watched(self.steps(settings, 0), None)
 
     def refit(self, settings, _epochs: int, seed: int):
         text = f"{settings} {seed}"

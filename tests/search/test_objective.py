@@ -8,13 +8,15 @@ from made_trials import CONFIG
 from optuna.trial import TrialState
 
 from frostline.cache.prefix import PrefixCache
+from frostline.compute.local import InProcess
 from frostline.config.effort import Effort
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, StoresConfig
+from frostline.search.flights import run_study
 from frostline.search.groups import group_results
 from frostline.search.objective import Objective
 from frostline.search.schedule import Schedule
-from frostline.search.study import open_study, run_study
+from frostline.search.study import open_study
 from frostline.search.trials import (
     CERTAINTY,
     CORRECT,
@@ -69,7 +71,7 @@ def search(packed_cells, tmp_path_factory):
         config = CONFIG.model_copy(update={"effort": effort, "views": ("identity",)} | changes)
         schedule, name = Schedule(config, 5, None), next(names)
         with open_study(stores.studies, name) as study, StudyRuns.open(tracker, name, name, {}) as runs:
-            run_study(study, Objective(trainer, schedule, runs, 20), schedule, 20)
+            run_study(study, Objective(trainer, schedule, runs, 20), schedule, InProcess(trainer), 20)
             parent = runs.parent.id
         children = tracker.client.search_runs(
             [tracker.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'", order_by=["attributes.start_time"]

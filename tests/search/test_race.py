@@ -27,7 +27,7 @@ def rival(certainty: float = 0.5, folds: int = FOLDS) -> Rival:
 
 
 def race(left: float = 10_000, other: Rival | None = None, folds: int = FOLDS) -> Race:
-    return Race(trainer(folds), POINT, other or rival(folds=folds), left)
+    return Race(trainer(folds), POINT, other or rival(folds=folds), lambda: left)
 
 
 def sure(value: float, folds: int = 1) -> np.ndarray:
@@ -91,9 +91,9 @@ def test_the_first_fold_never_takes_more_than_is_left_but_for_its_first_epoch(le
 
 
 def test_without_a_rival_it_may_take_what_is_left() -> None:
-    watcher = Race(trainer(), POINT, None, 1000)
+    watcher = Race(trainer(), POINT, None, lambda: 1000)
     assert trained(watcher, 0.1, 50) == 10
-    watcher = Race(trainer(), POINT, None, 101)
+    watcher = Race(trainer(), POINT, None, lambda: 101)
     assert watcher.fold(history(1), sure(0.1))
     assert watcher.spent == 101
 
@@ -164,3 +164,20 @@ def test_a_hold_out_is_judged_by_its_epochs_alone() -> None:
     assert trained(watcher, 0.1, 20, settled_at=2) == 2
     assert watcher.spent == 200
     assert watcher.settled
+
+
+def test_what_is_left_is_asked_for_at_each_epoch() -> None:
+    others = iter([500, 500, 200])
+    watcher = Race(trainer(), POINT, None, lambda: next(others))
+    assert trained(watcher, 0.9, 20) == 3
+    assert watcher.spent == 300
+
+
+def test_who_begins_anew_has_spent_nothing() -> None:
+    watcher = race()
+    trained(watcher, 0.6, 3)
+    watcher.fold(history(3), sure(0.6))
+    watcher.begin()
+    assert (watcher.history, watcher.spent, watcher.settled) == ([], 0, False)
+    assert watcher.fold(history(1), sure(0.6))
+    assert watcher.spent == 101

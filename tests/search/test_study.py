@@ -6,8 +6,10 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -15,12 +17,14 @@ from made_trials import CONFIG, DEPTH
 from optuna.trial import TrialState
 from sqlalchemy.exc import OperationalError
 
+from frostline.compute.local import InProcess
 from frostline.config.effort import Effort
 from frostline.errors import SearchError, StoreError, WriteError
 from frostline.runtime.ending import Interrupted, ended
 from frostline.search.ensemble import heads_alike
+from frostline.search.flights import Objective, TrialFailed, run_study
 from frostline.search.schedule import Schedule
-from frostline.search.study import TrialFailed, list_studies, open_study, run_study
+from frostline.search.study import list_studies, open_study
 from frostline.search.trials import COST, NUMBER, REASON, SETTINGS, finished_before, finished_trials
 from frostline.stores import sqlite
 from frostline.training.metrics import BRIER
@@ -45,9 +49,23 @@ def _objective(trial: optuna.Trial, plan: Schedule = PLAN) -> float:
     return score
 
 
+def _at_once(score: Callable[[optuna.Trial], float]) -> Objective:
+    """Trials that need no worker."""
+
+    def flight(trial: optuna.Trial) -> Generator[Any, Any, float]:
+        yield from ()
+        return score(trial)
+
+    return flight
+
+
+def _run(study: optuna.Study, score: Callable[[optuna.Trial], float], plan: Schedule = PLAN) -> None:
+    run_study(study, _at_once(score), plan, InProcess(None), seed=7)
+
+
 def _search(storage: str, plan: Schedule = PLAN, objective=_objective) -> list[optuna.trial.FrozenTrial]:
     with open_study(storage, "study") as study:
-        run_study(study, objective, plan, seed=7)
+        _run(study, objective, plan)
         return finished_trials(study)
 
 
@@ -179,7 +197,7 @@ def test_an_interrupted_trial_is_run_again_in_silence(storage: str, capfd, inter
         return _objective(trial)
 
     with open_study(storage, "study") as study, pytest.raises(type(interrupt)):
-        run_study(study, interrupted, PLAN, seed=7)
+        _run(study, interrupted)
     assert _numbers(_search(storage)) == EVERY
     assert capfd.readouterr().err == ""
 
@@ -198,7 +216,7 @@ def test_a_storage_that_is_locked_in_the_middle_is_one_line_and_its_trial_is_run
 
     with open_study(storage, "study") as study, closing(sqlite3.connect(file)) as other:
         with pytest.raises(SystemExit, match="1"), ended():
-            run_study(study, objective, PLAN, seed=7)
+            _run(study, objective)
         waiting, error = capsys.readouterr().err.splitlines()
     assert waiting == f"Waiting for {file}: another program has it locked."
     assert error.startswith(f"Error: The database {file} cannot be used: another program has kept it locked")
@@ -211,7 +229,7 @@ def test_a_failed_trial_is_not_reported_with_a_traceback(storage: str, capfd) ->
         raise TrialFailed("memory ran out")
 
     with open_study(storage, "study") as study:
-        run_study(study, objective, PLAN, seed=7)
+        _run(study, objective)
     assert capfd.readouterr().err == ""
 
 
@@ -221,7 +239,7 @@ def test_an_unexpected_error_stops_the_study_and_its_trial_is_run_again(storage:
         raise RuntimeError("a bug")
 
     with open_study(storage, "study") as study, pytest.raises(RuntimeError, match="a bug"):
-        run_study(study, broken, PLAN, seed=7)
+        _run(study, broken)
     trials = _search(storage)
     assert _numbers(trials) == EVERY
     assert [trial.params["keep"] for trial in trials[:2]] == [5, 4]

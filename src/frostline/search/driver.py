@@ -7,13 +7,15 @@ killed at any point leaves what the same command resumes.
 
 from pathlib import Path
 
+from frostline.compute.local import InProcess
 from frostline.config.schema import Config
 from frostline.runtime.devices import distribute
+from frostline.search.flights import run_study
 from frostline.search.logbook import log_study
 from frostline.search.objective import Objective
 from frostline.search.outcome import Outcome
 from frostline.search.plan import CellInputs, StudyPlan
-from frostline.search.study import open_study, run_study
+from frostline.search.study import open_study
 from frostline.search.trials import finished_trials
 from frostline.tracking.runs import Tracker
 from frostline.tracking.studies import StudyRuns
@@ -38,7 +40,8 @@ def train_cell(inputs: CellInputs, config: Config, folder: Path) -> None:
     ):
         plan.announce()
         plan.fill_cache(len(finished_trials(study)))
-        run_study(study, Objective(plan.trainer, plan.schedule, runs, config.seed), plan.schedule, config.seed)
+        objective = Objective(plan.trainer, plan.schedule, runs, config.seed)
+        run_study(study, objective, plan.schedule, InProcess(plan.trainer), config.seed)
         outcome = Outcome.of(study, plan)
         runs.log_winner(outcome.params)
         refitted = outcome.refit()

@@ -1,19 +1,19 @@
 """The objective: one trial, trained, scored, reported to Optuna and logged to MLflow."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.runtime.memory import is_out_of_memory
+from frostline.compute.workers import Failure, Job, Reply
 from frostline.runtime.progress import say
 from frostline.search.ensemble import choose_ensemble, cross_fitted, heads_alike
+from frostline.search.flights import Flight, TrialFailed, seed_of
 from frostline.search.judgement import Judgement
 from frostline.search.race import Race, Rival
 from frostline.search.schedule import Schedule
-from frostline.search.study import TrialFailed, seed_of
 from frostline.search.trials import (
     CERTAINTY,
     CORRECT,
@@ -29,16 +29,19 @@ from frostline.search.trials import (
 )
 from frostline.tracking.runs import Run
 from frostline.tracking.studies import StudyRuns
-from frostline.training.fit import TrainingDiverged
 from frostline.training.metrics import BRIER, SCORE, best_epoch
+from frostline.training.reports import EpochReport, FoldReport
 from frostline.training.settings import TrialSettings, group_of, strategy_of
 from frostline.training.trial import Trainer, Validation
 
 __all__ = ["Objective"]
 
 
+_ATTEMPTS = 3
+
+
 class Objective:
-    """Called by Optuna once a trial: gives its balanced accuracy on the validation images, in [0, 1].
+    """Called once a trial: gives its flight, which ends with the balanced accuracy on validation images, in [0, 1].
 
     Every trial is logged to a run of its own among `runs`.
     """
@@ -48,9 +51,10 @@ class Objective:
         self._schedule = schedule
         self._runs = runs
         self._seed = seed
+        self._racing: dict[int, Race] = {}
 
-    def __call__(self, trial: optuna.Trial) -> float:
-        """Run the trial. Raises TrialPruned, or TrialFailed if it diverged or ran out of memory."""
+    def __call__(self, trial: optuna.Trial) -> Flight:
+        """Run the trial. Raises TrialPruned, or TrialFailed if it diverged, ran out of memory, or lost its workers."""
         number = trial.user_attrs[NUMBER]
         finished = finished_before(trial.study, number)
         heads = heads_alike(finished) if self._schedule.is_ensemble(number) else []
@@ -61,14 +65,23 @@ class Objective:
         trial.set_user_attr(SETTINGS, settings.model_dump(mode="json"))
         trial.set_user_attr("strategy", strategy)
         run = self._runs.start_trial(number, strategy)
-        with _ended(run):
-            run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
-            race = Race(self._trainer, settings, _rival(finished), self._schedule.left(finished))
-            return self._run(trial, settings, heads, race, run)
+        race = Race(self._trainer, settings, _rival(finished), self._left(number, finished))
+        self._racing[number] = race
+        try:
+            with _ended(run):
+                run.log_params({"strategy": strategy, "group": group_of(settings)} | settings.params())
+                return (yield from self._run(trial, settings, heads, race, run))
+        finally:
+            del self._racing[number]
+
+    def _left(self, number: int, finished: Sequence[FrozenTrial]) -> Callable[[], float]:
+        """How many images trial `number` may train on: what trials of lower numbers leave, those in flight so far."""
+        flying = [race for other, race in self._racing.items() if other < number]
+        return lambda: self._schedule.left(finished) - sum(race.spent for race in flying)
 
     def _run(
         self, trial: optuna.Trial, settings: TrialSettings, heads: Sequence[TrialSettings], race: Race, run: Run
-    ) -> float:
+    ) -> Flight:
         number, started = trial.user_attrs[NUMBER], time.perf_counter()
         strategy = strategy_of(settings, self._trainer.backbone.depth)
         read = f"blocks {','.join(map(str, settings.blocks))}, freeze_depth={settings.freeze_depth}"
@@ -90,7 +103,10 @@ class Objective:
             say(f"Trial {label}: {outcome}, {state}, {seconds:.1f} s{f' ({note})' if note else ''}")
 
         try:
-            validation = self._validate(settings, number, heads, race)
+            if heads:
+                validation = self._trainer.judged(cross_fitted(self._trainer, heads))
+            else:
+                validation = yield from self._validate(settings, number, race)
         except optuna.TrialPruned as pruned:
             epoch = best_epoch(race.history)
             trial.set_user_attr("epochs", epoch)
@@ -119,17 +135,21 @@ class Objective:
             notes.append(f"judged by {cell.folds_of(len(validation.correct))} of {len(cell.folds)} folds")
         return "; ".join(notes)
 
-    def _validate(self, settings: TrialSettings, number: int, heads: Sequence[TrialSettings], race: Race) -> Validation:
-        try:
-            if heads:
-                return self._trainer.judged(cross_fitted(self._trainer, heads))
-            return self._trainer.validate(settings, seed_of(self._seed, number), race)
-        except TrainingDiverged as error:
-            raise TrialFailed(str(error)) from error
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise TrialFailed("memory ran out: lower train.batch_size or backbones.*.image_size") from error
-            raise
+    def _validate(self, settings: TrialSettings, number: int, race: Race) -> Generator[Job | bool, Reply, Validation]:
+        """What a worker gives. If it is lost another begins anew, a few times; what was lost is not paid for."""
+        reason = ""
+        for _ in range(_ATTEMPTS):
+            race.begin()
+            reply = yield Job(settings, seed_of(self._seed, number))
+            while isinstance(reply, EpochReport | FoldReport):
+                reply = yield reply.tell(race)
+            if isinstance(reply, Validation):
+                return reply
+            reason = reply.reason
+            if isinstance(reply, Failure):
+                raise TrialFailed(reason)
+            say(f"Trial {number} has lost its worker: {reason}")
+        raise TrialFailed(f"it has lost {_ATTEMPTS} workers, the last because {reason}")
 
 
 @contextmanager

@@ -26,10 +26,10 @@ from frostline.records.train_record import (
     write_training_images,
 )
 from frostline.runtime.progress import say
+from frostline.search.flights import seed_of
 from frostline.search.groups import group_results
 from frostline.search.plan import StudyPlan
 from frostline.search.selection import Selection
-from frostline.search.study import seed_of
 from frostline.search.trials import (
     CORRECT,
     NUMBER,

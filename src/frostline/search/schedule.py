@@ -70,6 +70,12 @@ class Schedule:
             return not begun or begun[0]
         return number > self.trials
 
+    def follows(self, number: int) -> int:
+        """Trial `number` begins only after trials up to this number have ended: an ensemble after the heads, and what
+        thaws blocks after both.
+        """
+        return 0 if self.is_head(number) else self._ensemble - (1 if self.is_ensemble(number) else 0)
+
     def is_ensemble(self, number: int) -> bool:
         """Whether trial `number` is the ensemble of the heads before it."""
         return number == self._ensemble
@@ -85,11 +91,12 @@ class Schedule:
         """
         return self.images - sum(float(trial.user_attrs.get(COST, 0)) for trial in finished)
 
-    def point(self, number: int, finished: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
+    def point(self, number: int, known: Sequence[FrozenTrial], seed: int) -> dict[str, Any]:
         """What trial `number` is to try, as parameters: what the order says, or then what TPE proposes.
 
-        It learns about heads from heads, and about thawed blocks from trials that thaw some. If it proposes what was
-        tried, which it is prone to where few settings differ, a draw is taken that was not. An ensemble has none.
+        `known` are trials of lower numbers, finished or in flight. It learns about heads from heads, and about thawed
+        blocks from trials that thaw some. If it proposes what was tried, which it is prone to where few settings
+        differ, a draw is taken that was not. An ensemble has none.
         """
         if self.is_ensemble(number):
             return {}
@@ -97,13 +104,13 @@ class Schedule:
         if place < len(first):
             return first[place]
         kind = self.is_head if self.is_head(number) else self.thaws
-        alike = [trial for trial in finished if kind(trial.user_attrs[NUMBER])]
+        alike = [trial for trial in known if kind(trial.user_attrs[NUMBER])]
         startup = self.config.startup_trials if self.is_head(number) else len(first)
         tried = {settings_of(trial) for trial in alike}
         for attempt in range(_ATTEMPTS):
             learnt = alike if attempt == 0 else []
-            point = propose(learnt, lambda trial: self.suggest(trial, number, finished), startup, seed + attempt)
-            if self.suggest(FixedTrial(point), number, finished) not in tried:
+            point = propose(learnt, lambda trial: self.suggest(trial, number, known), startup, seed + attempt)
+            if self.suggest(FixedTrial(point), number, known) not in tried:
                 break
         return point
 

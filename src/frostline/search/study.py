@@ -5,14 +5,11 @@ under the same number, as a new trial of Optuna's. Proposals and training are se
 trials before it, so that an interruption does not change what is proposed and trained.
 """
 
-import gc
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import TrialState
@@ -20,23 +17,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from frostline.errors import SearchError, StoreError
 from frostline.files.writing import check_writable
-from frostline.runtime.ending import Interrupted
 from frostline.runtime.progress import say
-from frostline.search.schedule import Schedule
-from frostline.search.trials import NUMBER, REASON, finished_before, finished_trials
+from frostline.search.trials import NUMBER
 from frostline.stores.addresses import Address, address_of
 from frostline.stores.refusals import refusal
 from frostline.stores.sqlite import wait_aloud
 from frostline.text.redaction import redacted
 
-__all__ = ["TrialFailed", "list_studies", "open_study", "run_study", "seed_of"]
+__all__ = ["list_studies", "open_study"]
 
 _HEARTBEAT_SECONDS = 20
-Objective = Callable[[optuna.Trial], float]
-
-
-class TrialFailed(SearchError):
-    """One trial cannot be finished (it diverged, or memory ran out); the study goes on without it."""
 
 
 @contextmanager
@@ -126,64 +116,6 @@ def _free_numbers(study: optuna.Study, storage: optuna.storages.RDBStorage) -> N
             continue
         key = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
         storage.set_trial_state_values(key, TrialState.FAIL)
-
-
-def seed_of(seed: int, trial: int) -> int:
-    """The seed of whatever is random in a study's trial number `trial`, from 1."""
-    return int(np.random.SeedSequence([seed, trial - 1]).generate_state(1)[0] >> 1)
-
-
-def run_study(study: optuna.Study, objective: Objective, schedule: Schedule, seed: int) -> None:
-    """Run the trials of `schedule`, until there are no more or the images that they may train on are used up.
-
-    `objective` raises TrialFailed for a trial that cannot be finished.
-    """
-    with _collected_between_trials() as collect:
-        while True:
-            number = _next_number(study)
-            finished = finished_before(study, number)
-            if schedule.is_over(number, finished):
-                break
-            if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                point = schedule.point(number, finished, seed_of(seed, number))
-                study.enqueue_trial(point, user_attrs={NUMBER: number})
-            study.sampler = optuna.samplers.RandomSampler(seed_of(seed, number))  # of what a queued trial leaves open
-            study.optimize(_numbered(study, number, objective), n_trials=1, catch=(TrialFailed,))
-            collect()
-
-
-@contextmanager
-def _collected_between_trials() -> Iterator[Callable[[], int]]:
-    """A collection of garbage that passes over what was there before the block."""
-    gc.freeze()
-    try:
-        yield gc.collect
-    finally:
-        gc.unfreeze()
-
-
-def _next_number(study: optuna.Study) -> int:
-    """The first number that has not been finished, and that no other worker is at."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    taken = {trial.user_attrs.get(NUMBER) for trial in [*finished_trials(study), *running]}
-    return next(number for number in count(1) if number not in taken)
-
-
-def _numbered(study: optuna.Study, number: int, objective: Objective) -> Objective:
-    def run(trial: optuna.Trial) -> float:
-        if NUMBER not in trial.user_attrs:
-            trial.set_user_attr(NUMBER, number)
-        try:
-            return objective(trial)
-        except TrialFailed as failure:
-            trial.set_user_attr(REASON, str(failure))
-            raise
-        except Interrupted:  # Optuna tells the storage of other errors itself
-            with suppress(StoreError):
-                study.tell(trial, state=TrialState.FAIL)
-            raise
-
-    return run
 
 
 def list_studies(storage: str) -> list[str]:

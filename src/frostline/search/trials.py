@@ -32,6 +32,7 @@ __all__ = [
     "importances",
     "merits",
     "packed",
+    "running_before",
     "score_of",
     "settings_of",
     "trial_table",
@@ -120,6 +121,14 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
 def finished_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
     """The finished trials that trial `number` of the search may know of, in order."""
     return [trial for trial in finished_trials(study) if trial.user_attrs[NUMBER] < number]
+
+
+def running_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
+    """The trials of lower numbers that are in flight while trial `number` begins, in order."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return sorted(
+        (each for each in running if each.user_attrs[NUMBER] < number), key=lambda each: each.user_attrs[NUMBER]
+    )
 
 
 def importances(study: optuna.Study, seed: int) -> dict[str, float]:

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,13 @@ from frostline.training.fit import train_epoch
 from frostline.training.heads import Heads, HeadScores
 from frostline.training.memo import Epoch, Memo
 from frostline.training.metrics import BRIER, LOSS, SCORE, STANDARD_ERROR, Metrics, best_epoch
+from frostline.training.reports import EpochReport, FoldReport, Report, Watcher, watched
 from frostline.training.ridge import LinearHead
 from frostline.training.served import whole_network
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 
-__all__ = ["Trainer", "Validation", "Watcher"]
+__all__ = ["Trainer", "Validation"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,22 +45,6 @@ class Validation:
     correct: NDArray[np.float32]
     certainty: NDArray[np.float32]
     history: tuple[Metrics, ...]
-
-
-class Watcher(Protocol):
-    """Is told how a trial that thaws blocks is doing, says whether it goes on, or drops it by raising."""
-
-    def epoch(self, history: Sequence[Metrics], certainty: NDArray[np.float32], *, settled: bool) -> bool:
-        """After an epoch on the first fold: its metrics so far, and how its n validation images fare.
-
-        `certainty` [n] is of its best epoch. `settled` says that no more epochs are trained, as they no longer help.
-        """
-
-    def fold(self, history: Sequence[Metrics], certainty: NDArray[np.float32]) -> bool:
-        """After each fold but the last: metrics of every epoch over the folds so far, and their images' `certainty`.
-
-        Unless it goes on, the trial is judged by these folds alone.
-        """
 
 
 class Trainer:
@@ -95,13 +80,17 @@ class Trainer:
 
         Raises TrainingDiverged if a loss is not finite.
         """
+        return watched(self.steps(settings, seed), watcher)
+
+    def steps(self, settings: TrialSettings, seed: int) -> Generator[Report, bool, Validation]:
+        """The same, step by step: each gives a report, and is sent whether to go on."""
         if settings.thaw == 0:
             return self.judged(self.heads.scores(settings))
-        folds = [self._first_fold(settings, seed, watcher)]
+        folds = [(yield from self._first_fold(settings, seed))]
         epochs = len(folds[0])
         for number in range(1, len(self.cell.folds)):
             history, probabilities = self._together(folds)
-            if not watcher.fold(history, self._certainty(probabilities, history[-1]["temperature"])):
+            if not (yield FoldReport(history, self._certainty(probabilities, history[-1]["temperature"]))):
                 break
             with closing(self._fold(settings, number, seed)) as fold:
                 folds.append(list(islice(fold, epochs)))
@@ -152,7 +141,7 @@ class Trainer:
             history=(metrics,),
         )
 
-    def _first_fold(self, settings: TrialSettings, seed: int, watcher: Watcher) -> list[Epoch]:
+    def _first_fold(self, settings: TrialSettings, seed: int) -> Generator[Report, bool, list[Epoch]]:
         """The first fold's epochs, up to the best."""
         history: list[Metrics] = []
         epochs: list[Epoch] = []
@@ -163,7 +152,7 @@ class Trainer:
                 best = best_epoch(history)
                 settled = len(epochs) - best >= self._train.patience or len(epochs) == self._train.epochs
                 certainty = self._certainty(epochs[best - 1][1], history[best - 1]["temperature"])
-                if not watcher.epoch(history, certainty, settled=settled) or settled:
+                if not (yield EpochReport(tuple(history), certainty, settled)) or settled:
                     break
         return epochs[: best_epoch(history)]
 

@@ -1,0 +1,1 @@
+"""Who trains a study's trials: this process, or workers on a Ray cluster."""
