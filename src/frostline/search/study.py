@@ -21,27 +21,30 @@ from frostline.runtime.progress import say
 from frostline.search.trials import NUMBER
 from frostline.stores.addresses import Address, address_of
 from frostline.stores.refusals import refusal
+from frostline.stores.server_lock import HeldElsewhere, server_lock
 from frostline.stores.sqlite import wait_aloud
 from frostline.text.redaction import redacted
 
 __all__ = ["list_studies", "open_study"]
-
-_HEARTBEAT_SECONDS = 20
 
 
 @contextmanager
 def open_study(storage: str, name: str) -> Iterator[optuna.Study]:
     """The study called `name`, created or resumed.
 
-    On SQLite the study is locked while it is open, so that a trial found running belongs to a dead process and is run
-    again at once. On a server, heartbeats tell.
+    The study is locked while it is open, so that a trial found running belongs to a dead process and is run again at
+    once.
     Raises SearchError if another process holds it, StoreError if the storage cannot be reached or refuses.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of every failed trial, with a traceback
     address = address_of(storage, "stores.studies")
     try:
         if address.file is None:
-            yield _create(_server(address), name)
+            opened = _connect(address)
+            with server_lock(opened.engine, name):
+                study = _create(opened, name)
+                _free_numbers(study, opened)
+                yield study
             return
         lock = address.file.parent / f".{name}.lock"
         check_writable(lock)
@@ -50,17 +53,17 @@ def open_study(storage: str, name: str) -> Iterator[optuna.Study]:
             study = _create(opened, name)
             _free_numbers(study, opened)
             yield study
-    except Timeout:
+    except (Timeout, HeldElsewhere):
         raise SearchError(f"Study {name} is being run by another process. Wait for it to end.") from None
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise refusal(f"The study storage {address.shown}", address, error) from error
 
 
-def _connect(address: Address, **options: Any) -> optuna.storages.RDBStorage:
+def _connect(address: Address) -> optuna.storages.RDBStorage:
     wait_aloud()
     try:
         # Optuna takes braces in the address for a place to put its schema's version into.
-        return optuna.storages.RDBStorage(address.url.replace("{", "{{").replace("}", "}}"), **options)
+        return optuna.storages.RDBStorage(address.url.replace("{", "{{").replace("}", "}}"))
     except (SQLAlchemyError, ImportError, OSError, RuntimeError, ValueError) as error:
         raise StoreError(
             f"The study storage {address.shown} (stores.studies in params.yaml) cannot be opened: "
@@ -83,14 +86,6 @@ def _journaled(storage: optuna.storages.RDBStorage) -> optuna.storages.RDBStorag
     storage.engine.dispose()
     event.listen(storage.engine, "connect", begin)
     return storage
-
-
-def _server(address: Address) -> optuna.storages.RDBStorage:
-    return _connect(
-        address,
-        heartbeat_interval=_HEARTBEAT_SECONDS,
-        grace_period=3 * _HEARTBEAT_SECONDS,
-    )
 
 
 def _create(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
