@@ -22,6 +22,7 @@ LONGEST = (
     "test_pipeline.py",
     "test_backends.py",
     "test_parity.py",
+    "test_cluster.py",
     "test_gate.py",
     "test_advise.py",
 )

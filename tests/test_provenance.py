@@ -43,6 +43,7 @@ EXCUSED = {
     "frostline.tracking": "writes runs down",
     "frostline.plots": "draws what was found",
     "frostline.records": "holds what was found",
+    "frostline.compute": "hands on what trainings gave, here or on other machines",
     "frostline.runtime.ending": "exit codes",
     "frostline.runtime.debugging": "messages",
     "frostline.runtime.logs": "messages",

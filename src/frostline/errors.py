@@ -11,6 +11,7 @@ __all__ = [
     "ArtifactError",
     "BackboneError",
     "CacheError",
+    "ComputeError",
     "ConfigError",
     "DataError",
     "ExportError",
@@ -65,6 +66,10 @@ class BackboneError(FrostlineError):
 
 class CacheError(FrostlineError):
     """Cached activations cannot be used: damaged or gone while in use, or the limit is below what a study needs."""
+
+
+class ComputeError(FrostlineError):
+    """A cluster cannot be reached, has no room for a worker, or its machines differ from this one."""
 
 
 class PackageError(FrostlineError):

@@ -9,8 +9,9 @@ and parts is in docs/architecture.md.
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "DECODER_VERSION",
     "Activations",
     "Identity",
+    "Machine",
     "Networks",
     "Pictures",
     "Study",
@@ -163,6 +165,17 @@ class Study(_Computed):
     seed: int
     code = (*_TRAINING, "search", "statistics")
     libraries = _STUDY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine(Identity):
+    """What must be the same on all machines that train trials of one study."""
+
+    precision: str
+    python: str = field(default_factory=platform.python_version)
+    release: str = frostline.__version__
+    code = (".",)
+    libraries = (*_STUDY, "ray")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,6 +109,22 @@ def test_one_pass_fills_all_that_a_study_needs(backbone, packed_cells, cache, pa
     assert len(passes) == 2
 
 
+def test_what_another_machine_computed_is_as_if_computed_here(backbone, packed_cells, tmp_path, passes):
+    packed = packed_cells(48)
+    here, there = PrefixCache(tmp_path / "here", 10**9), PrefixCache(tmp_path / "there", 10**9)
+    rows = np.arange(24)
+    vectors = there.computed(backbone, packed, rows[4:], "mirror")
+    assert not (tmp_path / "there").exists() or not there.folder.entries()
+    assert here.lacking(backbone, packed, rows, "mirror").tolist() == rows.tolist()
+    here.keep(backbone, packed, rows[4:], "mirror", vectors)
+    assert here.lacking(backbone, packed, rows, "mirror").tolist() == [0, 1, 2, 3]
+    passes.clear()
+    (kept,) = here.pooled(backbone, packed, rows[4:], ["mirror"], 3)
+    assert not passes
+    (own,) = there.pooled(backbone, packed, rows, ["mirror"], 3)
+    np.testing.assert_allclose(kept[rows[4:]], own[rows[4:]], rtol=1e-5)
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate", "lose the checks", "lose the values", "empty the identity"])
 def test_what_is_damaged_on_disk_is_computed_again(backbone, packed_cells, tmp_path, passes, damage):
     packed = packed_cells(48)

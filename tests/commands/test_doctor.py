@@ -1,6 +1,7 @@
 """`frostline doctor` says what is wrong with anything, and changes nothing."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from frostline.commands import doctor
+from frostline.commands.examination.cluster import cluster_rows
 from frostline.commands.examination.machine import machine_rows, room_rows
 from frostline.commands.examination.network import _rows as network_rows
 from frostline.commands.examination.project import project_rows
@@ -245,3 +247,17 @@ def test_backbones_and_their_weights(project: Path, monkeypatch: pytest.MonkeyPa
         assert rows[f"backbone: {name}"][0] == state
         assert words in rows[f"backbone: {name}"][1]
     assert not (project / "keras" / "models").exists()
+
+
+def test_a_cluster_is_looked_at_only_if_it_is_asked_for() -> None:
+    assert not found(cluster_rows(load_config()))
+    pytest.importorskip("ray", reason="Ray is not installed (pip install 'frostline[ray]')")
+    state, words = found(cluster_rows(changed("compute", engine="ray", cpus=1, workers=2)))["cluster"]
+    assert state == "ok"
+    assert re.search(r"^1 node with room for \d+ workers?, of which 2 are asked for\n.*: \d+ CPUs", words)
+    assert words.endswith("code and packages are as here")
+    state, words = found(cluster_rows(changed("compute", engine="ray", cpus=10_000)))["cluster"]
+    assert state == "missing"
+    assert "has room for a worker with 10000 CPUs" in words
+    state, words = found(cluster_rows(changed("compute", engine="ray", address="127.0.0.1:9")))["cluster"]
+    assert (state, "cannot be reached" in words) == ("missing", True)

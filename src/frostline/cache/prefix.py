@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frostline.backbones.readout import pool
 from frostline.backbones.surgery import Backbone
@@ -75,6 +76,41 @@ class PrefixCache:
         groups = self._groups(backbone, packed, views)
         return self._stored(groups, rows, f"pooled-{block}", every_pooled(backbone))
 
+    def lacking(self, backbone: Backbone, packed: PackedImages, rows: Rows, view: str) -> Rows:
+        """Those of `rows` of which a pooled vector is not filled, after whichever block."""
+        (group,) = self._groups(backbone, packed, [view])
+        missing = [group.store(name).missing(rows) for name in every_pooled(backbone)]
+        return np.unique(np.concatenate(missing))
+
+    def computed(
+        self, backbone: Backbone, packed: PackedImages, rows: Rows, view: str
+    ) -> dict[str, NDArray[np.float32]]:
+        """Pooled vectors [len(rows), 2C] after every block by name, such as `pooled-5`; nothing is stored."""
+        names = every_pooled(backbone)
+        network, source = self._network(backbone, 0, backbone.depth, frozenset(names)), ViewedImages(packed, view)
+        parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+        for batch in _batches(rows):
+            values = network.predict_on_batch(source[padded(batch, divisible(_BATCH))])
+            for name, part in parts.items():
+                part.append(np.asarray(values[name], dtype=np.float32)[: len(batch)])
+        return {name: np.concatenate(part) for name, part in parts.items()}
+
+    def keep(
+        self,
+        backbone: Backbone,
+        packed: PackedImages,
+        rows: Rows,
+        view: str,
+        vectors: Mapping[str, NDArray[np.float32]],
+    ) -> None:
+        """Fill `rows` with pooled `vectors` that were computed elsewhere, by the same code of the same weights."""
+        (group,) = self._groups(backbone, packed, [view])
+        with group.locked():
+            stores = {name: group.store(name) for name in vectors}
+            self._make_room(sum(len(rows) * store.row_bytes for store in stores.values()), set())
+            for name, store in stores.items():
+                store.write(rows, vectors[name])
+
     def _groups(self, backbone: Backbone, packed: PackedImages, views: Sequence[str]) -> list[Group]:
         return [Group(self.folder.path, backbone, packed, view) for view in views]
 
@@ -117,7 +153,7 @@ class PrefixCache:
         blocks = [block_of(name) for name in stores]
         start, source = group.deepest_source(rows, min(blocks))
         network = self._network(group.backbone, start, max(blocks), frozenset(stores))
-        batches = np.array_split(rows, range(_BATCH, len(rows), _BATCH))
+        batches = _batches(rows)
         origin = f"block {start}" if start else "images"
         what = f"{group.backbone.spec.name}, {group.view} view, {origin} to block {max(blocks)}: batches"
         length = divisible(_BATCH)
@@ -132,6 +168,10 @@ class PrefixCache:
         if self._pass[0] != key:
             self._pass = (key, _pass(backbone, start, stop, names))
         return self._pass[1]
+
+
+def _batches(rows: Rows) -> list[Rows]:
+    return np.array_split(rows, range(_BATCH, len(rows), _BATCH))
 
 
 def padded(rows: Rows, length: int) -> Rows:

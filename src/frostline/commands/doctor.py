@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from rich.table import Column, Table
 
+from frostline.commands.examination.cluster import cluster_rows
 from frostline.commands.examination.machine import machine_rows, room_rows
 from frostline.commands.examination.network import start_network_rows
 from frostline.commands.examination.project import project_rows
@@ -41,6 +42,7 @@ def _rows() -> Iterator[Row]:
     if config:
         yield from room_rows(config)
         yield from project_rows(config)
+        yield from cluster_rows(config)
     yield backend
     yield from network_rows()
 

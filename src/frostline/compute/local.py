@@ -1,5 +1,7 @@
 """The one worker that is this process."""
 
+from collections.abc import Collection
+
 from frostline.compute.stepping import Stepping
 from frostline.compute.workers import Job, Reply
 from frostline.training.reports import EpochReport, FoldReport
@@ -17,6 +19,10 @@ class InProcess:
         self._trainer = trainer
         self._trial: tuple[int, Stepping] | None = None
         self._goes_on = True
+
+    def fill(self, view_sets: Collection[str], cuts: Collection[int]) -> None:
+        """See compute.workers.Workers."""
+        self._trainer.setup.fill(view_sets, cuts)
 
     def start(self, number: int, job: Job) -> None:
         """See compute.workers.Workers."""

@@ -1,5 +1,6 @@
 """The protocol between a study, which decides, and the workers that train its trials, wherever they are."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +42,9 @@ class Workers(Protocol):
     @property
     def slots(self) -> int:
         """How many trials they train at once."""
+
+    def fill(self, view_sets: Collection[str], cuts: Collection[int]) -> None:
+        """Compute what all trials will read, before any begins: see training.setup.Setup.fill."""
 
     def start(self, number: int, job: Job) -> None:
         """Begin trial `number`. It must not be one that is being trained, and a slot must be free."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from frostline.config.compute import ComputeConfig
 from frostline.config.effort import ChosenEffort
 from frostline.config.frozen import Frozen
 from frostline.config.types import (
@@ -207,6 +208,7 @@ class Config(_Section):
     train: TrainConfig
     search: SearchConfig
     promotion: PromotionConfig = PromotionConfig()
+    compute: ComputeConfig = ComputeConfig()
     stores: StoresConfig
 
     def dataset(self, name: str) -> DatasetConfig:

@@ -7,7 +7,7 @@ killed at any point leaves what the same command resumes.
 
 from pathlib import Path
 
-from frostline.compute.local import InProcess
+from frostline.compute.engine import open_workers
 from frostline.config.schema import Config
 from frostline.runtime.devices import distribute
 from frostline.search.flights import run_study
@@ -39,9 +39,10 @@ def train_cell(inputs: CellInputs, config: Config, folder: Path) -> None:
         StudyRuns.open(tracker, inputs.name, plan.identity, plan.tags) as runs,
     ):
         plan.announce()
-        plan.fill_cache(len(finished_trials(study)))
-        objective = Objective(plan.trainer, plan.schedule, runs, config.seed)
-        run_study(study, objective, plan.schedule, InProcess(plan.trainer), config.seed)
+        with open_workers(config.compute, plan.trainer) as workers:
+            plan.fill_cache(workers, len(finished_trials(study)))
+            objective = Objective(plan.trainer, plan.schedule, runs, config.seed)
+            run_study(study, objective, plan.schedule, workers, config.seed)
         outcome = Outcome.of(study, plan)
         runs.log_winner(outcome.params)
         refitted = outcome.refit()

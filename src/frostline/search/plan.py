@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from frostline.cache.prefix import PrefixCache
+from frostline.compute.workers import Workers
 from frostline.config.schema import Config
 from frostline.data.packed import PackedImages
 from frostline.provenance import Study, fingerprint
@@ -55,7 +56,8 @@ class StudyPlan:
         backbone = config.backbone(inputs.backbone)
         setup = Setup(cell, inputs.backbone, backbone, config.train, cache, config.seed)
         trainer = Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))
-        schedule = Schedule(config.search, trainer.backbone.depth, inputs.profile.cut)
+        accelerated = config.compute.engine == "ray" and config.compute.gpus > 0
+        schedule = Schedule(config.search, trainer.backbone.depth, inputs.profile.cut, accelerated)
         return cls(inputs, config, trainer, schedule, _identity(config, trainer, schedule))
 
     @property
@@ -94,8 +96,8 @@ class StudyPlan:
         )
         say(f"{name}: the regime is {profile.regime}. {profile.reason}")
 
-    def fill_cache(self, finished: int) -> None:
-        """Compute, in one pass, the activations that the study will read.
+    def fill_cache(self, workers: Workers, finished: int) -> None:
+        """Let `workers` compute the activations that the study will read.
 
         What the study will cost is said first, unless some of its trials are `finished`.
         """
@@ -104,7 +106,7 @@ class StudyPlan:
         estimate = estimate_study(self.trainer, self.schedule, cache_folder(stores), limit_bytes)
         if not finished:
             estimate.report(self.schedule)
-        self.trainer.setup.fill(search.views, estimate.cuts)
+        workers.fill(search.views, estimate.cuts)
 
 
 def _identity(config: Config, trainer: Trainer, schedule: Schedule) -> str:

@@ -28,12 +28,14 @@ _ATTEMPTS = 20
 class Schedule:
     """What a study's trial of each number is, from 1, on a backbone of `depth` blocks.
 
-    `cut` is how many of them the guide's `start_of_convnet` keeps, where a probe has said it.
+    `cut` is how many of them the guide's `start_of_convnet` keeps, where a probe has said it. `accelerated` says that
+    workers have accelerators, whatever this process sees.
     """
 
     config: SearchConfig
     depth: int
     cut: int | None
+    accelerated: bool = False
 
     @property
     def trials(self) -> int:
@@ -49,7 +51,7 @@ class Schedule:
     @property
     def images(self) -> float:
         """How many images all thawed trials together may train on, through every block or their like."""
-        return self.config.effort.images * (ACCELERATED if accelerators() else 1)
+        return self.config.effort.images * (ACCELERATED if self.accelerated or accelerators() else 1)
 
     def is_head(self, number: int) -> bool:
         """Whether trial `number` is a head on frozen blocks."""

@@ -49,6 +49,10 @@ class Heads:
             self._scored[head] = self._mean(head) if head.members else self._score(head)
         return self._scored[head]
 
+    def keep(self, settings: TrialSettings, scores: HeadScores) -> None:
+        """Let `scores`, which another process has computed, be those of the head of `settings`."""
+        self._scored[settings.head] = scores
+
     def calibrated(self, logits: NDArray[np.float32], penalty: float) -> HeadScores:
         """`logits` [R, N, K] with the temperature that makes probabilities of them."""
         probabilities = softmax(logits.reshape(-1, logits.shape[2]).astype(np.float64), axis=1)

@@ -1,6 +1,6 @@
 """What training starts from: a compiled suffix with its weights in place, and feeds of cached activations."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -45,11 +45,11 @@ class Setup:
         seed: int,
     ) -> None:
         self.cell = cell
-        self._name = name
-        self._config = config
+        self.name = name
+        self.config = config
         self.train = train
-        self._cache = cache
-        self._seed = seed
+        self.cache = cache
+        self.seed = seed
         self.precision = resolve_precision(train.precision)
         self.backbone = self.build()
         self._suffixes = Suffixes(self.build(), len(cell.packed.classes), train_batchnorm=train.train_batchnorm)
@@ -63,8 +63,24 @@ class Setup:
         A trial that freezes deeper than one of them goes on from there in each epoch. Without this call, every trial's
         own cut is cached when it is first needed.
         """
-        self._cache.fill(self.backbone, self.cell.packed, self.cell.all_rows, views_of(*view_sets), cuts)
+        self.cache.fill(self.backbone, self.cell.packed, self.cell.all_rows, views_of(*view_sets), cuts)
+        self.start_from(cuts)
+
+    def start_from(self, cuts: Collection[int]) -> None:
+        """Let trials read maps after `cuts` alone, which are cached when they are first needed."""
         self._cuts = cuts
+
+    def vectors_of(self, rows: Rows, view: str) -> Mapping[str, NDArray[np.float32]]:
+        """Pooled vectors [len(rows), 2C] after every block, by their names in the cache, which is not asked."""
+        return self.cache.computed(self.backbone, self.cell.packed, rows, view)
+
+    def keep_vectors(self, rows: Rows, view: str, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Put into the cache what another machine has computed."""
+        self.cache.keep(self.backbone, self.cell.packed, rows, view, vectors)
+
+    def lacking(self, view: str) -> Rows:
+        """The cell's rows of which the cache has not all pooled vectors under `view`."""
+        return self.cache.lacking(self.backbone, self.cell.packed, self.cell.all_rows, view)
 
     def begin(self, settings: TrialSettings, rows: Rows, head: LinearHead | None, seed: int) -> tuple[Suffix, Inputs]:
         """A suffix ready to train on `rows`, and what it trains on.
@@ -88,9 +104,7 @@ class Setup:
     def _feeds(self, settings: TrialSettings, shape: Shape) -> list[Feed]:
         """Feature maps after the source (the images, where that is 0), and vectors of the frozen blocks read."""
         views, rows = views_of(settings.views), self.cell.all_rows
-        sources: list[Sequence[Rowwise]] = [
-            self._cache.maps(self.backbone, self.cell.packed, rows, views, shape.source)
-        ]
+        sources: list[Sequence[Rowwise]] = [self.cache.maps(self.backbone, self.cell.packed, rows, views, shape.source)]
         if shape.frozen:
             sources.append([ReadOut(self.vectors, shape.frozen, shape.pooling, (view,)) for view in views])
         return [make_feed(each, rows, self._resident_bytes) for each in sources]
@@ -108,11 +122,11 @@ class Setup:
     def build(self, random_seed: int | None = None, *, precision: str | None = None) -> Backbone:
         """The backbone with its weights, or with random ones. Without `random_seed`, always the same numbers."""
         return build_backbone(
-            self._name,
-            self._config,
+            self.name,
+            self.config,
             precision=precision or self.precision,
             random=random_seed is not None,
-            seed=self._seed if random_seed is None else random_seed,
+            seed=self.seed if random_seed is None else random_seed,
         )
 
     def class_weights(self) -> NDArray[np.float32]:

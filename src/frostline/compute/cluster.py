@@ -1,0 +1,156 @@
+"""Workers on a Ray cluster. The driver alone decides, and talks to stores; they train."""
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
+import ray
+
+from frostline.compute.agreement import check_alike
+from frostline.compute.connection import check_room, connected, words
+from frostline.compute.material import Material
+from frostline.compute.pool import Pool
+from frostline.compute.worker import Worker
+from frostline.compute.workers import Job, Lost, Reply
+from frostline.config.compute import ComputeConfig
+from frostline.data.views import views_of
+from frostline.errors import ComputeError
+from frostline.provenance import Machine
+from frostline.runtime.progress import say, track
+from frostline.training.reports import EpochReport, FoldReport
+from frostline.training.trial import Trainer
+
+__all__ = ["Cluster", "open_cluster"]
+
+_ROWS_AT_ONCE = 256
+_ATTEMPTS = 3
+_PASSED_ON = ("KERAS_BACKEND", "TF_DETERMINISTIC_OPS", "TF_CPP_MIN_LOG_LEVEL", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS")
+
+
+class Cluster:
+    """See compute.workers.Workers: each worker is an actor of `pool`."""
+
+    def __init__(self, trainer: Trainer, pool: Pool, host: str) -> None:
+        self._trainer = trainer
+        self._pool = pool
+        self._host = host
+        self._jobs: dict[int, Job] = {}
+        self._cuts: Collection[int] = ()
+
+    @property
+    def slots(self) -> int:
+        """Workers that are there now, one at least: they may come and go."""
+        return max(1, len(self._pool.members))
+
+    def fill(self, view_sets: Collection[str], cuts: Collection[int]) -> None:
+        """Compute pooled vectors, a part of the images on each worker, and give them to this machine and to others.
+
+        Maps after `cuts` are computed on each machine where they are needed.
+        """
+        setup = self._trainer.setup
+        self._cuts = cuts
+        setup.start_from(cuts)
+        parts = {}
+        for view in views_of(*view_sets):
+            rows = setup.lacking(view)
+            for part in np.array_split(rows, range(_ROWS_AT_ONCE, len(rows), _ROWS_AT_ONCE)):
+                if len(part):
+                    parts[view, int(part[0])] = part
+        for key in parts:
+            self._compute(key, parts)
+        for _ in track(range(len(parts)), f"{setup.backbone.spec.name}, pooled vectors: parts", len(parts)):
+            (view, first), vectors = self._next_part(parts)
+            setup.keep_vectors(parts[view, first], view, vectors)
+            others = {member.host: member.actor for member in self._pool.members if member.host != self._host}
+            for actor in others.values():
+                actor.keep_vectors.remote(parts[view, first], view, vectors)
+
+    def _compute(self, key: tuple[str, int], parts: dict[tuple[str, int], Any]) -> None:
+        self._pool.submit(key, lambda actor: actor.vectors_of.remote(parts[key], key[0]))
+
+    def _next_part(self, parts: dict[tuple[str, int], Any]) -> tuple[tuple[str, int], Any]:
+        for _ in range(_ATTEMPTS):
+            key, vectors = self._pool.wait()
+            part = cast(tuple[str, int], key)
+            if not isinstance(vectors, Lost):
+                self._pool.release(key)
+                return part, vectors
+            say(f"A worker was lost while it computed pooled vectors: {vectors.reason}")
+            self._compute(part, parts)
+        raise ComputeError(f"{_ATTEMPTS} workers were lost, one after the other, the last because {vectors.reason}.")
+
+    def start(self, number: int, job: Job) -> None:
+        """See compute.workers.Workers."""
+        self._jobs[number] = job
+        self._pool.submit(number, lambda actor: actor.begin.remote(job, self._cuts))
+
+    def answer(self, number: int, *, goes_on: bool) -> None:
+        """See compute.workers.Workers."""
+        self._pool.proceed(number, lambda actor: actor.step.remote(goes_on))
+
+    def stop(self, number: int) -> None:
+        """See compute.workers.Workers."""
+        if self._jobs.pop(number, None):
+            self._pool.tell(number, lambda actor: actor.stop.remote())
+            self._pool.release(number)
+
+    def wait(self) -> tuple[int, Reply]:
+        """See compute.workers.Workers."""
+        key, value = self._pool.wait()
+        number = cast(int, key)
+        if isinstance(value, Lost):
+            del self._jobs[number]
+            return number, value
+        reply, scores = value
+        if scores is not None:
+            self._trainer.heads.keep(self._jobs[number].settings, scores)
+        if not isinstance(reply, EpochReport | FoldReport):
+            self.stop(number)
+        return number, reply
+
+
+@contextmanager
+def open_cluster(options: ComputeConfig, trainer: Trainer) -> Iterator[Cluster]:
+    """The cluster of `options`, with its workers, for the length of the block.
+
+    Raises ComputeError if it cannot be reached, has no room, or a machine of it differs from this one.
+    """
+    with connected(options):
+        size = options.workers or check_room(options)
+        material = Material.sent(trainer.setup)
+        facts = Machine(precision=trainer.setup.precision).facts
+        pool = Pool(
+            _maker(options, material),
+            lambda actor: actor.machine.remote(),
+            lambda answer: _admitted(answer, facts),
+            size=size,
+            minutes=options.minutes,
+        )
+        say(f"Waiting for up to {size} workers on the Ray cluster, each with {words(options.cpus, options.gpus)}.")
+        try:
+            pool.until_joined()
+            yield Cluster(trainer, pool, material.host)
+        finally:
+            pool.close()
+
+
+def _maker(options: ComputeConfig, material: Material) -> Callable[[], Any]:
+    threads = str(max(1, int(options.cpus)))
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
+    environment |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    actor = ray.remote(Worker).options(
+        num_cpus=options.cpus,
+        num_gpus=options.gpus,
+        max_restarts=0,
+        runtime_env={"env_vars": environment},
+    )
+    return lambda: actor.remote(material)
+
+
+def _admitted(answer: Any, facts: dict[str, Any]) -> str:
+    host, theirs = answer
+    check_alike(facts, theirs, host)
+    return str(host)
