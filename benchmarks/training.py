@@ -149,7 +149,7 @@ class Listed(Schedule):
         thawed = [settings for settings in trials if settings.thaw]
         images = trainer.setup.train.epochs * sum(trainer.cost(settings, 0) for settings in thawed)
         effort = Effort(heads=max(1, len(trials) - len(thawed)), thawed=len(thawed), images=images)
-        return cls(search.model_copy(update={"effort": effort}), trainer.backbone.depth, None, tuple(trials))
+        return cls(search.model_copy(update={"effort": effort}), trainer.backbone.depth, None, listed=tuple(trials))
 
     @property
     def trials(self) -> int:
@@ -157,6 +157,9 @@ class Listed(Schedule):
 
     def is_head(self, number: int) -> bool:
         return self.listed[number - 1].thaw == 0
+
+    def follows(self, _: int) -> int:
+        return 0
 
     def is_ensemble(self, _: int) -> bool:
         return False
