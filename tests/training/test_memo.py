@@ -38,7 +38,7 @@ def remembering(make_trainer, monkeypatch):
             return real(*given)
 
         monkeypatch.setattr(setup, "begin", begin)
-        return Trainer(setup, Memo(setup, setup._cache.folder, 10**9)), begun
+        return Trainer(setup, Memo(setup, setup.cache.folder, 10**9)), begun
 
     return make
 
