@@ -30,7 +30,7 @@ def test_without_ray_it_is_said_how_to_install_it(monkeypatch) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
-@pytest.mark.parametrize("address", ["auto", "127.0.0.1:9", "ray://127.0.0.1:9", "here"])
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "here"])
 def test_a_cluster_that_is_not_there_is_one_clear_error(address) -> None:
     from frostline.compute.connection import connected
 

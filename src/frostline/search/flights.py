@@ -61,8 +61,9 @@ def _next_number(study: optuna.Study, schedule: Schedule, flying: dict[int, tupl
     """The first number that is neither finished nor in flight; None if it is none of the study, or must wait."""
     taken = {trial.user_attrs[NUMBER] for trial in finished_trials(study)} | set(flying)
     number = next(number for number in count(1) if number not in taken)
-    waits = any(other <= schedule.follows(number) for other in flying)
-    return None if waits or schedule.is_over(number, finished_before(study, number)) else number
+    if schedule.is_over(number, finished_before(study, number)):
+        return None
+    return None if any(other <= schedule.follows(number) for other in flying) else number
 
 
 def _ask(study: optuna.Study, schedule: Schedule, number: int, seed: int) -> optuna.Trial:
