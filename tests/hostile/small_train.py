@@ -169,7 +169,7 @@ class Killer:
 
 def _run(step: str, time: int, number: int) -> None:
     from optuna.storages import RDBStorage
-    from optuna.study import _optimize
+    from optuna.study import Study
 
     from frostline.cli import main
     from frostline.files import atomic
@@ -186,7 +186,7 @@ def _run(step: str, time: int, number: int) -> None:
     killer.watch(RDBStorage, "_create_new_trial", "set_trial_user_attr", "set_trial_state_values")
     killer.watch(schedule, "propose")
     killer.watch(Race, "epoch", "fold")
-    killer.watch(_optimize, "_tell_with_warning")
+    killer.watch(Study, "tell")
     killer.watch(studies, "_begin")
     killer.watch(studies.StudyRuns, "start_trial", "log_winner")
     killer.watch(StudyPlan, "fill_cache")

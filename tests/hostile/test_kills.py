@@ -59,7 +59,7 @@ STORMS = {
     ],
     "at the end of a trial": [
         *("before log_metrics", "after log_metrics", "after log_history", "after end"),
-        *("before _tell_with_warning", "after _tell_with_warning"),
+        *("before tell", "after tell"),
     ],
     "at the winner": [
         *("after run_study", "before log_winner", "after log_winner", "before refit", "after refit", "after refit 2"),
