@@ -1,12 +1,13 @@
 """What `params.yaml` may say, as one frozen section per stage; `frostline.config.load` reads it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from frostline.config.compute import ComputeConfig
 from frostline.config.effort import ChosenEffort
+from frostline.config.entry import entry_of
 from frostline.config.frozen import Frozen
 from frostline.config.types import (
     Count,
@@ -24,7 +25,6 @@ from frostline.config.types import (
     ViewSets,
 )
 from frostline.errors import ConfigError
-from frostline.text.nearest import did_you_mean
 
 __all__ = [
     "BackboneConfig",
@@ -42,9 +42,6 @@ __all__ = [
     "StoresConfig",
     "TrainConfig",
 ]
-
-
-T = TypeVar("T")
 
 
 class _Section(Frozen, allow_inf_nan=False):
@@ -213,7 +210,7 @@ class Config(_Section):
 
     def dataset(self, name: str) -> DatasetConfig:
         """The data set called `name`. Raises ConfigError if params.yaml has none."""
-        return _entry("data set", "datasets", self.datasets, name)
+        return entry_of("data set", "datasets", self.datasets, name)
 
     def dataset_name(self, name: str | None) -> str:
         """`name`, or the only data set there is. Raises ConfigError if there are several, or none called so."""
@@ -236,17 +233,8 @@ class Config(_Section):
 
     def size(self, name: str) -> int:
         """Images per class of the size called `name`. Raises ConfigError if params.yaml has none."""
-        return _entry("size", "sizes", self.sizes, name)
+        return entry_of("size", "sizes", self.sizes, name)
 
     def backbone(self, name: str) -> BackboneConfig:
         """The backbone called `name`. Raises ConfigError if params.yaml has none."""
-        return _entry("backbone", "backbones", self.backbones, name)
-
-
-def _entry(kind: str, section: str, entries: dict[str, T], name: str) -> T:
-    if name not in entries:
-        raise ConfigError(
-            f"No {kind} is called '{name}'. params.yaml names, under {section}: {', '.join(sorted(entries))}."
-            f"{did_you_mean(name, entries)}"
-        )
-    return entries[name]
+        return entry_of("backbone", "backbones", self.backbones, name)
