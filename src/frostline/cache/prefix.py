@@ -7,7 +7,7 @@ asked for together, a batch at a time: memory does not grow with the data set.
 """
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -88,12 +88,8 @@ class PrefixCache:
         """Pooled vectors [len(rows), 2C] after every block by name, such as `pooled-5`; nothing is stored."""
         names = every_pooled(backbone)
         network, source = self._network(backbone, 0, backbone.depth, frozenset(names)), ViewedImages(packed, view)
-        parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-        for batch in _batches(rows):
-            values = network.predict_on_batch(source[padded(batch, divisible(_BATCH))])
-            for name, part in parts.items():
-                part.append(np.asarray(values[name], dtype=np.float32)[: len(batch)])
-        return {name: np.concatenate(part) for name, part in parts.items()}
+        parts = [values for _, values in _batch_by_batch(network, source, rows)]
+        return {name: np.concatenate([part[name] for part in parts]).astype(np.float32) for name in names}
 
     def keep(
         self,
@@ -107,7 +103,8 @@ class PrefixCache:
         (group,) = self._groups(backbone, packed, [view])
         with group.locked():
             stores = {name: group.store(name) for name in vectors}
-            self._make_room(sum(len(rows) * store.row_bytes for store in stores.values()), set())
+            more = sum(len(rows) * store.row_bytes for store in stores.values())
+            self._make_room(more, {store.path for store in stores.values()})
             for name, store in stores.items():
                 store.write(rows, vectors[name])
 
@@ -153,14 +150,11 @@ class PrefixCache:
         blocks = [block_of(name) for name in stores]
         start, source = group.deepest_source(rows, min(blocks))
         network = self._network(group.backbone, start, max(blocks), frozenset(stores))
-        batches = _batches(rows)
         origin = f"block {start}" if start else "images"
         what = f"{group.backbone.spec.name}, {group.view} view, {origin} to block {max(blocks)}: batches"
-        length = divisible(_BATCH)
-        for batch in track(batches, what, len(batches)):
-            values = network.predict_on_batch(source[padded(batch, length)])
+        for batch, values in track(_batch_by_batch(network, source, rows), what, -(-len(rows) // _BATCH)):
             for name, store in stores.items():
-                store.write(batch, np.asarray(values[name])[: len(batch)])
+                store.write(batch, values[name])
 
     def _network(self, backbone: Backbone, start: int, stop: int, names: frozenset[str]) -> Any:
         """The one that ran last is kept, because views follow one another through the same network."""
@@ -170,8 +164,12 @@ class PrefixCache:
         return self._pass[1]
 
 
-def _batches(rows: Rows) -> list[Rows]:
-    return np.array_split(rows, range(_BATCH, len(rows), _BATCH))
+def _batch_by_batch(network: Any, source: Rowwise, rows: Rows) -> Iterator[tuple[Rows, dict[str, NDArray[Any]]]]:
+    """Some of `rows` after others, each time with the outputs of `network` by name."""
+    length = divisible(_BATCH)
+    for batch in np.array_split(rows, range(_BATCH, len(rows), _BATCH)):
+        outputs = network.predict_on_batch(source[padded(batch, length)])
+        yield batch, {name: np.asarray(values)[: len(batch)] for name, values in outputs.items()}
 
 
 def padded(rows: Rows, length: int) -> Rows:
