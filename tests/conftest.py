@@ -166,10 +166,20 @@ def limits() -> PrepareConfig:
     )
 
 
+@pytest.fixture(scope="session")
+def stores_in():
+    """`stores_in(folder)`: SQLite and a cache in it."""
+
+    def make(folder: Path) -> StoresConfig:
+        databases = {"tracking": f"sqlite:///{folder}/mlflow.db", "studies": f"sqlite:///{folder}/optuna.db"}
+        return StoresConfig(**databases, cache=folder, cache_gigabytes=1)
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> StoresConfig:
-    folder = tmp_path_factory.mktemp("stores")
-    return StoresConfig(tracking=f"sqlite:///{folder}/mlflow.db", studies="unused", cache=folder, cache_gigabytes=1)
+def stores(tmp_path_factory: pytest.TempPathFactory, stores_in) -> StoresConfig:
+    return stores_in(tmp_path_factory.mktemp("stores"))
 
 
 @pytest.fixture

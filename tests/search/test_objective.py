@@ -9,9 +9,10 @@ from optuna.trial import TrialState
 
 from frostline.cache.prefix import PrefixCache
 from frostline.compute.local import InProcess
+from frostline.compute.workers import Job, Lost
 from frostline.config.effort import Effort
 from frostline.config.load import load_config
-from frostline.config.schema import BackboneConfig, StoresConfig
+from frostline.config.schema import BackboneConfig
 from frostline.search.flights import run_study
 from frostline.search.groups import group_results
 from frostline.search.objective import Objective
@@ -36,6 +37,7 @@ from frostline.tracking.studies import StudyRuns
 from frostline.training.cell import make_cell
 from frostline.training.memo import Memo
 from frostline.training.metrics import LOSS, SCORE, best_epoch
+from frostline.training.reports import EpochReport
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
@@ -47,20 +49,22 @@ WRECKING = {"backbone_learning_rate": (0.1, 0.1), "head_learning_rate": (0.1, 0.
 
 
 @pytest.fixture(scope="module")
-def search(packed_cells, tmp_path_factory):
+def search(packed_cells, tmp_path_factory, stores_in):
     """`search(images, **changes)`: two heads and four trials that thaw blocks, over 36 cells at 32 pixels."""
     folder = tmp_path_factory.mktemp("search")
     cache = PrefixCache(folder / "cache", 10**9)
-    stores = StoresConfig(
-        tracking=f"sqlite:///{folder}/mlflow.db",
-        studies=f"sqlite:///{folder}/optuna.db",
-        cache=folder,
-        cache_gigabytes=1,
-    )
+    stores = stores_in(folder)
     tracker = Tracker.open(stores, "cells")
-    names = iter("abcdef")
+    names = iter("abcdefg")
 
-    def run(images: float, epochs: int = EPOCHS, folds_up_to: int = 1000, thawed: int = 4, **changes: object):
+    def run(
+        images: float,
+        epochs: int = EPOCHS,
+        folds_up_to: int = 1000,
+        thawed: int = 4,
+        workers=InProcess,
+        **changes: object,
+    ):
         train = TRAIN.model_copy(
             update={"epochs": epochs, "patience": PATIENCE, "folds": FOLDS, "folds_up_to": folds_up_to, "repeats": 2}
         )
@@ -71,7 +75,7 @@ def search(packed_cells, tmp_path_factory):
         config = CONFIG.model_copy(update={"effort": effort, "views": ("identity",)} | changes)
         schedule, name = Schedule(config, 5, None), next(names)
         with open_study(stores.studies, name) as study, StudyRuns.open(tracker, name, name, {}) as runs:
-            run_study(study, Objective(trainer, schedule, runs, 20), schedule, InProcess(trainer), 20)
+            run_study(study, Objective(trainer, schedule, runs, 20), schedule, workers(trainer), 20)
             parent = runs.parent.id
         children = tracker.client.search_runs(
             [tracker.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'", order_by=["attributes.start_time"]
@@ -203,3 +207,36 @@ def test_a_pruned_trial_is_told_at_its_best_epoch(plenty) -> None:
             history = trial.user_attrs["history"]
             assert run.data.metrics["best_epoch"] == best_epoch(history)
             assert run.data.metrics["score"] == history[best_epoch(history) - 1][SCORE]
+
+
+class Losing(InProcess):
+    """Loses the first worker of each trial that thaws blocks, and every worker of the last one."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__(trainer)
+        self._begun: list[int] = []
+
+    def start(self, number: int, job: Job) -> None:
+        self._begun.append(number)
+        super().start(number, job)
+
+    def wait(self):
+        number, reply = super().wait()
+        attempt = self._begun.count(number)
+        if isinstance(reply, EpochReport) and (attempt == 1 or number == HEADS + 2):
+            self.stop(number)
+            return number, Lost(f"worker {attempt} was killed")
+        return number, reply
+
+
+def test_a_lost_trial_begins_anew_and_fails_when_three_workers_are_lost(search, plenty) -> None:
+    trials, runs, _, schedule = search(1e6, thawed=2, workers=Losing)
+    again, failed = trials[HEADS:]
+    undisturbed = plenty[0][HEADS]
+    assert again.user_attrs["history"] == undisturbed.user_attrs["history"]
+    assert again.user_attrs[COST] == undisturbed.user_attrs[COST]  # what was lost is not paid for
+    assert failed.state == TrialState.FAIL
+    assert failed.user_attrs[REASON] == "it has lost 3 workers, the last because worker 3 was killed"
+    assert [run.info.status for run in runs[HEADS:]] == ["FINISHED", "FAILED"]
+    assert runs[-1].data.tags["reason"] == failed.user_attrs[REASON]
+    assert schedule.left(trials) == 1e6 - again.user_attrs[COST]
