@@ -49,16 +49,17 @@ class Node:
 def connected(options: ComputeConfig) -> Iterator[None]:
     """Be connected to the cluster of `options` for the length of the block. Raises ComputeError if it does not answer.
 
-    Without an address, one is started on this machine for as long.
+    Without an address, or RAY_ADDRESS in the environment, one is started on this machine for as long.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = options.address or os.environ.get("RAY_ADDRESS")
     before = signal.getsignal(signal.SIGTERM)
     try:
-        _check_that_it_listens(options.address)
-        ray.init(address=options.address, log_to_driver=False, logging_level="error")
+        _check_that_it_listens(address)
+        ray.init(address=address, log_to_driver=False, logging_level="error")
     except (OSError, RuntimeError, ValueError) as error:
         raise ComputeError(
-            f"The Ray cluster at {options.address} (compute.address in params.yaml) cannot be reached: "
+            f"The Ray cluster at {address or 'this machine'} (compute.address in params.yaml) cannot be reached: "
             f"{' '.join(str(error).split()).rstrip('.')}. Start one with ray start --head, or leave the address null: "
             "then one is started on this machine."
         ) from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from frostline.compute.material import Material
 from frostline.data.arrays import Rows
+from frostline.errors import ComputeError
 from frostline.provenance import Machine
 from frostline.runtime.environment import prepare_keras, set_defaults
 
@@ -46,6 +47,8 @@ class Worker:
         given = self._material
         cache = PrefixCache(given.cache_here, given.limit_bytes)
         setup = Setup(given.received_cell(), given.name, given.received_backbone(), given.train, cache, given.seed)
+        if setup.backbone.weights.sha256 != given.weights_sha256:
+            raise ComputeError(f"The weights below {cache.folder.path} on {platform.node()} are damaged: delete them.")
         return Trainer(setup, Memo(setup, cache.folder, cache.limit_bytes))
 
     def vectors_of(self, rows: Rows, view: str) -> Mapping[str, NDArray[Any]]:

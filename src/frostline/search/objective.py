@@ -36,7 +36,6 @@ from frostline.training.trial import Trainer, Validation
 
 __all__ = ["Objective"]
 
-
 _ATTEMPTS = 3
 
 

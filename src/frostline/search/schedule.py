@@ -73,8 +73,9 @@ class Schedule:
         return number > self.trials
 
     def follows(self, number: int) -> int:
-        """Trial `number` begins only after trials up to this number have ended: an ensemble after the heads, and what
-        thaws blocks after both.
+        """Up to which number trials must have ended before trial `number` begins.
+
+        An ensemble begins after the heads, and what thaws blocks after both.
         """
         return 0 if self.is_head(number) else self._ensemble - (1 if self.is_ensemble(number) else 0)
 
