@@ -1,15 +1,13 @@
 """Workers on a Ray cluster. The driver alone decides, and talks to stores; they train."""
 
-import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
-import ray
 
-from frostline.compute.agreement import check_alike
-from frostline.compute.connection import check_room, connected, words
+from frostline.compute.actors import open_pool
+from frostline.compute.connection import connected
 from frostline.compute.material import Material
 from frostline.compute.pool import Pool
 from frostline.compute.worker import Worker
@@ -17,7 +15,6 @@ from frostline.compute.workers import Job, Lost, Reply
 from frostline.config.compute import ComputeConfig
 from frostline.data.views import views_of
 from frostline.errors import ComputeError
-from frostline.provenance import Machine
 from frostline.runtime.progress import say, track
 from frostline.training.reports import EpochReport, FoldReport
 from frostline.training.trial import Trainer
@@ -26,7 +23,6 @@ __all__ = ["Cluster", "open_cluster"]
 
 _ROWS_AT_ONCE = 256
 _ATTEMPTS = 3
-_PASSED_ON = ("KERAS_BACKEND", "TF_DETERMINISTIC_OPS", "TF_CPP_MIN_LOG_LEVEL", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS")
 
 
 class Cluster:
@@ -118,39 +114,6 @@ def open_cluster(options: ComputeConfig, trainer: Trainer) -> Iterator[Cluster]:
     Raises ComputeError if it cannot be reached, has no room, or a machine of it differs from this one.
     """
     with connected(options):
-        size = options.workers or check_room(options)
         material = Material.sent(trainer.setup)
-        facts = Machine(precision=trainer.setup.precision).facts
-        pool = Pool(
-            _maker(options, material),
-            lambda actor: actor.machine.remote(),
-            lambda answer: _admitted(answer, facts),
-            size=size,
-            minutes=options.minutes,
-        )
-        say(f"Waiting for up to {size} workers on the Ray cluster, each with {words(options.cpus, options.gpus)}.")
-        try:
-            pool.until_joined()
+        with open_pool(options, Worker, material, trainer.setup.precision) as pool:
             yield Cluster(trainer, pool, material.host)
-        finally:
-            pool.close()
-
-
-def _maker(options: ComputeConfig, material: Material) -> Callable[[], Any]:
-    threads = str(max(1, int(options.cpus)))
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment |= {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
-    environment |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    actor = ray.remote(Worker).options(
-        num_cpus=options.cpus,
-        num_gpus=options.gpus,
-        max_restarts=0,
-        runtime_env={"env_vars": environment},
-    )
-    return lambda: actor.remote(material)
-
-
-def _admitted(answer: Any, facts: dict[str, Any]) -> str:
-    host, theirs = answer
-    check_alike(facts, theirs, host)
-    return str(host)
