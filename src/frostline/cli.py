@@ -1,5 +1,6 @@
 """The command line: parses arguments and calls stages. Whatever is heavy is imported by the command that needs it."""
 
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -149,13 +150,19 @@ def history(dataset: Dataset) -> None:
 
 @app.command(rich_help_panel=MODELS)
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Image files, folders, or patterns in quotes.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, folders, patterns in quotes, or CSV tables.")],
     dataset: OfDataset = None,
-    form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="What is printed.")] = "table",
+    form: Annotated[
+        Literal["table", "csv", "json", "jsonl"] | None, typer.Option("--format", help="What is printed; else a table.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A file .csv or .jsonl, for many images: see docs/models.md.")
+    ] = None,
 ) -> None:
     """Label images with the champion."""
-    if not _command("predict").run(images, dataset, form):
-        raise typer.Exit(1)
+    with when_interrupted("rows that are written are kept, and the same command goes on") if output else nullcontext():
+        if not _command("predict").run(images, dataset, form, output):
+            raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=MODELS)

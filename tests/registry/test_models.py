@@ -166,10 +166,10 @@ def test_files_are_read_by_as_many_bytes_as_by_number(tmp_path):
     sizes = [1] * 40 + [200_000_000, 100_000_000, 900_000_000, 5, 5]
     paths = [file(number, size) for number, size in enumerate(sizes)]
     paths.insert(42, tmp_path / "missing")
-    parts = batches(paths)
+    parts = list(batches(paths))
     assert [len(part) for part in parts] == [32, 9, 2, 1, 2]
     assert [path for part in parts for path in part] == paths
-    assert batches([]) == []
+    assert list(batches([])) == []
 
 
 def test_json_requests_carry_pictures_in_base64(register, cells):

@@ -1,75 +1,107 @@
 """`frostline predict`: label images with the champion."""
 
+import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from glob import escape, glob, has_magic
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 from rich.table import Table
 
+from frostline.config.compute import ComputeConfig
 from frostline.config.load import load_config
-from frostline.data.sources.ignored import is_ignored
-from frostline.data.sources.walk import Walk
+from frostline.data.sources.places import files_at
 from frostline.errors import DataError
-from frostline.files.reading import reading
+from frostline.files.growing import growing_file
 from frostline.files.spreadsheet import csv_text
-from frostline.registry.models import batches, load_champion, predict
-from frostline.runtime.progress import track
+from frostline.registry.models import LoadedVersion, batches, load_champion
+from frostline.runtime.progress import say, track
 from frostline.runtime.terminal import console, plain
+from frostline.serving.labelling import open_labelling
+from frostline.text.phrases import counted
 from frostline.tracking.runs import Tracker
 
 __all__ = ["Format", "run"]
 
-Format = Literal["table", "csv", "json"]
+Format = Literal["table", "csv", "json", "jsonl"]
 
 
-def run(places: Sequence[Path], dataset: str | None, form: Format) -> bool:
-    """Print a row per image of `places` (files, folders and patterns); True if every image could be labelled.
+def run(places: Sequence[Path], dataset: str | None, form: Format | None, output: Path | None = None) -> bool:
+    """Print a row per image of `places`, or write it to `output`; True if every image could be labelled.
 
-    A table holds path, label and probability; CSV and JSON the probabilities of all classes as well. CSV is for people:
-    what a spreadsheet would run as a formula has an apostrophe before it. JSON is for programs, and ASCII alone.
+    `places` are files, folders, patterns and tables. A table of labels holds path, label and probability; CSV and JSON
+    the probabilities of all classes as well. CSV is for people: what a spreadsheet would run as a formula has an
+    apostrophe before it. JSON is for programs, and ASCII alone; `jsonl` has an object per line.
 
-    Raises ConfigError if `dataset` is needed, DataError if there is no image, RegistryError if there is no champion.
+    `output` is written by the workers of params.yaml's `compute`, piece by piece: the same call goes on with what there
+    is. Raises ConfigError if `dataset` is needed, DataError if there is no image, RegistryError if there is no
+    champion, WriteError if `output` cannot be written.
     """
     config = load_config()
     name = config.dataset_name(dataset)
-    files: list[Path] = []
-    for place in places:
-        with reading(place, DataError):
-            found = list(_files(place))
-        if not found:
-            raise DataError(f"{place} holds or matches no file. Name image files, folders or patterns.")
-        files += found
-    model = load_champion(Tracker.open(config.stores, name), name).model
-    parts = batches(files)
-    answers = pd.concat(
-        [predict(model, part) for part in track(parts, "Labelling, by batches", len(parts))], ignore_index=True
-    )
+    form = form or (_form_of(output) if output else "table")
+    if output and form not in ("csv", "jsonl"):
+        raise DataError(f"{output} cannot be written as {form}: expected --format csv or jsonl.")
+    files = files_at(places)
+    champion = load_champion(Tracker.open(config.stores, name), name)
+    if output:
+        return _write(output, form, files, champion, config.compute)
+    return _print(form, files, champion)
+
+
+def _form_of(output: Path) -> Format:
+    forms: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl"}
+    if output.suffix.lower() not in forms:
+        raise DataError(f"{output} ends in neither .csv nor .jsonl: rename it, or say --format csv or jsonl.")
+    return forms[output.suffix.lower()]
+
+
+def _write(output: Path, form: Format, files: Sequence[Path], champion: LoadedVersion, compute: ComputeConfig) -> bool:
+    digest = hashlib.sha256("\0".join(map(str, files)).encode("utf-8", "surrogateescape")).hexdigest()
+    job = {
+        "model": f"{champion.name} version {champion.number}",
+        "images": f"{counted(len(files), 'file')} (SHA-256 of their paths {digest[:16]})",
+        "format": form,
+    }
+    with growing_file(output, job) as written:
+        if written.rows:
+            say(f"{output.name}: {written.rows} of {counted(len(files), 'row')} are there already.")
+        left = files[written.rows :]
+        if left:
+            with open_labelling(compute, champion) as label:
+                for answers in track(label(batches(left)), "Labelling", len(left), size=len):
+                    faults = int(answers["error"].astype(bool).sum())
+                    written.append(_text(form, answers, header=not written.rows), len(answers), faults)
+        faults = written.faults
+    bad = f", {faults} of which could not be labelled" if faults else ""
+    say(f"{output}: {counted(len(files), 'image')}{bad}, by {job['model']}.")
+    return not faults
+
+
+def _print(form: Format, files: Sequence[Path], champion: LoadedVersion) -> bool:
+    unlabelled = False
+    with open_labelling(ComputeConfig(), champion) as label:
+        parts = track(label(batches(files)), "Labelling", len(files), size=len)
+        if form in ("table", "json"):
+            parts = iter([pd.concat(parts, ignore_index=True)])
+        for number, answers in enumerate(parts):
+            if form == "table":
+                _print_table(answers)
+            else:
+                sys.stdout.write(_text(form, answers, header=number == 0))
+            unlabelled |= bool(answers["error"].astype(bool).any())
+    return not unlabelled
+
+
+def _text(form: Format, answers: pd.DataFrame, *, header: bool) -> str:
     if form == "csv":
-        sys.stdout.write(csv_text(answers, for_people=True))
-    elif form == "json":
-        rows = answers.astype(object).where(answers.notna(), None).to_dict("records")  # JSON has no NaN
-        print(json.dumps(rows, indent=2))
-    else:
-        _print_table(answers)
-    return not answers["error"].astype(bool).any()
-
-
-def _files(place: Path) -> Iterator[Path]:
-    """A file itself, the files of a folder as training takes them, or what matches a pattern."""
-    if place.is_dir():
-        yield from Walk().files_below(place)
-    elif has_magic(str(place)) and not place.exists():
-        there = next(folder for folder in place.parents if folder.is_dir())  # its brackets are part of its name
-        pattern = Path(escape(str(there)), *place.parts[len(there.parts) :])
-        for match in sorted(glob(str(pattern), recursive=True)):  # noqa: PTH207  # a pattern may be absolute
-            if not any(is_ignored(part) for part in Path(match).parts if part not in place.parts):
-                yield from _files(Path(match))
-    else:
-        yield place
+        return csv_text(answers, for_people=True, header=header)
+    records = answers.astype(object).where(answers.notna(), None).to_dict("records")  # JSON has no NaN
+    if form == "json":
+        return f"{json.dumps(records, indent=2)}\n"
+    return "".join(f"{json.dumps(record)}\n" for record in records)
 
 
 def _print_table(answers: pd.DataFrame) -> None:

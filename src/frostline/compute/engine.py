@@ -1,4 +1,4 @@
-"""The workers that params.yaml asks for."""
+"""The workers that params.yaml asks for, and whether they are on a cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +10,23 @@ from frostline.config.compute import ComputeConfig
 from frostline.errors import PackageError
 from frostline.training.trial import Trainer
 
-__all__ = ["open_workers"]
+__all__ = ["on_cluster", "open_workers"]
 
 
 @contextmanager
 def open_workers(options: ComputeConfig, trainer: Trainer) -> Iterator[Workers]:
     """This process, or a Ray cluster. Raises PackageError if that is asked for and Ray is not installed."""
-    if options.engine == "local":
+    if not on_cluster(options):
         yield InProcess(trainer)
         return
-    if find_spec("ray") is None:
-        raise PackageError("compute.engine is ray, but Ray is not installed: pip install 'frostline[ray]'.")
     from frostline.compute.cluster import open_cluster
 
     with open_cluster(options, trainer) as cluster:
         yield cluster
+
+
+def on_cluster(options: ComputeConfig) -> bool:
+    """Whether a Ray cluster is asked for. Raises PackageError if it is and Ray is not installed."""
+    if options.engine == "ray" and find_spec("ray") is None:
+        raise PackageError("compute.engine is ray, but Ray is not installed: pip install 'frostline[ray]'.")
+    return options.engine == "ray"

@@ -12,7 +12,7 @@ __all__ = ["csv_text"]
 _BEFORE_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def csv_text(table: "pd.DataFrame", *, for_people: bool = False) -> str:
+def csv_text(table: "pd.DataFrame", *, for_people: bool = False, header: bool = True) -> str:
     """`table` without its index, a line per row; a cell that holds an end of line of any kind is quoted.
 
     A program reads every string back as it was. With `for_people`, strings that a spreadsheet would run as a formula
@@ -20,7 +20,7 @@ def csv_text(table: "pd.DataFrame", *, for_people: bool = False) -> str:
     """
     text = _UnixRows(newline="")
     shown = table.rename(columns=_inert).map(_inert) if for_people else table
-    shown.to_csv(text, index=False, lineterminator="\r\n")
+    shown.to_csv(text, index=False, header=header, lineterminator="\r\n")
     return text.getvalue()
 
 

@@ -47,7 +47,7 @@ def gather(versions: Sequence[LoadedVersion], images: TestSet) -> tuple[TestSet,
 
 
 def _answers(version: LoadedVersion, images: TestSet) -> pd.DataFrame:
-    parts = batches(images.paths)
+    parts = list(batches(images.paths))
     tracked = track(parts, f"Version {version.number} answers, by batches", len(parts))
     return pd.concat([predict(version.model, part) for part in tracked])
 

@@ -3,7 +3,7 @@
 `challenger` is the newest best model, `champion` the one that serves, `previous` the champion before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,15 +22,19 @@ from frostline.registry.versions import Tracking, announce, create_version, fetc
 from frostline.text.words import encodable
 
 __all__ = [
+    "Content",
     "LoadedVersion",
     "RegisteredVersion",
     "Tracking",
     "batches",
     "find_challenger",
+    "label",
     "load_champion",
     "load_version",
     "name_of",
+    "open_folder",
     "predict",
+    "read",
     "register_challenger",
     "registered",
 ]
@@ -38,6 +42,10 @@ __all__ = [
 _PREFIX = "frostline-"
 _MOST_FILES = 32  # as many as the network takes at once
 _MOST_BYTES = 256_000_000
+
+
+Content = tuple[bytes, str]
+"""A file's bytes, and an empty string; or no bytes, and the reason."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,11 @@ def load_version(tracker: Tracking, name: str, number: str) -> LoadedVersion:
     Its code runs on loading. Raises VersionError if its files are not those that were registered, StoreError if they
     cannot be fetched, RegistryError if they do not load here.
     """
-    folder = fetch(tracker.client, tracker.client.get_model_version(name, number))
+    return open_folder(name, number, fetch(tracker.client, tracker.client.get_model_version(name, number)))
+
+
+def open_folder(name: str, number: str, folder: Path) -> LoadedVersion:
+    """The version whose files are in `folder`. Raises RegistryError if they do not load here."""
     try:
         return LoadedVersion(name, number, _load(folder), folder)
     except (MlflowException, OSError, ValueError, ImportError) as error:  # ValueError: Keras, of another version
@@ -147,30 +159,42 @@ def _load(folder: Path) -> Any:
 
 
 def predict(model: Any, paths: Sequence[Path]) -> pd.DataFrame:
-    """A row per file of `paths`: the column `image` (the path), then those of `ServedClassifier.predict`.
+    """A row per file of `paths`, as `label` gives them. All files are read at once: give one of the `batches`."""
+    return label(model, paths, [read(path) for path in paths])
 
-    A file that cannot be used has a reason in `error`, an empty label and no probabilities. All files are read at once:
-    give one of the `batches` at a time.
+
+def label(model: Any, paths: Sequence[Path], contents: Sequence[Content]) -> pd.DataFrame:
+    """A row per file: the column `image` (the path), then those of `ServedClassifier.predict`.
+
+    A file that cannot be used has a reason in `error`, an empty label and no probabilities.
     """
-    contents = [_content(path) for path in paths]
     answer: pd.DataFrame = model.predict(pd.DataFrame({"image": [data for data, _ in contents]}))
     answer["error"] = [error or seen for (_, error), seen in zip(contents, answer["error"], strict=True)]
     answer.insert(0, "image", [encodable(str(path)) for path in paths])
     return answer
 
 
-def batches(paths: Sequence[Path]) -> list[list[Path]]:
+def read(path: Path) -> Content:
+    """What the file holds, or why that cannot be told."""
+    try:
+        return read_bytes(path), ""
+    except ImageError as error:
+        return b"", str(error)
+
+
+def batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
     """`paths` in order, in lists of at most 32 files and 256 MB; a file that is larger is alone in its list."""
-    lists: list[list[Path]] = []
+    batch: list[Path] = []
     total = 0
     for path in paths:
         size = _size(path)
         total += size
-        if not lists or len(lists[-1]) == _MOST_FILES or total > _MOST_BYTES:
-            lists.append([])
-            total = size
-        lists[-1].append(path)
-    return lists
+        if batch and (len(batch) == _MOST_FILES or total > _MOST_BYTES):
+            yield batch
+            batch, total = [], size
+        batch.append(path)
+    if batch:
+        yield batch
 
 
 def _size(path: Path) -> int:
@@ -178,13 +202,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:  # reading it says what is wrong
         return 0
-
-
-def _content(path: Path) -> tuple[bytes, str]:
-    try:
-        return read_bytes(path), ""
-    except ImageError as error:
-        return b"", str(error)
 
 
 def registered(client: Any, dataset: str) -> tuple[str, dict[str, str]]:

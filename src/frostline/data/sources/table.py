@@ -1,6 +1,7 @@
 """A CSV file with the columns image and label, and optionally split and group."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from frostline.errors import DataError
 from frostline.text.phrases import listed
 from frostline.text.words import visible
 
-__all__ = ["CsvSource"]
+__all__ = ["CsvSource", "images_in"]
 
 _NEEDED = ("image", "label")
 _OWN = (*_NEEDED, "split", "group")
@@ -43,7 +44,7 @@ class CsvSource:
         splits = [self._split(row, columns.cell(row, "split")) for row in rows[1:]]
         records = [
             Record(
-                image=self._image(row, columns.cell(row, "image"), files),
+                image=self.image(row, columns.cell(row, "image"), files),
                 label=self._label(row, columns.cell(row, "label")),
                 split=settle(split, splits) if split else None,
                 group=as_word(columns.cell(row, "group")) or None,
@@ -62,7 +63,13 @@ class CsvSource:
         """Fingerprint of the table's rows, each with the size and modification time of the file that it names."""
         return state_of(self.root, self.read())
 
-    def _image(self, row: Row, cell: str, files: Files) -> str:
+    def _label(self, row: Row, cell: str) -> str:
+        if label := as_word(cell):
+            return label
+        raise self._error(row, "has an empty label. Fill it in, or remove the row")
+
+    def image(self, row: Row, cell: str, files: Files) -> str:
+        """The path that `cell` of `row` names, relative to `root`. Raises DataError if it names none of this system."""
         if not cell.strip():
             raise self._error(row, "has an empty image. Fill it in, or remove the row")
         if found := files.find(cell):
@@ -75,11 +82,6 @@ class CsvSource:
             )
         return files.relative(cell.strip())
 
-    def _label(self, row: Row, cell: str) -> str:
-        if label := as_word(cell):
-            return label
-        raise self._error(row, "has an empty label. Fill it in, or remove the row")
-
     def _split(self, row: Row, cell: str) -> str | None:
         name = parse(cell)
         if not cell.strip():
@@ -90,6 +92,25 @@ class CsvSource:
 
     def _error(self, row: Row, fault: str) -> DataError:
         return DataError(f"The table {self.path}, line {row.line}, {fault}.")
+
+
+def images_in(table: Path) -> Iterator[Path]:
+    """The files that the column image of `table` names, row by row; it needs no other column.
+
+    Raises DataError if there is no such column, or more than one, and for empty cells and foreign paths.
+    """
+    rows = read_rows(table, ("image",))
+    header = rows[0].cells if rows else []
+    places = _places(header, "image")
+    if len(places) != 1:
+        raise DataError(
+            f"The table {table} has {len(places) or 'no'} column{'s' if places else ''} image. Expected one, with the "
+            f"paths of pictures; received {listed(header) or 'an empty file'}."
+        )
+    source, files = CsvSource(table), Files(table.parent)
+    for row in rows[1:]:
+        cell = row.cells[places[0]] if places[0] < len(row.cells) else ""
+        yield source.root / source.image(row, cell, files)
 
 
 @dataclass(frozen=True)

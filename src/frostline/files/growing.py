@@ -1,0 +1,97 @@
+"""A file that is written piece by piece, and goes on where a killed process left it.
+
+Until it is complete it grows in a folder beside its place, `NAME.part`, with a line per piece that says how far it is.
+A piece without a whole line is cut off and made again.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+
+from frostline.errors import WriteError
+from frostline.files.atomic import atomic_file
+from frostline.files.writing import writing
+
+__all__ = ["GrowingFile", "growing_file"]
+
+
+@dataclass
+class GrowingFile:
+    """How many `rows` it has, and how many of them are `faults`."""
+
+    rows: int
+    faults: int
+    _text: BinaryIO
+    _pieces: BinaryIO
+
+    def append(self, text: str, rows: int, faults: int) -> None:
+        """Write a piece that holds so many rows. When this returns, the piece outlives the process."""
+        self._text.write(text.encode())
+        self._text.flush()
+        self.rows += rows
+        self.faults += faults
+        self._pieces.write(b"%d %d %d\n" % (self._text.tell(), self.rows, self.faults))
+        self._pieces.flush()
+
+
+@contextmanager
+def growing_file(path: Path, job: Mapping[str, str]) -> Iterator[GrowingFile]:
+    """What there is of `path`, to be gone on with; it replaces `path` if the block ends without an error.
+
+    `job` says in words what decides its rows. Raises WriteError where the system refuses, where another process is
+    writing it, or where what is there was begun for another job.
+    """
+    if path.is_dir():
+        raise WriteError(f"{path} is a folder. Name a file.")
+    folder = path.with_name(f"{path.name}.part")
+    with writing(folder / "lock"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise WriteError(f"{path} is being written by another process: wait, or name another file.") from None
+        with lock:
+            _check_job(folder, job)
+            with (folder / "text").open("ab") as text, (folder / "pieces").open("a+b") as pieces:
+                size, rows, faults = _whole(text, pieces)
+                text.truncate(size)
+                text.seek(size)
+                yield GrowingFile(rows, faults, text, pieces)
+            (folder / "text").replace(path)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_job(folder: Path, job: Mapping[str, str]) -> None:
+    file = folder / "job.json"
+    if not file.exists():
+        with atomic_file(file) as new:
+            new.write_text(json.dumps(job, indent=2))
+        return
+    begun = json.loads(file.read_text())
+    other = [f"{name} {begun.get(name)} there, {job[name]} now" for name in job if begun.get(name) != job[name]]
+    if other:
+        raise WriteError(
+            f"What {folder} holds was begun otherwise: {'; '.join(other)}. Delete that folder to begin anew, or name "
+            "another file."
+        )
+
+
+def _whole(text: BinaryIO, pieces: BinaryIO) -> tuple[int, int, int]:
+    """Bytes, rows and faults of all pieces that are whole; lines of others are removed from `pieces`."""
+    pieces.seek(0)
+    size, rows, faults, end = 0, 0, 0, 0
+    for line in pieces:
+        there = [int(number) for number in line.split()] if line.endswith(b"\n") else []
+        if len(there) != 3 or there[0] > os.fstat(text.fileno()).st_size:
+            break
+        (size, rows, faults), end = there, end + len(line)
+    pieces.truncate(end)
+    return size, rows, faults
