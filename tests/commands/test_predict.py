@@ -103,6 +103,22 @@ def test_all_labelled_is_true_and_a_file_that_is_there_is_replaced() -> None:
     assert len(pd.read_csv("answers.csv")) == 10
 
 
+def test_a_file_may_grow_in_the_folder_that_is_labelled(project: Path, cells: list[Path]) -> None:
+    Path("grown").mkdir()
+    for number in range(40):
+        shutil.copy(cells[number], f"grown/{number:02}.png")
+    output = str(project / "grown/answers.csv")
+    with killed_after(1), pytest.raises(Killed):
+        run(output, place="grown")
+    for _ in range(2):
+        assert run(output, place="grown")
+        assert len(pd.read_csv(output)) == 40
+    Path("own").mkdir()
+    Path("own/answers.csv").touch()
+    with pytest.raises(DataError, match=r"There is no file to label but own/answers\.csv itself"):
+        run("own/answers.csv", place="own")
+
+
 @pytest.mark.usefixtures("project")
 def test_other_files_or_another_champion_are_refused(tmp_path, crown) -> None:
     with killed_after(1), pytest.raises(Killed):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from frostline.config.compute import ComputeConfig
 from frostline.config.load import load_config
 from frostline.data.sources.places import files_at
 from frostline.errors import DataError
-from frostline.files.growing import growing_file
+from frostline.files.growing import growing_file, part_of
 from frostline.files.spreadsheet import csv_text
 from frostline.registry.models import LoadedVersion, batches, load_champion
 from frostline.runtime.progress import say, track
@@ -47,7 +48,7 @@ def run(places: Sequence[Path], dataset: str | None, form: Format | None, output
     files = files_at(places)
     champion = load_champion(Tracker.open(config.stores, name), name)
     if output:
-        return _write(output, form, files, champion, config.compute)
+        return _write(output, form, _without(output, files), champion, config.compute)
     return _print(form, files, champion)
 
 
@@ -56,6 +57,18 @@ def _form_of(output: Path) -> Format:
     if output.suffix.lower() not in forms:
         raise DataError(f"{output} ends in neither .csv nor .jsonl: rename it, or say --format csv or jsonl.")
     return forms[output.suffix.lower()]
+
+
+def _without(output: Path, files: Sequence[Path]) -> list[Path]:
+    """`files`, but for `output` and what it grows in, which may lie in the folder that is labelled.
+
+    Raises DataError if nothing is left.
+    """
+    own, part = str(output.absolute()), f"{part_of(output.absolute())}{os.sep}"
+    others = [file for file in files if (path := str(file.absolute())) != own and not path.startswith(part)]
+    if not others:
+        raise DataError(f"There is no file to label but {output} itself.")
+    return others
 
 
 def _write(output: Path, form: Format, files: Sequence[Path], champion: LoadedVersion, compute: ComputeConfig) -> bool:

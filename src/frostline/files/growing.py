@@ -19,7 +19,7 @@ from frostline.errors import WriteError
 from frostline.files.atomic import atomic_file
 from frostline.files.writing import writing
 
-__all__ = ["GrowingFile", "growing_file"]
+__all__ = ["GrowingFile", "growing_file", "part_of"]
 
 
 @dataclass
@@ -41,6 +41,11 @@ class GrowingFile:
         self._pieces.flush()
 
 
+def part_of(path: Path) -> Path:
+    """The folder in which `path` grows."""
+    return path.with_name(f"{path.name}.part")
+
+
 @contextmanager
 def growing_file(path: Path, job: Mapping[str, str]) -> Iterator[GrowingFile]:
     """What there is of `path`, to be gone on with; it replaces `path` if the block ends without an error.
@@ -50,7 +55,7 @@ def growing_file(path: Path, job: Mapping[str, str]) -> Iterator[GrowingFile]:
     """
     if path.is_dir():
         raise WriteError(f"{path} is a folder. Name a file.")
-    folder = path.with_name(f"{path.name}.part")
+    folder = part_of(path)
     with writing(folder / "lock"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock")
