@@ -16,10 +16,13 @@ from frostline.data.packed import PackedImages
 from frostline.data.sources.elpv import ElpvSource
 from frostline.records.train_record import TrainRecord, write_training_images
 
+pytest_plugins = ["servers"]
+
 SIDE = 32
 LONGEST = (
     "test_benchmarks.py",
     "test_pipeline.py",
+    "test_shared_stores.py",
     "test_backends.py",
     "test_parity.py",
     "test_cluster.py",

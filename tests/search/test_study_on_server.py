@@ -1,14 +1,10 @@
 """A study on a real PostgreSQL server: one process at a time, and what a dead one left is run again at once."""
 
-import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,32 +16,10 @@ from frostline.search.study import open_study
 pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'frostline[postgresql]')")
 
 
-def _program(name: str) -> str | None:
-    """Of PostgreSQL, which Debian keeps out of PATH; the latest."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (str(found[-1]) if found else None)
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def server(new_database: Callable[[], str]) -> str:
     """The address of a database of its own."""
-    initdb, control = _program("initdb"), _program("pg_ctl")
-    if not initdb or not control:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        user = []
-        if os.geteuid() == 0:  # PostgreSQL refuses to be root
-            shutil.chown(folder, "postgres")
-            user = ["runuser", "-u", "postgres", "--"]
-        data, log = f"{folder}/data", f"{folder}/log"
-        subprocess.run([*user, initdb, "-D", data, "-A", "trust", "-U", "ada"], check=True, capture_output=True)
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        subprocess.run([*user, control, "-D", data, "-l", log, "-o", options, "-w", "start"], check=True)
-        yield f"postgresql+psycopg://ada@127.0.0.1:{port}/postgres"
-        subprocess.run([*user, control, "-D", data, "-m", "immediate", "stop"], check=True)
+    return new_database()
 
 
 def test_a_study_is_the_same_as_on_sqlite(server: str, tmp_path: Path) -> None:
