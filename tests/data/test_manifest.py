@@ -15,6 +15,7 @@ from PIL import Image
 from frostline.config.schema import CsvConfig, FolderConfig, PrepareConfig
 from frostline.data.manifest import Prepared, build, other_columns, read_manifest, write_prepared
 from frostline.data.sources import Reading, Record, open_source
+from frostline.data.sources.digests import Digests
 from frostline.errors import ArtifactError, DataError
 from frostline.provenance import DECODER_VERSION, Pictures, versions
 
@@ -302,4 +303,4 @@ def test_names_that_are_not_text(folder: Path, tmp_path: Path, prepare_config: P
     assert put_aside(prepared) == {r"a/\udcff.png": "unreadable"}
     assert prepared.quarantine["detail"][0] == "its name is not valid UTF-8"
     write_prepared(tmp_path / "out", prepared)
-    assert len(open_source(FolderConfig(source="folder", path=folder)).state()) == 64
+    assert len(open_source(FolderConfig(source="folder", path=folder)).state(Digests(tmp_path / "memory"))) == 64

@@ -1,5 +1,6 @@
 import importlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from frostline.config.schema import CsvConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.data.sources import Record, open_source
+from frostline.data.sources.digests import Digests
 from frostline.errors import DataError, PackageError
 
 
@@ -92,15 +94,23 @@ def test_folder_without_pictures(tmp_path: Path, made: bool, message: str) -> No
 
 
 def test_folder_state_changes_with_its_files(tmp_path: Path) -> None:
-    make(tmp_path, "cat/a", "cat/b")
-    source = open_source(FolderConfig(source="folder", path=tmp_path))
-    states = [source.state(), source.state()]
-    assert states[0] == states[1]
-    os.utime(tmp_path / "cat/a", ns=(1, 1))
-    states.append(source.state())
-    make(tmp_path, "dog/c")
-    states.append(source.state())
+    make(tmp_path / "here", "cat/a", "cat/b")
+    source, digests = open_source(FolderConfig(source="folder", path=tmp_path / "here")), Digests(tmp_path / "memory")
+    states = [source.state(digests)]
+    (tmp_path / "here/cat/a").write_text("other")
+    states.append(source.state(digests))
+    make(tmp_path / "here", "dog/c")
+    states.append(source.state(digests))
     assert len(set(states)) == 3
+
+
+def test_the_same_files_are_the_same_wherever_and_whenever_they_were_written(tmp_path: Path) -> None:
+    make(tmp_path / "here", "cat/a", "cat/b")
+    shutil.copytree(tmp_path / "here", tmp_path / "there", copy_function=shutil.copyfile)
+    os.utime(tmp_path / "there/cat/a", ns=(1, 1))
+    sources = [open_source(FolderConfig(source="folder", path=tmp_path / name)) for name in ("here", "there")]
+    here, there = (source.state(Digests(tmp_path / "memory")) for source in sources)
+    assert here == there
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -146,19 +156,18 @@ def test_csv_state_changes_with_labels_and_files(tmp_path: Path) -> None:
     for text, content in (("image,label\na,x\n", "1"), ("image,label\na,y\n", "1"), ("image,label\na,y\n", "22")):
         (tmp_path / "t.csv").write_text(text)
         (tmp_path / "a").write_text(content)
-        os.utime(tmp_path / "a", ns=(1, 1))
-        states.add(source.state())
+        states.add(source.state(Digests(tmp_path / "memory")))
     assert len(states) == 3
 
 
-def test_elpv_labels_by_threshold() -> None:
+def test_elpv_labels_by_threshold(tmp_path: Path) -> None:
     at = {threshold: open_source(ElpvConfig(source="elpv", threshold=threshold)) for threshold in (0.5, 1.0)}
     assert {len(source.records()) for source in at.values()} == {2624}
     defective = {
         threshold: sum(record.label == "defective" for record in source.records()) for threshold, source in at.items()
     }
     assert defective == {0.5: 821, 1.0: 715}
-    assert at[0.5].state() != at[1.0].state()
+    assert len({source.state(Digests(tmp_path / "memory")) for source in at.values()}) == 2
     assert at[0.5].records()[0] == Record(
         "images/cell0001.png", "defective", extra={"cell_type": "mono", "probability": "1.0"}
     )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frostline.data.sources.digests import Digests
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.record import Reading
 from frostline.errors import DataError
@@ -160,11 +161,11 @@ def test_names_of_one_word_are_one_class(tmp_path: Path) -> None:
 
 
 def test_empty_class_folders_are_classes_and_change_the_state(tmp_path: Path) -> None:
-    source = FolderSource(make(tmp_path / "root", "a/1.jpg", "b/1.jpg"))
-    before = source.state()
+    source, digests = FolderSource(make(tmp_path / "root", "a/1.jpg", "b/1.jpg")), Digests(tmp_path / "memory")
+    before = source.state(digests)
     make(tmp_path / "root", "c/", "d/Thumbs.db")
     assert source.read().counts() == {"a": 1, "b": 1, "c": 0, "d": 0}
-    assert source.state() != before
+    assert source.state(digests) != before
 
 
 def test_many_classes_are_shortened(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import tempfile
 import unicodedata
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frostline.data.sources.digests import Digests
 from frostline.data.sources.record import Record, as_word
 from frostline.data.sources.table import CsvSource
 from frostline.errors import DataError
@@ -125,10 +125,10 @@ def test_a_file_of_just_this_name_comes_first(tmp_path: Path) -> None:
 
 def test_swapped_rows_change_the_state_and_their_order_does_not(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        (tmp_path / name).write_text("as long")
-        os.utime(tmp_path / name, ns=(1, 1))
+        (tmp_path / name).write_text(name)
     texts = ("a,x\nb,y\n", "b,x\na,y\n", "b,y\na,x\n")
-    first, swapped, reordered = (source(tmp_path, "image,label\n" + text).state() for text in texts)
+    digests = Digests(tmp_path / "memory")
+    first, swapped, reordered = (source(tmp_path, "image,label\n" + text).state(digests) for text in texts)
     assert first == reordered != swapped
 
 
@@ -145,4 +145,4 @@ def test_cells_of_any_text_are_read(rows: list[tuple[str, str, str]]) -> None:
         found = table.records()
         assert [record.extra["site"] for record in found] == [site for _, _, site in rows]
         assert [record.label for record in found] == [as_word(f"x{label}") for _, label, _ in rows]
-        assert len(table.state()) == 64
+        assert len(table.state(Digests(Path(folder, "memory")))) == 64

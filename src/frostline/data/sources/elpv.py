@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
+from frostline.data.sources.digests import Digests
 from frostline.data.sources.record import Reading, Record
 from frostline.errors import PackageError
 from frostline.provenance import fingerprint
@@ -42,7 +43,7 @@ class ElpvSource:
         """The records of `read` alone."""
         return self.read().records
 
-    def state(self) -> str:
+    def state(self, _: Digests, /) -> str:
         """Fingerprint of the package's version, the threshold, and each cell's label."""
         labels = [[record.image, record.label] for record in self.records()]
         return fingerprint(["elpv-dataset", self.version, self.threshold, labels])

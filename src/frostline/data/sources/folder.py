@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from frostline.data.sources.digests import Digests
 from frostline.data.sources.layout import ClassFolder, Layout
 from frostline.data.sources.record import Reading, Record, state_of
 from frostline.data.sources.walk import Walk
@@ -54,9 +55,9 @@ class FolderSource:
         """Names of the files that lie beside the folders in `root`, which `records` leaves out."""
         return [file.name for file in Walk().files(self.root)]
 
-    def state(self) -> str:
-        """Fingerprint of the classes, and of the files' names, classes, sizes and modification times."""
-        return state_of(self.root, self.read())
+    def state(self, digests: Digests, /) -> str:
+        """Fingerprint of the classes, and of the files' names, classes and contents."""
+        return state_of(self.root, self.read(), digests)
 
     def _left_out(self, layout: Layout, classes: list[ClassFolder]) -> dict[str, str]:
         reasons = {encodable(self._name(folder)): why for folder, why in layout.left_out.items()}

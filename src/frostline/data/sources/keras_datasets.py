@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from frostline.data.sources.digests import Digests
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
@@ -46,7 +47,7 @@ class KerasSource:
         """The records of `read` alone."""
         return self.read().records
 
-    def state(self) -> str:
+    def state(self, _: Digests, /) -> str:
         """Fingerprint of the name: Keras never changes the pictures behind it."""
         return fingerprint(["keras.datasets", self.name])
 

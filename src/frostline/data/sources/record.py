@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from frostline.data.sources.digests import Digests
 from frostline.provenance import fingerprint
 from frostline.text.phrases import counted, listed
 from frostline.text.words import encodable
@@ -76,8 +77,11 @@ class Source(Protocol):
     def records(self) -> list[Record]:
         """The records of `read` alone."""
 
-    def state(self) -> str:
-        """A cheap fingerprint that changes when the source's pictures or labels change. Raises as `read` does."""
+    def state(self, digests: Digests, /) -> str:
+        """A fingerprint that changes when the source's pictures or labels do, cheap with `digests` of before.
+
+        It is the same wherever the same pictures lie. Raises as `read` does, and WriteError as `digests` does.
+        """
 
 
 def as_word(text: str) -> str:
@@ -88,16 +92,13 @@ def as_word(text: str) -> str:
     return unicodedata.normalize("NFC", encodable(text)).strip()
 
 
-def state_of(root: Path, reading: Reading) -> str:
-    """Fingerprint of the classes, and of every record with its file's size and modification time; opens no file."""
-    return fingerprint([sorted(reading.folders), sorted(_record_state(root, record) for record in reading.records)])
+def state_of(root: Path, reading: Reading, digests: Digests) -> str:
+    """Fingerprint of the classes, and of every record with the content of its file."""
+    contents = digests.of([root / record.image for record in reading.records])
+    states = (_record_state(record, content) for record, content in zip(reading.records, contents, strict=True))
+    return fingerprint([sorted(reading.folders), sorted(states)])
 
 
-def _record_state(root: Path, record: Record) -> list[Any]:
-    try:
-        status = (root / record.image).stat()
-        size, time = status.st_size, status.st_mtime_ns
-    except OSError:  # a broken or looping link, or a file that a table names but nobody has
-        size, time = -1, -1
+def _record_state(record: Record, content: str) -> list[Any]:
     extra = sorted(record.extra.items())
-    return [encodable(record.image), record.label, record.split or "", record.group or "", extra, size, time]
+    return [encodable(record.image), record.label, record.split or "", record.group or "", extra, content]

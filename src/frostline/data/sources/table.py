@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from frostline.data.sources.digests import Digests
 from frostline.data.sources.locate import Files, foreign
 from frostline.data.sources.record import Reading, Record, as_word, state_of
 from frostline.data.sources.split_names import UNLABELLED, parse, settle
@@ -59,9 +60,9 @@ class CsvSource:
         """The records of `read` alone."""
         return self.read().records
 
-    def state(self) -> str:
-        """Fingerprint of the table's rows, each with the size and modification time of the file that it names."""
-        return state_of(self.root, self.read())
+    def state(self, digests: Digests, /) -> str:
+        """Fingerprint of the table's rows, each with the content of the file that it names."""
+        return state_of(self.root, self.read(), digests)
 
     def _label(self, row: Row, cell: str) -> str:
         if label := as_word(cell):
