@@ -6,6 +6,7 @@ Whatever a killed process left is used or deleted by the next one, so that nothi
 
 import hashlib
 import json
+import logging
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -23,6 +24,7 @@ from frostline.errors import VersionError
 from frostline.files.writing import writing
 from frostline.records.train_record import TrainRecord
 from frostline.registry.package import write_served_model
+from frostline.runtime.logs import quieted
 from frostline.stores.addresses import Address
 from frostline.stores.refusals import asking
 from frostline.text.phrases import counted
@@ -54,6 +56,7 @@ def find_version(client: Any, name: str, identity: str) -> Any | None:
     return next((version for version in newest if not damage(client, version)), None)
 
 
+@quieted("mlflow.store.model_registry", level=logging.WARNING)  # that a server takes a moment is no news
 def create_version(
     tracker: Tracking, name: str, identity: str, record: TrainRecord, folder: Path, limits: PrepareConfig
 ) -> Any:

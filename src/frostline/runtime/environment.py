@@ -20,6 +20,7 @@ _DEFAULTS = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 # These cut trainings short, swap JAX's variables for Flax's, or send what frostline logs elsewhere, or there later.
 _UNWANTED = (
