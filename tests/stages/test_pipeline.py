@@ -2,16 +2,12 @@
 
 import csv
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
-from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import optuna
@@ -20,65 +16,13 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from optuna.trial import TrialState
-
-from frostline.cli import main
-
-ROOT = Path(__file__).parents[2]
-EFFORT = {"heads": 3, "thawed": 2, "images": 500}
-TRIALS = EFFORT["heads"] + 1 + EFFORT["thawed"]  # with the ensemble
-NAME = "cells-small-vgg16"
-
-
-def command(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
-
-
-def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), cwd=project, env=environment(), capture_output=True, text=True, check=False
-    )
-
-
-def frostline(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A frostline command in this process: TensorFlow, which takes seconds to import, is here already."""
-    out, err = StringIO(), StringIO()
-    with (
-        chdir(project),
-        patch.dict(os.environ, environment(), clear=True),
-        patch.object(sys, "argv", ["frostline", *arguments]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-        pytest.raises(SystemExit) as end,
-    ):
-        main()
-    return subprocess.CompletedProcess(arguments, end.value.code or 0, out.getvalue(), err.getvalue())
-
-
-def environment() -> dict[str, str]:
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    return mine | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+from small_project import EFFORT, NAME, ROOT, TRIALS, command, environment, frostline, make_project, run
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path]) -> Path:
-    """A repository with 48 real cells in two classes, and params.yaml that asks for little."""
     folder = tmp_path_factory.mktemp("project")
-    for number, cell in enumerate(solar_cells[:48]):
-        place = folder / "images" / ("odd" if number % 2 else "even")
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(cell, place)
-    (folder / "images" / "odd" / "broken.png").write_text("not an image")
-    shutil.copy(ROOT / "dvc.yaml", folder)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["datasets"] = {"cells": {"source": "folder", "path": "images", "views": ["identity", "crops-1"]}}
-    params["sizes"] = {"small": 16}
-    params["backbones"]["vgg16"]["image_size"] = 48
-    params["train"] |= {"epochs": 4, "folds": 3}
-    params["search"] |= {"effort": EFFORT, "views": ["mirror"]}
-    params["promotion"]["floors"] = {"accuracy": 1.0}  # labels mean nothing here: nobody reaches it
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    assert run(folder, "dvc", "init", "-q").returncode == 0
+    make_project(folder, solar_cells)
     return folder
 
 
@@ -292,11 +236,8 @@ def test_mistakes_on_the_command_line_are_one_clear_error(
 
 def test_an_experiment_is_compared_with_what_was_committed(project: Path) -> None:
     shutil.copy(ROOT / ".gitignore", project)
-    git = ["git", "-c", "user.name=ada", "-c", "user.email=ada@example.org"]
-    subprocess.run([*git, "add", "."], cwd=project, check=True)
-    subprocess.run([*git, "commit", "-q", "-m", "first"], cwd=project, check=True)
-    for name, value in (("user.name", "ada"), ("user.email", "ada@example.org")):
-        subprocess.run(["git", "config", name, value], cwd=project, check=True)
+    subprocess.run(["git", "add", "."], cwd=project, check=True)
+    subprocess.run(["git", "commit", "-q", "-m", "first"], cwd=project, check=True)
     fewer = ("-S", "search.effort.thawed=1", "register@cells")  # without the report
     ran = run(project, "dvc", "exp", "run", "--name", "less", *fewer)
     assert ran.returncode == 0, ran.stderr

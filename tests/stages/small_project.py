@@ -1,0 +1,74 @@
+"""A repository with 48 real cells in two classes and parameters that ask for little, and commands run in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import yaml
+
+from frostline.cli import main
+
+ROOT = Path(__file__).parents[2]
+EFFORT = {"heads": 3, "thawed": 2, "images": 500}
+TRIALS = EFFORT["heads"] + 1 + EFFORT["thawed"]  # with the ensemble
+NAME = "cells-small-vgg16"
+
+
+def make_project(folder: Path, cells: list[Path], **changes: dict[str, object]) -> None:
+    """Make `folder` the repository; `changes` are made to sections of its params.yaml."""
+    for number, cell in enumerate(cells[:48]):
+        place = folder / "images" / ("odd" if number % 2 else "even")
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(cell, place)
+    (folder / "images" / "odd" / "broken.png").write_text("not an image")
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["datasets"] = {"cells": {"source": "folder", "path": "images", "views": ["identity", "crops-1"]}}
+    params["sizes"] = {"small": 16}
+    params["backbones"]["vgg16"]["image_size"] = 48
+    params["train"] |= {"epochs": 4, "folds": 3}
+    params["search"] |= {"effort": EFFORT, "views": ["mirror"]}
+    params["promotion"]["floors"] = {"accuracy": 1.0}  # labels mean nothing here: nobody reaches it
+    for section, change in changes.items():
+        params[section] |= change
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    for name, value in (("user.name", "ada"), ("user.email", "ada@example.org")):
+        subprocess.run(["git", "config", name, value], cwd=folder, check=True)
+    assert run(folder, "dvc", "init", "-q").returncode == 0
+
+
+def command(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
+
+
+def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), cwd=project, env=environment(), capture_output=True, text=True, check=False
+    )
+
+
+def frostline(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A frostline command in this process: TensorFlow, which takes seconds to import, is here already."""
+    out, err = StringIO(), StringIO()
+    with (
+        chdir(project),
+        patch.dict(os.environ, environment(), clear=True),
+        patch.object(sys, "argv", ["frostline", *arguments]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    return subprocess.CompletedProcess(arguments, end.value.code or 0, out.getvalue(), err.getvalue())
+
+
+def environment() -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    return mine | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -1,0 +1,178 @@
+"""Two people with a repository each, who share what git does not carry, on real servers.
+
+Studies are in PostgreSQL, runs and models on MLflow's server with PostgreSQL behind it, files in a remote of DVC.
+"""
+
+import base64
+import json
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+import uvicorn
+from mlflow import MlflowClient
+from small_project import NAME, ROOT, frostline, make_project, run
+
+from frostline.config.schema import StoresConfig
+from frostline.errors import StoreError
+from frostline.registry.models import load_champion
+from frostline.search.study import list_studies
+from frostline.serving.connections import server_config
+from frostline.serving.limits import ServingLimits
+from frostline.serving.server import create_app
+from frostline.tracking.runs import Tracker
+from servers import TrackingServer
+
+EFFORT = {"heads": 2, "thawed": 0, "images": 0}
+MODEL = "frostline-cells"
+ALWAYS = ["scan@cells", "weigh@vgg16", "register@cells"]
+"""What DVC is told to run each time."""
+
+
+@pytest.fixture(scope="module")
+def stores(
+    new_database: Callable[[], str], tracking_server: TrackingServer, tmp_path_factory: pytest.TempPathFactory
+) -> StoresConfig:
+    places = {"tracking": tracking_server.address, "studies": new_database()}
+    return StoresConfig(**places, cache=tmp_path_factory.mktemp("cache"), cache_gigabytes=1)
+
+
+@pytest.fixture(scope="module")
+def ada(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path], stores: StoresConfig) -> Path:
+    """The repository of the first, who ran the pipeline and pushed what it made."""
+    folder, remote = tmp_path_factory.mktemp("ada"), tmp_path_factory.mktemp("remote")
+    addresses = {"tracking": stores.tracking, "studies": stores.studies}
+    floors = {"floors": {"accuracy": 0.0}}
+    make_project(folder, solar_cells, stores=addresses, search={"effort": EFFORT}, promotion=floors)
+    shutil.copy(ROOT / ".gitignore", folder)
+    done(folder, "dvc", "add", "images")
+    done(folder, "dvc", "remote", "add", "--default", "team", str(remote))
+    done(folder, "dvc", "repro")
+    done(folder, "dvc", "push")
+    subprocess.run(["git", "add", "."], cwd=folder, check=True)
+    subprocess.run(["git", "commit", "-q", "-m", "The first study"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bob(tmp_path_factory: pytest.TempPathFactory, ada: Path) -> Path:
+    """The repository of the second: a clone, with what DVC pulls into it."""
+    folder = tmp_path_factory.mktemp("bob") / "clone"
+    subprocess.run(["git", "clone", "-q", str(ada), str(folder)], check=True)
+    done(folder, "dvc", "pull")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(stores: StoresConfig) -> MlflowClient:
+    return MlflowClient(stores.tracking)
+
+
+def done(project: Path, *arguments: str) -> str:
+    """What a command that must succeed printed."""
+    ran = run(project, *arguments)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_runs_and_trials_are_on_the_servers_and_nothing_is_here(
+    ada: Path, stores: StoresConfig, client: MlflowClient
+) -> None:
+    experiment = client.get_experiment_by_name("frostline-cells")
+    runs = {each.info.run_name: each for each in client.search_runs([experiment.experiment_id])}
+    stages = {"prepare cells", "preprocess cells-vgg16", "profile cells-vgg16", NAME, f"evaluate {NAME}", "register"}
+    assert stages | {"report"} < set(runs)
+    assert {each.info.status for each in runs.values()} == {"FINISHED"}
+    parent = runs[NAME].info.run_id
+    trials = [each for each in runs.values() if each.data.tags.get("mlflow.parentRunId") == parent]
+    assert sorted(each.data.tags["trial"] for each in trials) == ["1", "2", "3"]  # two heads and their ensemble
+    assert len(list_studies(stores.studies)) == 1
+    assert {path.name for path in (ada / "mlruns").iterdir()} == {f"{MODEL}.lock"}
+    assert not (ada / "mlartifacts").exists()
+
+
+def test_artifacts_come_back_through_the_server(
+    ada: Path, tracking_server: TrackingServer, client: MlflowClient, tmp_path: Path
+) -> None:
+    experiment = client.get_experiment_by_name("frostline-cells")
+    (run,) = client.search_runs([experiment.experiment_id], f"attributes.run_name = 'evaluate {NAME}'")
+    assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
+    sent = ada / "results/evaluation" / NAME / "predictions.csv"
+    assert Path(client.download_artifacts(run.info.run_id, sent.name, str(tmp_path))).read_bytes() == sent.read_bytes()
+    (kept,) = tracking_server.artifacts.rglob(sent.name)
+    assert kept.read_bytes() == sent.read_bytes()
+
+
+def test_a_run_that_fails_has_failed_on_the_server(stores: StoresConfig, client: MlflowClient) -> None:
+    with pytest.raises(ZeroDivisionError), Tracker.open(stores, "failing").stage_run("divide", {}) as log:
+        1 / 0  # noqa: B018
+    assert client.get_run(log.id).info.status == "FAILED"
+
+
+def test_a_second_clone_redoes_nothing_and_registers_nothing(bob: Path, client: MlflowClient) -> None:
+    lock = (bob / "dvc.lock").read_bytes()
+    said = done(bob, "dvc", "repro")
+    assert [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")] == ALWAYS
+    assert said.count("didn't change, skipping") == 6
+    assert (bob / "dvc.lock").read_bytes() == lock
+    assert json.loads(done(bob, "dvc", "status", "--cloud", "--json")) == {}
+    assert len(client.search_model_versions(f"name = '{MODEL}'")) == 1
+
+
+def test_what_one_promotes_the_other_labels_with_and_serves(
+    ada: Path, bob: Path, stores: StoresConfig, client: MlflowClient
+) -> None:
+    assert frostline(ada, "promote", "cells", "--why", "the first").returncode == 0
+    assert client.get_registered_model(MODEL).aliases == {"challenger": "1", "champion": "1"}
+    assert "the first" in frostline(bob, "history", "cells").stdout
+
+    evaluated = pd.read_csv(ada / "results/evaluation" / NAME / "predictions.csv")
+    files = [f"images/{image}" for image in evaluated["image"]]
+    shown = frostline(bob, "predict", *files, "--format", "csv").stdout
+    predicted = pd.read_csv(StringIO(shown))
+    columns = ["probability_even", "probability_odd"]
+    np.testing.assert_allclose(predicted[columns], evaluated[columns], atol=1e-3)
+    served = serve(stores, [bob / file for file in files])
+    np.testing.assert_allclose(served[columns], predicted[columns], atol=1e-6)
+
+
+def serve(stores: StoresConfig, files: list[Path]) -> pd.DataFrame:
+    """What the champion answers over HTTP."""
+    limits = ServingLimits()
+    server = uvicorn.Server(
+        server_config(create_app(load_champion(Tracker.open(stores, "cells"), "cells"), limits), limits)
+    )
+    asked = {"inputs": [base64.b64encode(file.read_bytes()).decode() for file in files]}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        place = f"http://127.0.0.1:{listener.getsockname()[1]}/invocations"
+        answer = requests.post(place, json=asked, timeout=60).json()
+        server.should_exit = True
+        thread.join()
+    return pd.DataFrame(answer["predictions"])
+
+
+def test_a_wrong_address_is_one_clear_error(stores: StoresConfig) -> None:
+    wrong = stores.model_copy(update={"tracking": f"{stores.tracking}/nowhere"})
+    with pytest.raises(StoreError, match=r"/nowhere cannot be opened: API request .* failed with error code 404"):
+        Tracker.open(wrong, "cells")
+
+
+def test_a_server_that_goes_down_is_one_clear_error(
+    stores: StoresConfig, tracking_server: TrackingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with (
+        pytest.raises(StoreError, match=r"refused: .*Connection refused.* what was finished is kept"),
+        Tracker.open(stores, "cells").stage_run("interrupted", {}),
+    ):
+        tracking_server.stop()
