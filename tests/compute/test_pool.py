@@ -143,6 +143,23 @@ def test_a_defect_is_raised_as_it_was(pool) -> None:
         toys.wait()
 
 
+def test_an_interrupt_is_raised_as_it_was(pool) -> None:
+    class Interrupt(BaseException):
+        pass
+
+    def interrupt(*_) -> None:
+        raise Interrupt
+
+    toys = pool(size=1)
+    toys.submit("a", lambda toy: toy.sleep.remote(1000))
+    toys.until_joined()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    with pytest.raises(Interrupt):
+        toys.wait()
+    signal.signal(signal.SIGALRM, before)
+
+
 def test_who_is_not_admitted_ends_it(pool) -> None:
     def refuse(_: str) -> str:
         raise ComputeError("node7 differs")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from frostline.config.compute import ComputeConfig
 from frostline.errors import ComputeError
@@ -47,9 +48,10 @@ class Node:
 
 @contextmanager
 def connected(options: ComputeConfig) -> Iterator[None]:
-    """Be connected to the cluster of `options` for the length of the block. Raises ComputeError if it does not answer.
+    """Be connected to the cluster of `options` for the length of the block.
 
-    Without an address, or RAY_ADDRESS in the environment, one is started on this machine for as long.
+    Raises ComputeError if it does not answer, and in place of Ray's own errors in the block. Without an address, or
+    RAY_ADDRESS in the environment, one is started on this machine for as long.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = options.address or os.environ.get("RAY_ADDRESS")
@@ -65,8 +67,12 @@ def connected(options: ComputeConfig) -> Iterator[None]:
         ) from error
     finally:
         signal.signal(signal.SIGTERM, before)  # Ray puts its own in place, which ends the process without a word
+    ray._private.worker._worker_logs_enabled = False  # else it prints the log of each node that is lost, in any case
     try:
         yield
+    except RayError as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+        raise ComputeError(f"Ray has failed: {first}. See ray status, and /tmp/ray/session_latest/logs.") from error
     finally:
         ray.shutdown()
 

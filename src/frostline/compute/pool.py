@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from frostline.compute.contact import Contact
 from frostline.compute.workers import Lost
 from frostline.errors import ComputeError
 from frostline.runtime.progress import say
@@ -52,6 +53,7 @@ class Pool:
         self._awaited: dict[Any, tuple[Hashable, float]] = {}
         self._failures = 0
         self._alive = time.monotonic()
+        self._contact = Contact()
         for _ in range(size):
             self._add()
 
@@ -85,8 +87,8 @@ class Pool:
     def wait(self) -> tuple[Hashable, Any]:
         """Wait until a call returns, and give its key with what it returned; or Lost, when its actor is.
 
-        Raises what the call raised, ComputeError if for `minutes` there has been no actor, and RuntimeError if nothing
-        was asked for.
+        Raises what the call raised, ComputeError if for `minutes` there has been no actor or the cluster is gone, and
+        RuntimeError if nothing was asked for.
         """
         if not self._awaited and not self._queue:
             raise RuntimeError("nothing was asked for that could be waited for")
@@ -95,8 +97,7 @@ class Pool:
                 key, call = self._queue.popleft()
                 self._busy[key] = self._idle.pop()
                 self._await(key, call)
-            ready, _ = ray.wait([*self._awaited, *self._joining], timeout=_SECONDS_BETWEEN_LOOKS)
-            for ref in ready:
+            for ref in self._ready([*self._awaited, *self._joining]):
                 if ref in self._joining:
                     self._welcome(ref)
                 else:
@@ -107,10 +108,18 @@ class Pool:
     def until_joined(self) -> None:
         """Wait until one actor at least has joined. Raises ComputeError if none does."""
         while not self.members:
-            ready, _ = ray.wait(list(self._joining), timeout=_SECONDS_BETWEEN_LOOKS)
-            for ref in ready:
+            for ref in self._ready(list(self._joining)):
                 self._welcome(ref)
             self._overdue()
+
+    def _ready(self, refs: list[Any]) -> list[Any]:
+        """Those of `refs` that have been answered, if there are any before a second has passed."""
+        try:
+            ready, _ = ray.wait(refs, timeout=_SECONDS_BETWEEN_LOOKS)
+        except SystemError as error:  # what Ray makes of an interrupt
+            raise (error.__cause__ or error) from None
+        self._contact.check_now_and_then()
+        return list(ready)
 
     def close(self) -> None:
         """End all actors."""
@@ -118,6 +127,8 @@ class Pool:
             _kill(actor)
 
     def _add(self) -> None:
+        if self._contact.lost:
+            return
         actor = self._make()
         self._joining[self._join(actor)] = actor
 
@@ -157,6 +168,8 @@ class Pool:
         except RayTaskError as error:  # the code of the call has raised it: another actor would, too
             raise error.cause from error
         except RayError as error:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)  # where all of Ray ends, actors may be the first
+            self._contact.check()
             self._drop(key, ref)
             return key, Lost(_reason(error))
         del self._awaited[ref]
