@@ -26,6 +26,7 @@ LONGEST = (
     "test_backends.py",
     "test_parity.py",
     "test_cluster.py",
+    "test_repro_on_cluster.py",
     "test_gate.py",
     "test_advise.py",
 )

@@ -1,9 +1,10 @@
-"""A repository with 48 real cells in two classes and parameters that ask for little, and commands run in it."""
+"""A repository with some real cells in two classes and parameters that ask for little, and commands run in it."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -20,9 +21,9 @@ TRIALS = EFFORT["heads"] + 1 + EFFORT["thawed"]  # with the ensemble
 NAME = "cells-small-vgg16"
 
 
-def make_project(folder: Path, cells: list[Path], **changes: dict[str, object]) -> None:
-    """Make `folder` the repository; `changes` are made to sections of its params.yaml."""
-    for number, cell in enumerate(cells[:48]):
+def make_project(folder: Path, cells: Sequence[Path], **changes: Mapping[str, object]) -> None:
+    """Make `folder` the repository, with one file that is no image; `changes` are made as `change` does."""
+    for number, cell in enumerate(cells):
         place = folder / "images" / ("odd" if number % 2 else "even")
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(cell, place)
@@ -35,13 +36,20 @@ def make_project(folder: Path, cells: list[Path], **changes: dict[str, object]) 
     params["train"] |= {"epochs": 4, "folds": 3}
     params["search"] |= {"effort": EFFORT, "views": ["mirror"]}
     params["promotion"]["floors"] = {"accuracy": 1.0}  # labels mean nothing here: nobody reaches it
-    for section, change in changes.items():
-        params[section] |= change
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    change(folder, **changes)
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     for name, value in (("user.name", "ada"), ("user.email", "ada@example.org")):
         subprocess.run(["git", "config", name, value], cwd=folder, check=True)
     assert run(folder, "dvc", "init", "-q").returncode == 0
+
+
+def change(project: Path, **sections: Mapping[str, object]) -> None:
+    """Give keys of sections of params.yaml other values."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    for name, values in sections.items():
+        params[name] |= values
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
 
 
 def command(*arguments: str) -> list[str]:

@@ -22,7 +22,7 @@ from small_project import EFFORT, NAME, ROOT, TRIALS, command, environment, fros
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path]) -> Path:
     folder = tmp_path_factory.mktemp("project")
-    make_project(folder, solar_cells)
+    make_project(folder, solar_cells[:48])
     return folder
 
 
