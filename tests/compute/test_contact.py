@@ -53,7 +53,7 @@ def kill_raylet(cluster) -> None:
 
 @pytest.mark.parametrize(
     ("end", "who"),
-    [(stop_head, "the head of the Ray cluster"), (kill_raylet, "Ray on this machine")],
+    [(stop_head, "The head of the Ray cluster"), (kill_raylet, "Ray on this machine")],
 )
 def test_a_cluster_that_is_gone_is_one_clear_error(end, who) -> None:
     from ray.cluster_utils import Cluster
@@ -77,5 +77,5 @@ def test_a_cluster_that_is_gone_is_one_clear_error(end, who) -> None:
     assert process.returncode == 1
     assert said == ""
     (line,) = [line for line in errors.splitlines() if not line.startswith(OF_TENSORFLOW)]
-    assert line.startswith(f"Error: The study cannot go on: {who} (")
-    assert line.endswith("Finished trials are kept, and the same command resumes.")
+    assert line.startswith(f"Error: {who} (")
+    assert line.endswith("What is finished is kept, and the same command resumes.")

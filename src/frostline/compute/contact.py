@@ -37,14 +37,14 @@ class Contact:
     def check(self) -> None:
         """Raise ComputeError if either answers nothing for some seconds."""
         for who, address, mend in (
-            ("the head of the Ray cluster", self._head, "ray start --head there"),
+            ("The head of the Ray cluster", self._head, "ray start --head there"),
             ("Ray on this machine", self._own, "ray start here"),
         ):
             if not _answers(address):
                 self.lost = True
                 raise ComputeError(
-                    f"The study cannot go on: {who} ({address}) has not answered for {_SECONDS_OF_PATIENCE:g} seconds. "
-                    f"Start it again ({mend}; docs/cluster.md). Finished trials are kept, and the same command resumes."
+                    f"{who} ({address}) has not answered for {_SECONDS_OF_PATIENCE:g} seconds. "
+                    f"Start it again ({mend}; docs/cluster.md). What is finished is kept, and the same command resumes."
                 )
         self._looked = time.monotonic()
 

@@ -188,7 +188,7 @@ class Pool:
         elif now > self._alive + self._seconds:
             raise ComputeError(
                 f"For {self._seconds / 60:g} minutes the cluster has had no room for a worker, or none has begun: see "
-                "ray status, or lower compute.cpus and compute.gpus in params.yaml. Finished trials are kept, and the "
+                "ray status, or lower compute.cpus and compute.gpus in params.yaml. What is finished is kept, and the "
                 "same command resumes."
             )
         for ref, (key, deadline) in self._awaited.items():
