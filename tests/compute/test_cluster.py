@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from frostline.cache.prefix import PrefixCache
 from frostline.compute.cluster import open_cluster
+from frostline.compute.connection import connected, nodes
 from frostline.compute.local import InProcess
 from frostline.config.compute import ComputeConfig
 from frostline.config.effort import Effort
@@ -95,6 +96,12 @@ def test_three_nodes_find_what_this_process_finds(cluster, trainer, tmp_path, st
             np.testing.assert_allclose(by_image(trial, CERTAINTY), by_image(one, CERTAINTY), atol=0.02)
             compared += 1
     assert compared >= 3
+
+
+@pytest.mark.usefixtures("cluster")
+def test_without_an_address_a_cluster_is_started_though_another_runs_here() -> None:
+    with connected(ComputeConfig(engine="ray")):
+        assert len(nodes()) == 1
 
 
 def of_workers(method: str) -> list[psutil.Process]:

@@ -58,7 +58,7 @@ def connected(options: ComputeConfig) -> Iterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     try:
         _check_that_it_listens(address)
-        ray.init(address=address, log_to_driver=False, logging_level="error")
+        ray.init(address=address or "local", log_to_driver=False, logging_level="error")
     except (OSError, RuntimeError, ValueError) as error:
         raise ComputeError(
             f"The Ray cluster at {address or 'this machine'} (compute.address in params.yaml) cannot be reached: "
