@@ -55,7 +55,7 @@ def _answers(address: str) -> bool:
     deadline = time.monotonic() + _SECONDS_OF_PATIENCE
     while time.monotonic() < deadline:
         with suppress(OSError):
-            socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER).close()
+            socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_ANSWER).close()
             return True
         time.sleep(1)
     return False
