@@ -22,6 +22,7 @@ SHARED = {"measuring", "project", "study", "training"}
 WRITES = {
     "choices": ["choices.csv", "strategies.csv"],
     "curves": ["curves/digits-8-20.zip"],
+    "faults": ["faults.csv"],
     "gate": ["gate.csv"],
     "larger_than_memory": [],
     "memory": ["memory.csv", "memory.png"],
@@ -40,6 +41,7 @@ WRITES = {
 }
 """What each writes into its output folder, where a star stands for the backend; a new one has its line here."""
 LINUX = {"larger_than_memory", "memory", "scaling"}  # which read /proc
+RAY = {"faults"}  # which need it
 
 
 def _documented() -> list[Path]:
@@ -83,6 +85,8 @@ def test_the_table_names_every_benchmark() -> None:
 def test_a_benchmark_runs_on_its_smallest_input(name: str, process: ProcessPoolExecutor, folder: Path) -> None:
     if name in LINUX and not Path("/proc/self/status").exists():
         pytest.skip(f"{name} reads /proc, which this system has not")
+    if name in RAY and find_spec("ray") is None:
+        pytest.skip("Ray is not installed (pip install 'frostline[ray]')")
     if find_spec("elpv_dataset") is None:
         pytest.skip("the package elpv-dataset is not installed: the smallest input is a few of its solar cells")
     documented = {file: file.read_bytes() for file in _documented()}
