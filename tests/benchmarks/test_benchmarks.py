@@ -21,6 +21,14 @@ BENCHMARKS = ROOT / "benchmarks"
 SHARED = {"measuring", "project", "study", "training"}
 WRITES = {
     "choices": ["choices.csv", "strategies.csv"],
+    "cluster": [
+        "cluster-overhead.csv",
+        "cluster-threads.csv",
+        "cluster-durations.csv",
+        "cluster-simulation.csv",
+        "cluster-tpe.csv",
+        "cluster.png",
+    ],
     "curves": ["curves/digits-8-20.zip"],
     "faults": ["faults.csv"],
     "gate": ["gate.csv"],
@@ -41,7 +49,7 @@ WRITES = {
 }
 """What each writes into its output folder, where a star stands for the backend; a new one has its line here."""
 LINUX = {"larger_than_memory", "memory", "scaling"}  # which read /proc
-RAY = {"faults"}  # which need it
+RAY = {"cluster", "faults"}  # which need it
 
 
 def _documented() -> list[Path]:

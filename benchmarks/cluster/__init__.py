@@ -1,0 +1,1 @@
+"""What several workers gain, and what they cost: `python -m benchmarks.cluster`."""
