@@ -1,6 +1,7 @@
 """A Ray cluster of three nodes on this machine: the same trials as in this process, whoever is killed."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -104,13 +105,14 @@ def test_without_an_address_a_cluster_is_started_though_another_runs_here() -> N
         assert len(nodes()) == 1
 
 
-def of_workers(method: str) -> list[psutil.Process]:
-    """Processes of actors, which Ray names after what they are called for."""
+def training(cluster) -> list[psutil.Process]:
+    """Processes of the cluster's actors that train: Ray names them after what they are called for."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or [""]
-        if words[0].startswith(f"ray::Worker{method}"):
-            found.append(process)
+    for node in cluster.list_all_nodes():
+        for process in psutil.Process(node.all_processes["raylet"][0].process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                name = (process.cmdline() or [""])[0]
+                found += [process] if name.startswith(("ray::Worker.begin", "ray::Worker.step")) else []
     return found
 
 
@@ -125,7 +127,7 @@ class Saboteur(threading.Thread):
 
     def run(self) -> None:
         for act in (self._kill, self._take_away):
-            while not (working := of_workers(".step") or of_workers(".begin")):
+            while not (working := training(self._cluster)):
                 if self.over.wait(0.2):
                     return
             act(working[0])
