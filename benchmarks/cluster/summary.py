@@ -90,7 +90,7 @@ def tpe_table(searches: pd.DataFrame) -> pd.DataFrame:
             line = {
                 "trials": trials,
                 "in flight": workers,
-                "loss, more": shown(lost(rows, "loss_regret", workers), "{:+.4f}"),
+                "validation loss, more": shown(lost(rows, "loss_regret", workers), "{:+.4f}"),
             }
             lines.append(line | {"points lost": shown(lost(rows, "regret", workers), "{:+.2f}")})
     return pd.DataFrame(lines)
