@@ -43,7 +43,7 @@ def main() -> None:
         heads=Option(80, smallest=8, help="of overhead: so many of them heads"),
         images=Option(800, smallest=40, help="of overhead: in the cell"),
         repeats=Option(3, smallest=1, help="of overhead"),
-        ways=Option(list(threads.WAYS), smallest=list(threads.WAYS)[1:], choices=list(threads.WAYS), help="of threads"),
+        ways=Option(list(threads.WAYS), smallest=[threads.BASE], choices=list(threads.WAYS), help="of threads"),
         sizes=Option(["small", "large"], help="of threads, in params.yaml"),
         rounds=Option(3, smallest=1, help="of threads: each way once a round"),
         models=Option(Path("models"), kind=Path, help="of durations: what dvc repro has left"),
