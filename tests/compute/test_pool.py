@@ -43,7 +43,7 @@ def toy_class(*, broken: bool = False) -> type:
 
 @pytest.fixture(scope="module", autouse=True)
 def session():
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     yield
     ray.shutdown()
 
