@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from frostline.compute import engine
+from frostline.compute import where
 from frostline.compute.engine import open_workers
 from frostline.compute.local import InProcess
 from frostline.config.compute import ComputeConfig
@@ -21,7 +21,7 @@ def test_the_local_engine_is_this_process_and_imports_no_ray() -> None:
 
 
 def test_without_ray_it_is_said_how_to_install_it(monkeypatch) -> None:
-    monkeypatch.setattr(engine, "find_spec", lambda _: None)
+    monkeypatch.setattr(where, "find_spec", lambda _: None)
     with (
         pytest.raises(PackageError, match=r"Ray is not installed: pip install 'frostline\[ray\]'"),
         open_workers(ComputeConfig(engine="ray"), None),

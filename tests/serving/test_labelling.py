@@ -83,7 +83,7 @@ def test_a_lost_worker_costs_no_row(label, expected, files, capsys) -> None:
             for worker in workers:
                 worker.kill()
     check(found, expected)
-    assert "A worker was lost while it labelled files from" in capsys.readouterr().err
+    assert "A worker was lost with the files from" in capsys.readouterr().err
 
 
 def _labels(process: psutil.Process) -> bool:
@@ -114,7 +114,7 @@ def test_files_that_end_every_worker_are_named() -> None:
 
 
 def test_without_ray_it_says_what_to_install(champion, monkeypatch) -> None:
-    monkeypatch.setattr("frostline.compute.engine.find_spec", lambda _: None)
+    monkeypatch.setattr("frostline.compute.where.find_spec", lambda _: None)
     with (
         pytest.raises(PackageError, match=r"Ray is not installed: pip install 'frostline\[ray\]'"),
         open_labelling(CLUSTER, champion),

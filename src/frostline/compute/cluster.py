@@ -2,27 +2,27 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from frostline.compute.actors import open_pool
 from frostline.compute.connection import connected
+from frostline.compute.errands import Errands
 from frostline.compute.material import Material
-from frostline.compute.pool import Pool
+from frostline.compute.pool import Call, Pool
 from frostline.compute.worker import Worker
 from frostline.compute.workers import Job, Lost, Reply
 from frostline.config.compute import ComputeConfig
+from frostline.data.arrays import Rows
 from frostline.data.views import views_of
-from frostline.errors import ComputeError
-from frostline.runtime.progress import say, track
+from frostline.runtime.progress import track
 from frostline.training.reports import EpochReport, FoldReport
 from frostline.training.trial import Trainer
 
 __all__ = ["Cluster", "open_cluster"]
 
 _ROWS_AT_ONCE = 256
-_ATTEMPTS = 3
 
 
 class Cluster:
@@ -54,28 +54,16 @@ class Cluster:
             for part in np.array_split(rows, range(_ROWS_AT_ONCE, len(rows), _ROWS_AT_ONCE)):
                 if len(part):
                     parts[view, int(part[0])] = part
-        for key in parts:
-            self._compute(key, parts)
+        errands: Errands[tuple[str, int]] = Errands(self._pool)
+        for key, part in parts.items():
+            errands.send(key, _vectors_of(part, key[0]), "a part of the pooled vectors")
         for _ in track(range(len(parts)), f"{setup.backbone.spec.name}, pooled vectors: parts", len(parts)):
-            (view, first), vectors = self._next_part(parts)
-            setup.keep_vectors(parts[view, first], view, vectors)
+            key, vectors = errands.answer()
+            view, _ = key
+            setup.keep_vectors(parts[key], view, vectors)
             others = {member.host: member.actor for member in self._pool.members if member.host != self._host}
             for actor in others.values():
-                actor.keep_vectors.remote(parts[view, first], view, vectors)
-
-    def _compute(self, key: tuple[str, int], parts: dict[tuple[str, int], Any]) -> None:
-        self._pool.submit(key, lambda actor: actor.vectors_of.remote(parts[key], key[0]))
-
-    def _next_part(self, parts: dict[tuple[str, int], Any]) -> tuple[tuple[str, int], Any]:
-        for _ in range(_ATTEMPTS):
-            key, vectors = self._pool.wait()
-            part = cast(tuple[str, int], key)
-            if not isinstance(vectors, Lost):
-                self._pool.release(key)
-                return part, vectors
-            say(f"A worker was lost while it computed pooled vectors: {vectors.reason}")
-            self._compute(part, parts)
-        raise ComputeError(f"{_ATTEMPTS} workers were lost, one after the other, the last because {vectors.reason}.")
+                actor.keep_vectors.remote(parts[key], view, vectors)
 
     def start(self, number: int, job: Job) -> None:
         """See compute.workers.Workers."""
@@ -105,6 +93,10 @@ class Cluster:
         if not isinstance(reply, EpochReport | FoldReport):
             self.stop(number)
         return number, reply
+
+
+def _vectors_of(rows: Rows, view: str) -> Call:
+    return lambda actor: actor.vectors_of.remote(rows, view)
 
 
 @contextmanager

@@ -1,16 +1,15 @@
-"""The workers that params.yaml asks for, and whether they are on a cluster."""
+"""The workers that params.yaml asks for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 from frostline.compute.local import InProcess
+from frostline.compute.where import on_cluster
 from frostline.compute.workers import Workers
 from frostline.config.compute import ComputeConfig
-from frostline.errors import PackageError
 from frostline.training.trial import Trainer
 
-__all__ = ["on_cluster", "open_workers"]
+__all__ = ["open_workers"]
 
 
 @contextmanager
@@ -23,10 +22,3 @@ def open_workers(options: ComputeConfig, trainer: Trainer) -> Iterator[Workers]:
 
     with open_cluster(options, trainer) as cluster:
         yield cluster
-
-
-def on_cluster(options: ComputeConfig) -> bool:
-    """Whether a Ray cluster is asked for. Raises PackageError if it is and Ray is not installed."""
-    if options.engine == "ray" and find_spec("ray") is None:
-        raise PackageError("compute.engine is ray, but Ray is not installed: pip install 'frostline[ray]'.")
-    return options.engine == "ray"

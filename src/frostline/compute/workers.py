@@ -8,7 +8,10 @@ from frostline.training.reports import Report
 from frostline.training.settings import TrialSettings
 from frostline.training.trial import Validation
 
-__all__ = ["Failure", "Job", "Lost", "Reply", "Workers"]
+__all__ = ["ATTEMPTS", "Failure", "Job", "Lost", "Reply", "Workers"]
+
+ATTEMPTS = 3
+"""So many workers may be lost with one piece of work before that has failed: it may be what ends them."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from frostline.compute.workers import Failure, Job, Reply
+from frostline.compute.workers import ATTEMPTS, Failure, Job, Reply
 from frostline.runtime.progress import say
 from frostline.search.ensemble import choose_ensemble, cross_fitted, heads_alike
 from frostline.search.flights import Flight, TrialFailed, seed_of
@@ -35,8 +35,6 @@ from frostline.training.settings import TrialSettings, group_of, strategy_of
 from frostline.training.trial import Trainer, Validation
 
 __all__ = ["Objective"]
-
-_ATTEMPTS = 3
 
 
 class Objective:
@@ -137,7 +135,7 @@ class Objective:
     def _validate(self, settings: TrialSettings, number: int, race: Race) -> Generator[Job | bool, Reply, Validation]:
         """What a worker gives. If it is lost another begins anew, a few times; what was lost is not paid for."""
         reason = ""
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             race.begin()
             reply = yield Job(settings, seed_of(self._seed, number))
             while isinstance(reply, EpochReport | FoldReport):
@@ -148,7 +146,7 @@ class Objective:
             if isinstance(reply, Failure):
                 raise TrialFailed(reason)
             say(f"Trial {number} has lost its worker: {reason}")
-        raise TrialFailed(f"it has lost {_ATTEMPTS} workers, the last because {reason}")
+        raise TrialFailed(f"it has lost {ATTEMPTS} workers, the last because {reason}")
 
 
 @contextmanager

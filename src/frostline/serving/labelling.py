@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from frostline.compute.engine import on_cluster
+from frostline.compute.where import on_cluster
 from frostline.config.compute import ComputeConfig
 from frostline.registry.models import LoadedVersion, predict
 
