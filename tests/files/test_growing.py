@@ -76,6 +76,32 @@ def test_another_job_is_refused_and_loses_nothing(tmp_path: Path) -> None:
     assert write(path) == (4, 3)
 
 
+@pytest.mark.parametrize("job", ["", "{", "[1]", "{}"])
+def test_a_damaged_job_is_refused_as_another_one(tmp_path: Path, job: str) -> None:
+    path = tmp_path / "answers.csv"
+    (interrupt(path, 2) / "job.json").write_text(job)
+    with pytest.raises(
+        WriteError, match=r"begun otherwise: model None there, cells version 1 now; format None there, csv now\."
+    ):
+        write(path)
+
+
+@pytest.mark.parametrize("pieces", [b"no numbers here\n", b"1 2\n", b"-1 0 0\n", b"99999 1 0\n", b"\xff\n"])
+def test_damaged_lines_are_made_again(tmp_path: Path, pieces: bytes) -> None:
+    path = tmp_path / "answers.csv"
+    (interrupt(path, 2) / "pieces").write_bytes(pieces)
+    assert write(path) == (4, 3)
+    assert path.read_text(encoding="utf-8") == "".join(PIECES)
+
+
+def test_what_fails_elsewhere_is_raised_as_it_was_and_frees_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    with pytest.raises(ConnectionError, match=r"^the cluster$") as failed, growing_file(path, JOB):
+        raise ConnectionError("the cluster")
+    assert write(path) == (4, 3)
+    assert failed.type is ConnectionError
+
+
 def test_of_two_at_once_one_is_told(tmp_path: Path) -> None:
     path, told = tmp_path / "answers.csv", []
 

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,17 +28,22 @@ class GrowingFile:
 
     rows: int
     faults: int
+    _path: Path
     _text: BinaryIO
     _pieces: BinaryIO
 
     def append(self, text: str, rows: int, faults: int) -> None:
-        """Write a piece that holds so many rows. When this returns, the piece outlives the process."""
-        self._text.write(text.encode())
-        self._text.flush()
+        """Write a piece that holds so many rows. When this returns, the piece outlives the process.
+
+        Raises WriteError where the system refuses.
+        """
+        with writing(self._path):
+            self._text.write(text.encode())
+            self._text.flush()
+            self._pieces.write(b"%d %d %d\n" % (self._text.tell(), self.rows + rows, self.faults + faults))
+            self._pieces.flush()
         self.rows += rows
         self.faults += faults
-        self._pieces.write(b"%d %d %d\n" % (self._text.tell(), self.rows, self.faults))
-        self._pieces.flush()
 
 
 def part_of(path: Path) -> Path:
@@ -56,22 +61,36 @@ def growing_file(path: Path, job: Mapping[str, str]) -> Iterator[GrowingFile]:
     if path.is_dir():
         raise WriteError(f"{path} is a folder. Name a file.")
     folder = part_of(path)
+    with _locked(path), ExitStack() as files:
+        with writing(folder / "text"):
+            _check_job(folder, job)
+            text = files.enter_context((folder / "text").open("ab"))
+            pieces = files.enter_context((folder / "pieces").open("a+b"))
+            size, rows, faults = _whole(text, pieces)
+            text.truncate(size)
+            text.seek(size)
+        yield GrowingFile(rows, faults, path, text, pieces)
+        files.close()
+        with writing(path):
+            (folder / "text").replace(path)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of what `path` grows in."""
+    folder = part_of(path)
+    lock = FileLock(folder / "lock")
     with writing(folder / "lock"):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise WriteError(f"{path} is being written by another process: wait, or name another file.") from None
-        with lock:
-            _check_job(folder, job)
-            with (folder / "text").open("ab") as text, (folder / "pieces").open("a+b") as pieces:
-                size, rows, faults = _whole(text, pieces)
-                text.truncate(size)
-                text.seek(size)
-                yield GrowingFile(rows, faults, text, pieces)
-            (folder / "text").replace(path)
-        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_job(folder: Path, job: Mapping[str, str]) -> None:
@@ -80,7 +99,10 @@ def _check_job(folder: Path, job: Mapping[str, str]) -> None:
         with atomic_file(file) as new:
             new.write_text(json.dumps(job, indent=2))
         return
-    begun = json.loads(file.read_text())
+    try:
+        begun = dict(json.loads(file.read_bytes()))
+    except (TypeError, ValueError):  # it is damaged
+        begun = {}
     other = [f"{name} {begun.get(name)} there, {job[name]} now" for name in job if begun.get(name) != job[name]]
     if other:
         raise WriteError(
@@ -94,7 +116,8 @@ def _whole(text: BinaryIO, pieces: BinaryIO) -> tuple[int, int, int]:
     pieces.seek(0)
     size, rows, faults, end = 0, 0, 0, 0
     for line in pieces:
-        there = [int(number) for number in line.split()] if line.endswith(b"\n") else []
+        numbers = line.split() if line.endswith(b"\n") else []
+        there = [int(number) for number in numbers if number.isdigit()]
         if len(there) != 3 or there[0] > os.fstat(text.fileno()).st_size:
             break
         (size, rows, faults), end = there, end + len(line)
