@@ -7,12 +7,11 @@ import hashlib
 import json
 import stat
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from frostline.data.parallel import map_files
 from frostline.files.atomic import atomic_file
-from frostline.runtime.progress import track
 
 __all__ = ["Digests"]
 
@@ -34,8 +33,7 @@ class Digests:
         digests = {path: known[path][1] for path in stamps if path in known and known[path][0] == stamps[path]}
         new = [path for path, stamp in stamps.items() if stamp and path not in digests]
         if new:
-            with ThreadPoolExecutor() as pool:
-                digests |= zip(new, track(pool.map(_digest, new), "Reading files", len(new)), strict=True)
+            digests |= zip(new, map_files(_digest, new, "Reading files"), strict=True)
             self._remember({path: (stamps[path], digest) for path, digest in digests.items() if digest})
         return [digests.get(path, "") for path in paths]
 

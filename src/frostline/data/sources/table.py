@@ -64,11 +64,6 @@ class CsvSource:
         """Fingerprint of the table's rows, each with the content of the file that it names."""
         return state_of(self.root, self.read(), digests)
 
-    def _label(self, row: Row, cell: str) -> str:
-        if label := as_word(cell):
-            return label
-        raise self._error(row, "has an empty label. Fill it in, or remove the row")
-
     def image(self, row: Row, cell: str, files: Files) -> str:
         """The path that `cell` of `row` names, relative to `root`. Raises DataError if it names none of this system."""
         if not cell.strip():
@@ -82,6 +77,11 @@ class CsvSource:
                 f"machine, best relative to the table's folder {self.root}",
             )
         return files.relative(cell.strip())
+
+    def _label(self, row: Row, cell: str) -> str:
+        if label := as_word(cell):
+            return label
+        raise self._error(row, "has an empty label. Fill it in, or remove the row")
 
     def _split(self, row: Row, cell: str) -> str | None:
         name = parse(cell)
