@@ -20,10 +20,10 @@ from frostline.search.trials import COST, NUMBER, REASON, SETTINGS, finished_bef
 from frostline.training.metrics import BRIER
 from frostline.training.reports import EpochReport
 
-HEADS, THAWED = 5, 4
+HEADS, STARTUP, THAWED = 8, 3, 4
 EVERY = list(range(1, HEADS + THAWED + 2))
 PLAN = Schedule(
-    CONFIG.model_copy(update={"effort": Effort(heads=HEADS, thawed=THAWED, images=1000), "startup_trials": 3}),
+    CONFIG.model_copy(update={"effort": Effort(heads=HEADS, thawed=THAWED, images=1000), "startup_trials": STARTUP}),
     DEPTH,
     cut=None,
 )
@@ -75,6 +75,8 @@ def flight(trial: optuna.Trial) -> Generator[Any, Any, float]:
         assert [each.user_attrs[NUMBER] for each in finished] == list(range(1, HEADS + 1))
         if not heads:
             raise TrialFailed("no head")
+    if STARTUP < number <= HEADS:
+        assert len(finished) >= max(STARTUP, 3 * (number - 1) / 4)
     if PLAN.thaws(number):
         assert len(finished) > HEADS
     point = heads[0] if heads else PLAN.suggest(trial, number, finished)

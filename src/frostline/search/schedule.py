@@ -75,9 +75,13 @@ class Schedule:
     def follows(self, number: int) -> int:
         """Up to which number trials must have ended before trial `number` begins.
 
-        An ensemble begins after the heads, and what thaws blocks after both.
+        A head that TPE proposes begins after three quarters of those before it: heads take seconds, and TPE learns from
+        what has ended. An ensemble begins after the heads, and what thaws blocks after both.
         """
-        return 0 if self.is_head(number) else self._ensemble - (1 if self.is_ensemble(number) else 0)
+        startup = self.config.startup_trials
+        if self.is_head(number):
+            return max(startup, 3 * number // 4) if number > startup else 0
+        return self._ensemble - (1 if self.is_ensemble(number) else 0)
 
     def is_ensemble(self, number: int) -> bool:
         """Whether trial `number` is the ensemble of the heads before it."""
