@@ -282,7 +282,7 @@ def test_changed_code_renames_just_what_it_decides(world, edit, module, renamed)
 )
 def test_a_changed_library_renames_just_what_it_decides(world, install, monkeypatch, distribution, renamed):
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    stages = (Pictures(state="s"), Networks(weights="w"))
+    stages = (Pictures(state="s", corrections="c"), Networks(weights="w"))
 
     def names():
         return world.names() | {type(stage): stage.fingerprint for stage in stages}

@@ -108,6 +108,12 @@ def evaluate(dataset: Dataset, size: Size, backbone: BackboneName) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def labels(dataset: Dataset) -> None:
+    """List the training images whose label is probably wrong."""
+    _stage("labels").run(dataset)
+
+
+@app.command(rich_help_panel=STAGES)
 def register(dataset: Dataset) -> None:
     """Register the data set's best model as challenger."""
     _stage("register").run(dataset)
@@ -201,6 +207,15 @@ def advise(
 ) -> None:
     """Say which regime a folder of pictures is in, and what to try first."""
     _command("advise").run(folder, backbone, weights, image_size, images, picture)
+
+
+@app.command(rich_help_panel=MODELS)
+def relabel(
+    dataset: Dataset,
+    table: Annotated[Path, typer.Argument(help="A CSV file with the columns image and correct.")],
+) -> None:
+    """Take corrected labels back, for the next dvc repro: see docs/data.md."""
+    _command("relabel").run(dataset, table)
 
 
 @app.command(rich_help_panel=MODELS)

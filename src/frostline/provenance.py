@@ -101,6 +101,7 @@ class Pictures(Identity):
     """The stages `prepare` and `preprocess`, beside their parameters; the stage `scan` notes it."""
 
     state: str
+    corrections: str
     decoder: int = DECODER_VERSION
     release: str = frostline.__version__
     libraries = ("imagecodecs", "imagehash", "numpy", "pillow", "scipy", "tifffile")

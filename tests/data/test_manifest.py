@@ -67,7 +67,7 @@ def test_outputs_are_the_same_bytes_and_name_no_folder(
         write_prepared(tmp_path / f"out{number}", prepare(root, prepare_config))
         outputs.append({file.name: file.read_bytes() for file in (tmp_path / f"out{number}").iterdir()})
     assert outputs[0] == outputs[1]
-    assert set(outputs[0]) == {"manifest.csv", "quarantine.csv", "card.json"}
+    assert set(outputs[0]) == {"manifest.csv", "quarantine.csv", "corrected.csv", "card.json"}
     assert str(tmp_path).encode() not in b"".join(outputs[0].values())
 
 

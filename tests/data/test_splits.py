@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from frostline.config.load import load_config
 from frostline.data.arrays import Rows
-from frostline.data.splits import Folds, assign_splits, cell_rows, validation_splits
+from frostline.data.splits import Folds, assign_splits, cell_rows, cross_folds, validation_splits
 from frostline.errors import DataError
 
 SETTINGS = settings(max_examples=60, deadline=None)
@@ -235,3 +235,25 @@ def test_given_validation_images_are_the_one_validation_set() -> None:
 def test_class_of_one_group_cannot_be_validated() -> None:
     with pytest.raises(DataError, match="Class 'b' has one group"):
         validate(table([("a", 1)] * 9 + [("b", 9)]))
+
+
+@SETTINGS
+@given(indexes, st.integers(2, 6), st.integers(1, 3), st.integers(0, 99))
+def test_cross_folds_hold_each_row_out_once_a_draw_and_divide_no_group(
+    index: pd.DataFrame, folds: int, repeats: int, seed: int
+) -> None:
+    alone = table([("z", 3)]).assign(group="alone")  # a class of one group: in no fold
+    index = pd.concat([index, alone], ignore_index=True).assign(split="val")
+    rows = np.flatnonzero(index.groupby("label")["group"].transform("nunique") > 1).tolist()
+    draws = cross_folds(index, np.arange(len(index))[::-1].copy(), folds, repeats, seed)
+    assert 1 <= len(draws) <= repeats
+    for draw in draws:
+        assert 2 <= len(draw) <= folds
+        assert sorted(np.concatenate([held for _, held in draw])) == rows
+        for training, held in draw:
+            assert not set(index["group"].iloc[training]) & set(index["group"].iloc[held])
+            assert sorted([*training, *held]) == rows
+
+
+def test_cross_folds_of_classes_with_one_group_each_are_none() -> None:
+    assert cross_folds(table([("a", 3), ("b", 2)]), np.arange(5), 5, 1, seed=1) == ()

@@ -12,6 +12,7 @@ import pandas as pd
 
 from frostline.config.schema import DatasetConfig, PrepareConfig
 from frostline.data.class_checks import check_counts, check_splits
+from frostline.data.corrections import LEAVE_OUT, Corrections
 from frostline.data.inspection import Inspection, inspect_records, levels_of, manifest_row, near_black
 from frostline.data.levels import Levels
 from frostline.data.selection import select
@@ -27,10 +28,20 @@ from frostline.runtime.progress import say
 from frostline.text.phrases import listed
 from frostline.text.words import encodable
 
-__all__ = ["COLUMNS", "Prepared", "build", "other_columns", "read_levels", "read_manifest", "write_prepared"]
+__all__ = [
+    "COLUMNS",
+    "Prepared",
+    "build",
+    "other_columns",
+    "read_corrected",
+    "read_levels",
+    "read_manifest",
+    "write_prepared",
+]
 
 COLUMNS = ("image", "label", "split", "group", "width", "height", "sha256")
 _APART = "source."
+_CORRECTED = ["image", "given", "label"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,31 +49,45 @@ class Prepared:
     """What the prepare stage writes.
 
     `manifest` has a row per usable image, sorted by image: image, label, split, group, width, height, sha256 and the
-    source's other columns (see `other_columns`). `quarantine` has a row per other image: image, reason, detail. `card`
-    sums both up.
+    source's other columns (see `other_columns`). `quarantine` has a row per other image: image, reason, detail.
+    `corrected` has a row per image whose class a person has said: image, given (by the source), label. `card` sums all
+    of it up.
     """
 
     manifest: pd.DataFrame
     quarantine: pd.DataFrame
+    corrected: pd.DataFrame
     card: dict[str, Any]
 
 
-def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: int) -> Prepared:
+def build(
+    source: Source,
+    config: DatasetConfig,
+    prepare: PrepareConfig,
+    seed: int,
+    corrections: Corrections | None = None,
+) -> Prepared:
     """Open every image of `source`, the one that `config` describes, and decide which are used and for what.
 
     Raises:
-        DataError: fewer than two classes, a class with too few usable images, or one with none to train or test on.
+        DataError: fewer than two classes, a class with too few usable images, or one with none to train or test on;
+            or `corrections` name a class that the source does not have.
     """
     with reading(source.root, DataError):
         listing = source.read()
     for line in listing.lines():
         say(line)
-    records, labels = sorted(listing.records, key=_order), listing.counts()
+    labels = listing.counts()
     if len(labels) < 2:
         raise DataError(
             f"A classifier needs at least 2 classes, but the source has {len(labels)}: {listed(labels) or 'none'}."
         )
-    found = inspect_records(records, source.root, prepare)
+    found = inspect_records(sorted(listing.records, key=_order), source.root, prepare)
+    corrections = corrections or Corrections(Path())
+    corrections.check(labels)
+    corrected, unused = corrections.applied(found), corrections.unused(found)
+    found = corrections.apply(found)
+    records = [record for record, _ in found]
     levels = levels_of(found)
     usable = [
         manifest_row(record, result) | {"row": row}
@@ -96,14 +121,15 @@ def build(source: Source, config: DatasetConfig, prepare: PrepareConfig, seed: i
     card = _card(manifest, quarantine, config, prepare, seed)
     card |= {"folders": listing.folders, "left_out": listing.left_out}
     card |= {"levels": levels.as_dict(), "near_black": near_black(found, levels)}
-    return Prepared(manifest, quarantine, card)
+    card |= {"corrected": _corrected(corrected, unused)}
+    return Prepared(manifest, quarantine, corrected, card)
 
 
 def write_prepared(folder: Path, prepared: Prepared) -> None:
-    """Write `manifest.csv`, `quarantine.csv` and `card.json` to `folder`, all or none."""
+    """Write `manifest.csv`, `quarantine.csv`, `corrected.csv` and `card.json` to `folder`, all or none."""
     with atomic_folder(folder) as temporary:
-        (temporary / "manifest.csv").write_bytes(csv_text(prepared.manifest).encode())
-        (temporary / "quarantine.csv").write_bytes(csv_text(prepared.quarantine).encode())
+        for name in ("manifest", "quarantine", "corrected"):
+            (temporary / f"{name}.csv").write_bytes(csv_text(getattr(prepared, name)).encode())
         card = json.dumps(prepared.card, indent=2, ensure_ascii=False) + "\n"
         (temporary / "card.json").write_bytes(card.encode())
 
@@ -131,6 +157,12 @@ def read_levels(folder: Path) -> Levels:
     with output_of("prepare", folder / "card.json"):
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         return Levels.from_dict(card["levels"])
+
+
+def read_corrected(folder: Path) -> pd.DataFrame:
+    """The images in `folder` whose class a person has said: image, given, label, all str. Raises ArtifactError."""
+    with output_of("prepare", folder / "corrected.csv"):
+        return pd.read_csv(folder / "corrected.csv", dtype=str, keep_default_na=False, encoding="utf-8")[_CORRECTED]
 
 
 def _order(record: Record) -> tuple[str, ...]:
@@ -177,6 +209,17 @@ def _card(
         "width": _spread(manifest["width"]),
         "height": _spread(manifest["height"]),
         "fingerprint": hashlib.sha256(csv_text(manifest).encode()).hexdigest(),
+    }
+
+
+def _corrected(corrected: pd.DataFrame, unused: int) -> dict[str, int]:
+    """How many images were given another class, keep theirs, or are left out; `unused` corrections are for none."""
+    left_out, same = corrected["label"] == LEAVE_OUT, corrected["label"] == corrected["given"]
+    return {
+        "relabelled": int((~left_out & ~same).sum()),
+        "confirmed": int(same.sum()),
+        "left_out": int(left_out.sum()),
+        "unused": unused,
     }
 
 

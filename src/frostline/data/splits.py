@@ -14,7 +14,7 @@ from frostline.config.schema import TrainConfig
 from frostline.data.arrays import Rows
 from frostline.errors import DataError
 
-__all__ = ["Folds", "assign_splits", "cell_rows", "validation_splits"]
+__all__ = ["Folds", "assign_splits", "cell_rows", "cross_folds", "validation_splits"]
 
 Folds = tuple[tuple[Rows, Rows], ...]
 """Pairs of (training rows, validation rows): one is a hold-out, k are k-fold cross-validation."""
@@ -99,6 +99,20 @@ def validation_splits(index: pd.DataFrame, rows: Rows, train: TrainConfig, seed:
     else:
         repeats = train.repeats if len(rows) <= train.repeats_up_to else 1
         draws = _folds(labels, groups, min(train.folds, int(groups_per_class.min())), repeats, seed)
+    return tuple(tuple((rows[~held], rows[held]) for held in draw) for draw in draws)
+
+
+def cross_folds(index: pd.DataFrame, rows: Rows, folds: int, repeats: int, seed: int) -> tuple[Folds, ...]:
+    """Draws of folds in which each of `rows` of `index` is held out once, whatever their number and splits.
+
+    Images of a class that has one group alone could not be held out and trained on: they are in no fold.
+    """
+    labels, groups = index["label"].to_numpy()[rows], index["group"].to_numpy()[rows]
+    counts = pd.Series(groups).groupby(labels).transform("nunique").to_numpy()
+    some = counts > 1
+    if not some.any():
+        return ()
+    rows, draws = rows[some], _folds(labels[some], groups[some], min(folds, int(counts[some].min())), repeats, seed)
     return tuple(tuple((rows[~held], rows[held]) for held in draw) for draw in draws)
 
 

@@ -10,8 +10,8 @@ from frostline.errors import ArtifactError
 
 __all__ = ["FOLDERS", "output_of"]
 
-_DATA = ("data/raw", "data/sources", "data/backbones", "data/prepared", "data/packed")
-_RESULTS = ("models", "results/profile", "results/evaluation", "results/registered", "reports")
+_DATA = ("corrections", "data/raw", "data/sources", "data/backbones", "data/prepared", "data/packed")
+_RESULTS = ("models", "results/profile", "results/labels", "results/evaluation", "results/registered", "reports")
 FOLDERS = tuple(Path(place) for place in (".", *_DATA, *_RESULTS))
 """Where commands write to, from the working folder."""
 

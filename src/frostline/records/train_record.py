@@ -1,6 +1,6 @@
 """`train.json`: what the stage `train` leaves about a study's winner for the stages after it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from frostline.config.frozen import Frozen
@@ -23,6 +23,7 @@ __all__ = [
     "TrainRecord",
     "TrialCounts",
     "ValidationScore",
+    "best_of_largest",
     "read_training_images",
     "write_training_images",
 ]
@@ -190,6 +191,17 @@ class TrainRecord(OfModel, Frozen):
         """Write the record into `folder`."""
         with atomic_file(folder / _FILE) as path:
             path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def best_of_largest(records: Sequence[TrainRecord]) -> TrainRecord:
+    """Of models of one data set the one to use, by validation score, never by test score.
+
+    Only those of the largest size compete: cells of different sizes are validated on different images, so their scores
+    do not compare, and more training images are better.
+    """
+    largest = max(record.per_class for record in records)
+    candidates = [record for record in records if record.per_class == largest]
+    return max(candidates, key=lambda record: record.validation.corrected.value)
 
 
 def write_training_images(folder: Path, sha256: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from frostline.config.load import load_config
+from frostline.data.corrections import Corrections
 from frostline.data.manifest import build, write_prepared
 from frostline.data.sources import open_source
 from frostline.runtime.progress import say
@@ -18,10 +19,10 @@ _NOMINAL = {"integers": ([0, 65535],), "floats": ([0, 1], [0, 255], [0, 65535])}
 
 
 def run(dataset: str) -> None:
-    """Write `data/prepared/<dataset>/`: `manifest.csv`, `quarantine.csv` and `card.json`."""
+    """Write `data/prepared/<dataset>/`: `manifest.csv`, `quarantine.csv`, `corrected.csv` and `card.json`."""
     config = load_config()
     options = config.dataset(dataset)
-    prepared = build(open_source(options), options, config.prepare, config.seed)
+    prepared = build(open_source(options), options, config.prepare, config.seed, Corrections.of(dataset))
     folder = Path("data/prepared") / dataset
     write_prepared(folder, prepared)
     with Tracker.open(config.stores, dataset).stage_run(f"prepare {dataset}", lineage_tags()) as log:
@@ -30,9 +31,10 @@ def run(dataset: str) -> None:
         log.log_params({"seed": config.seed} | options.origin | config.prepare.model_dump())
         counts = prepared.card["splits"] | {f"quarantined_{k}": v for k, v in prepared.card["quarantined"].items()}
         log.log_metrics({"images": prepared.card["images"], "duplicates": prepared.card["duplicates"]} | counts)
-        for file in ("card.json", "quarantine.csv", "manifest.csv"):
+        for file in ("card.json", "quarantine.csv", "corrected.csv", "manifest.csv"):
             log.log_file(folder / file)
     say(f"{dataset}: {_summary(prepared.card)}")
+    _say_corrected(dataset, prepared.card["corrected"])
     _say_levels(dataset, prepared.card)
     largest = prepared.card["groups"]["largest"]
     if largest > max(2, _LARGE_GROUP * prepared.card["images"]):
@@ -40,6 +42,12 @@ def run(dataset: str) -> None:
             f"{dataset}: one group of near duplicates holds {largest} images, which all go to one split. "
             "If they are not alike, lower prepare.near_duplicate_bits in params.yaml; null looks for none."
         )
+
+
+def _say_corrected(dataset: str, corrected: dict[str, int]) -> None:
+    if any(corrected.values()):
+        counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in corrected.items())
+        say(f"{dataset}: by corrections/{dataset}.csv: {counts}")
 
 
 def _say_levels(dataset: str, card: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from frostline.errors import ArtifactError, RegistryError
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
 from frostline.records.names import model_name
-from frostline.records.train_record import TRAINING_IMAGES, TrainRecord
+from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, best_of_largest
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
 from frostline.runtime.progress import say
 from frostline.stores.addresses import lock_folder
@@ -32,9 +32,7 @@ _SECONDS = 600
 def run(dataset: str) -> None:
     """Register the best model of `dataset` and write `results/registered/<dataset>.json`.
 
-    It is chosen by validation score, never by test score, among the models of params.yaml that have been evaluated.
-    Only those of the largest size compete: cells of different sizes are validated on different images, so their scores
-    do not compare, and more training images are better.
+    It is the best of the largest cell's among the models of params.yaml that have been evaluated.
 
     Nothing is logged if the challenger is that model already. Raises RegistryError if there is no such model.
     """
@@ -45,9 +43,8 @@ def run(dataset: str) -> None:
         raise RegistryError(
             f"No model of the data set '{dataset}' has been trained and evaluated: run `dvc repro` first."
         )
-    largest = max(record.per_class for record in records)
-    candidates = [record for record in records if record.per_class == largest]
-    best = max(candidates, key=lambda record: record.validation.corrected.value)
+    best = best_of_largest(records)
+    candidates = [record for record in records if record.per_class == best.per_class]
     tracker, folder = Tracker.open(config.stores, dataset), Path("models") / best.name
     with alone(lock_folder(config.stores), name_of(dataset), _SECONDS):
         version = find_challenger(tracker, best, folder, config.prepare)

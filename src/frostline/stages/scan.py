@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from frostline.config.load import load_config
+from frostline.data.corrections import Corrections
 from frostline.data.sources import open_source
 from frostline.data.sources.digests import Digests
 from frostline.errors import DataError
@@ -25,6 +26,6 @@ def run(dataset: str) -> None:
     source = open_source(options)
     digests = Digests(cache_folder(config.stores) / "sources" / f"{dataset}.json")
     with reading(source.root, DataError):
-        facts = options.origin | Pictures(state=source.state(digests)).facts
+        pictures = Pictures(state=source.state(digests), corrections=Corrections.of(dataset).state)
     with atomic_file(Path("data/sources") / f"{dataset}.json") as file:
-        file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(options.origin | pictures.facts, indent=2) + "\n", encoding="utf-8")

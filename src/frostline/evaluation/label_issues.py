@@ -1,0 +1,74 @@
+"""Training images whose label is probably wrong, by a head that was fitted to the other images."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from frostline.data.arrays import Rows
+from frostline.data.packed import PackedImages
+from frostline.data.splits import cross_folds
+from frostline.statistics.confident import doubts
+from frostline.training.cell import Cell
+from frostline.training.heads import Heads
+from frostline.training.settings import TrialSettings
+from frostline.training.setup import Setup
+
+__all__ = ["LabelIssues", "find_label_issues", "held_out_cell"]
+
+_FOLDS, _DRAWS = 5, 3
+
+
+@dataclass(frozen=True, eq=False)
+class LabelIssues:
+    """The doubtful labels among the images that were `looked_at`, the most doubtful first.
+
+    `table` has image, label, likelier, probability_label, probability_likelier, and an empty column correct for a
+    person to fill in. `rows` [n] are theirs in the packed data set.
+    """
+
+    looked_at: int
+    table: pd.DataFrame
+    rows: Rows
+
+    @property
+    def pairs(self) -> dict[str, int]:
+        """How many labels of each kind are doubtful, as in `cat, likelier dog`; the most frequent first."""
+        kinds = self.table["label"] + ", likelier " + self.table["likelier"]
+        return dict(Counter(kinds.tolist()).most_common())
+
+
+def held_out_cell(packed: PackedImages, rows: Rows, seed: int) -> Cell:
+    """A cell in which each of `rows` is held out, in one of five folds, three times."""
+    return Cell(packed, rows, cross_folds(packed.index, rows, _FOLDS, _DRAWS, seed))
+
+
+def find_label_issues(setup: Setup, settings: TrialSettings, known: Collection[str] = ()) -> LabelIssues:
+    """Ask the head of `settings`, on blocks that are all frozen, about every image of the cell of `setup`.
+
+    What it says of an image is the mean, over draws, of the calibrated probabilities of a head that was fitted to
+    images of other groups. Images named in `known` were looked at by a person before, and are not listed.
+    """
+    cell, packed = setup.cell, setup.cell.packed
+    scores = Heads(setup).scores(settings)
+    probabilities = softmax(scores.logits.astype(np.float64) / scores.temperature, axis=2).mean(axis=0)
+    rows = cell.validation_rows
+    found = doubts(probabilities, packed.labels[rows])
+    images = packed.index["image"].to_numpy(dtype=str)[rows]
+    places = found.ranking
+    places = places[~np.isin(images[places], list(known))]
+    names, labels = np.array(packed.classes, dtype=str), packed.labels[rows[places]]
+    table = pd.DataFrame(
+        {
+            "image": images[places],
+            "label": names[labels],
+            "likelier": names[found.likelier[places]],
+            "probability_label": probabilities[places, labels],
+            "probability_likelier": probabilities[places, found.likelier[places]],
+            "correct": "",
+        }
+    )
+    return LabelIssues(len(rows), table, rows[places])

@@ -1,0 +1,94 @@
+"""Stage `labels`: training images whose label is probably wrong, by what the best head says of them out of fold."""
+
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from frostline.cache.prefix import PrefixCache
+from frostline.config.load import load_config
+from frostline.config.schema import Config
+from frostline.data.manifest import read_corrected
+from frostline.data.packed import PackedImages, read_packed
+from frostline.data.splits import cell_rows
+from frostline.errors import ArtifactError
+from frostline.evaluation.label_issues import LabelIssues, find_label_issues, held_out_cell
+from frostline.files.atomic import atomic_folder
+from frostline.files.spreadsheet import csv_text
+from frostline.plots.gallery import gallery_figure
+from frostline.plots.lettering import lettered
+from frostline.records.names import model_name
+from frostline.records.train_record import TrainRecord, best_of_largest
+from frostline.runtime.progress import say
+from frostline.tracking.lineage import lineage_tags
+from frostline.tracking.runs import Tracker
+from frostline.training.setup import Setup
+
+__all__ = ["run"]
+
+_SHOWN = 24
+
+
+def run(dataset: str) -> None:
+    """Write `results/labels/<dataset>/`: `label_issues.csv`, `summary.json` and `gallery.png`; and the same to MLflow.
+
+    Looked at are the images of the largest cell: their pooled vectors are cached. Raises ArtifactError if no model of
+    the data set was trained.
+    """
+    config = load_config().for_dataset(dataset)
+    record = best_of_largest(_trained(config, dataset))
+    packed = read_packed(Path("data/packed") / f"{dataset}-{record.backbone}")
+    cell = held_out_cell(packed, cell_rows(packed.index, record.per_class, config.seed), config.seed)
+    options, cache = config.backbone(record.backbone), PrefixCache.of(config.stores)
+    setup = Setup(cell, record.backbone, options, config.train, cache, config.seed)
+    known = read_corrected(Path("data/prepared") / dataset)["image"]
+    settings = record.best.settings.head
+    issues = find_label_issues(setup, settings, set(known))
+    training = int((packed.index["split"] != "test").sum())
+    summary = {
+        "training_images": training,
+        "looked_at": issues.looked_at,
+        "label_issues": len(issues.table),
+        "pairs": issues.pairs,
+    }
+    figure = _gallery(issues, packed)
+    folder = Path("results/labels") / dataset
+    tracker = Tracker.open(config.stores, dataset)
+    tags = {"cell": record.cell, "size": record.size, "backbone": record.backbone}
+    with tracker.stage_run(f"labels {dataset}", lineage_tags() | tags) as log:
+        with atomic_folder(folder) as new:
+            (new / "label_issues.csv").write_bytes(csv_text(issues.table, for_people=True).encode())
+            (new / "summary.json").write_text(
+                json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+            figure.savefig(new / "gallery.png")
+        log.log_params(settings.params())
+        log.log_metrics({name: count for name, count in summary.items() if isinstance(count, int)})
+        for file in sorted(folder.iterdir()):
+            log.log_file(file)
+    say(f"{dataset}: {len(issues.table)} of {issues.looked_at} training images may have a wrong label.")
+    if len(issues.table):
+        table = folder / "label_issues.csv"
+        say(f"Look at them, fill in the column correct of {table}, and run: frostline relabel {dataset} {table}")
+
+
+def _trained(config: Config, dataset: str) -> list[TrainRecord]:
+    names = [model_name(dataset, size, backbone) for size in config.sizes for backbone in config.backbones]
+    folders = [Path("models") / name for name in names]
+    found = [TrainRecord.read(folder) for folder in folders if (folder / "train.json").exists()]
+    if not found:
+        raise ArtifactError(f"No model of the data set '{dataset}' has been trained: run `dvc repro` first.")
+    return found
+
+
+def _gallery(issues: LabelIssues, packed: PackedImages) -> Figure:
+    """The most doubtful ones, with the label, and what is likelier."""
+    names = dict(zip(packed.classes, lettered(packed.classes), strict=True))
+    shown = issues.table.head(_SHOWN)
+    captions = [
+        f"labelled {names[label]}\n{names[likelier]} {probability:.0%}"
+        for label, likelier, probability in zip(
+            shown["label"], shown["likelier"], shown["probability_likelier"], strict=True
+        )
+    ]
+    return gallery_figure(packed.images[issues.rows[:_SHOWN]], captions, "Labels that may be wrong, the surest first")
