@@ -10,6 +10,7 @@ from frostline.evaluation.assessment import against_guide, assess, uncalibrated
 from frostline.plots.evaluation import confusion_figure, reliability_figure, threshold_figure
 from frostline.plots.gallery import gallery_figure, heat_figure
 from frostline.plots.study import study_figures
+from frostline.records.label_summary import LabelSummary
 from frostline.records.train_record import TrainRecord
 from frostline.report.health import Health
 from frostline.report.page import render
@@ -56,6 +57,15 @@ def draw(fields: dict[str, Any]) -> str:
             "gradcam.png": heat_figure(images, heat, captions, np.arange(8) > 3, "Where it looked"),
         },
     }
+    labels = LabelSummary(
+        dataset="solar_cells",
+        training_images=1968,
+        looked_at=800,
+        label_issues=37,
+        pairs={"defective, likelier functional": 21, "functional, likelier defective": 16},
+    )
+    doubtful = ["labelled defective\nfunctional 97%"] * 8
+    drawn[labels.folder] = {"gallery.png": gallery_figure(images, doubtful, "Labels that may be wrong")}
     for folder, figures in drawn.items():
         folder.mkdir(parents=True, exist_ok=True)
         for name, figure in figures.items():
@@ -68,6 +78,8 @@ def draw(fields: dict[str, Any]) -> str:
         3,
         {"count": 104, "images": 255, "largest": 8},
         0,
+        {"relabelled": 12, "confirmed": 4, "left_out": 1, "unused": 0},
+        labels,
     )
     lineage = {"version.frostline": "0", "git_commit": "c" * 40, "dvc_lock": "d" * 64}
     profile = {"solar_cells-vgg16": result.model / "trials.png"}

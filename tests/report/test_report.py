@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
+from frostline.records.label_summary import LabelSummary
 from frostline.records.train_record import TrainRecord
 from frostline.report.health import Health
 from frostline.report.page import render
@@ -46,6 +47,8 @@ HEALTH = Health(
     duplicates=3,
     groups={"count": 4, "images": 9, "largest": 3},
     divided=0,
+    corrected={"relabelled": 0, "confirmed": 0, "left_out": 0, "unused": 0},
+    labels=None,
 )
 
 
@@ -196,3 +199,18 @@ def test_no_word_of_the_data_hides_breaks_out_or_looks_like_another(result):
     shown = r'a"><script>alert(1)</script>\x00\u202e'
     assert {cell["data-name"] for cell in reader.found["td"] if "data-name" in cell} >= {shown, "share"}
     assert {f"By {shown}", *names[:3], r"\udce9", names[4], "0.333", "1"} <= set(reader.text)
+
+
+def test_labels_in_doubt_and_what_people_said_are_shown(result):
+    labels = LabelSummary(
+        dataset="solar_cells", training_images=80, looked_at=50, label_issues=3, pairs={"<i>a</i>, likelier b": 3}
+    )
+    corrected = {"relabelled": 2, "confirmed": 1, "left_out": 0, "unused": 0}
+    labels.folder.mkdir(parents=True)
+    Image.new("RGB", (8, 8), "white").save(labels.folder / "gallery.png")
+    shown = " ".join(page(result, Health(**{**HEALTH.__dict__, "labels": labels, "corrected": corrected})).split())
+    assert "3 of 50 training images may have a wrong label" in shown
+    assert "(the other 30 are in no cell): 3 &lt;i&gt;a&lt;/i&gt;, likelier b. All are listed in" in shown
+    assert "frostline relabel solar_cells results/labels/solar_cells/label_issues.csv" in shown
+    assert "By corrections/solar_cells.csv: 2 relabelled, 1 confirmed, 0 left out, 0 unused." in shown
+    assert "By corrections" not in page(result)

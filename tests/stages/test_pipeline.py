@@ -73,6 +73,11 @@ def test_every_stage_left_its_outputs(project: Path) -> None:
     metrics = json.loads((project / "results/evaluation" / NAME / "metrics.json").read_text())
     assert 0 <= metrics["balanced_accuracy"] <= 1
     assert metrics["guide"]["difference_low"] <= metrics["guide"]["difference"] <= metrics["guide"]["difference_high"]
+    labels = json.loads((project / "results/labels/cells/summary.json").read_text())
+    table = pd.read_csv(project / "results/labels/cells/label_issues.csv", dtype=str)
+    assert labels["looked_at"] == 32
+    assert len(table) == labels["label_issues"] == sum(labels["pairs"].values())
+    assert (table["label"] != table["likelier"]).all()
     evidence = json.loads((project / "results/evaluation" / NAME / "evidence.json").read_text())
     assert evidence["serving"]["milliseconds"] > 0
     assert evidence["serving"]["pictures_per_second"] > 0
@@ -113,6 +118,7 @@ def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
         "profile cells-vgg16",
         NAME,
         f"evaluate {NAME}",
+        "labels cells",
         "register",
         "report",
     } <= names

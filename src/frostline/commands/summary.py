@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from frostline.config.load import load_config
+from frostline.records.label_summary import LabelSummary
 from frostline.report.results import CellResult, read_results
 from frostline.runtime.terminal import console
 
@@ -14,7 +15,10 @@ _WIDTH = 240
 
 
 def run() -> None:
-    """Print, by cell and backbone, what the search found, what depth groups came to, and whether the guide was right.
+    """Print what the last run found.
+
+    By cell and backbone that is the winner, what depth groups came to, and whether the guide was right; by data set,
+    how many labels are in doubt.
 
     Raises ArtifactError if none of params.yaml was trained and evaluated yet.
     """
@@ -22,6 +26,9 @@ def run() -> None:
     screen = console(_WIDTH)
     for table in (_found(results), _groups(results), _guide(results)):
         screen.print(table)
+    for dataset in dict.fromkeys(result.record.dataset for result in results):
+        if labels := LabelSummary.read(dataset):
+            screen.print(f"{dataset}: {labels.sentence}: see {labels.folder}/label_issues.csv", soft_wrap=True)
     screen.print(
         "Compare runs and models:      [bold]make ui[/bold], then http://127.0.0.1:5000/#/experiments"
         f"/{results[-1].record.experiment_id}?workflowType=machine_learning",

@@ -7,13 +7,18 @@ from typing import Any
 
 from frostline.data.manifest import read_manifest
 from frostline.files.outputs import output_of
+from frostline.records.label_summary import LabelSummary
 
 __all__ = ["Health", "read_health"]
 
 
 @dataclass(frozen=True)
 class Health:
-    """Counts of a data set. `classes` has images by split; `divided` counts groups of near duplicates in two splits."""
+    """Counts of a data set. `classes` has images by split; `divided` counts groups of near duplicates in two splits.
+
+    `corrected` counts the images about which a person has said something, `labels` the labels in doubt; None where the
+    stage `labels` has not run.
+    """
 
     name: str
     images: int
@@ -22,6 +27,8 @@ class Health:
     duplicates: int
     groups: dict[str, int]
     divided: int
+    corrected: dict[str, int]
+    labels: LabelSummary | None
 
     @property
     def splits(self) -> list[str]:
@@ -37,6 +44,7 @@ def read_health(name: str) -> Health:
         card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
         return Health(
             name=name,
+            labels=LabelSummary.read(name),
             divided=int((manifest.groupby("group")["split"].nunique() > 1).sum()),
-            **{key: card[key] for key in ("images", "classes", "quarantined", "duplicates", "groups")},
+            **{key: card[key] for key in ("images", "classes", "quarantined", "duplicates", "groups", "corrected")},
         )

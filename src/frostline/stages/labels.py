@@ -1,6 +1,5 @@
 """Stage `labels`: training images whose label is probably wrong, by what the best head says of them out of fold."""
 
-import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from frostline.files.atomic import atomic_folder
 from frostline.files.spreadsheet import csv_text
 from frostline.plots.gallery import gallery_figure
 from frostline.plots.lettering import lettered
+from frostline.records.label_summary import LabelSummary
 from frostline.records.names import model_name
 from frostline.records.train_record import TrainRecord, best_of_largest
 from frostline.runtime.progress import say
@@ -44,31 +44,28 @@ def run(dataset: str) -> None:
     known = read_corrected(Path("data/prepared") / dataset)["image"]
     settings = record.best.settings.head
     issues = find_label_issues(setup, settings, set(known))
-    training = int((packed.index["split"] != "test").sum())
-    summary = {
-        "training_images": training,
-        "looked_at": issues.looked_at,
-        "label_issues": len(issues.table),
-        "pairs": issues.pairs,
-    }
+    summary = LabelSummary(
+        dataset=dataset,
+        training_images=int((packed.index["split"] != "test").sum()),
+        looked_at=issues.looked_at,
+        label_issues=len(issues.table),
+        pairs=issues.pairs,
+    )
     figure = _gallery(issues, packed)
-    folder = Path("results/labels") / dataset
     tracker = Tracker.open(config.stores, dataset)
     tags = {"cell": record.cell, "size": record.size, "backbone": record.backbone}
     with tracker.stage_run(f"labels {dataset}", lineage_tags() | tags) as log:
-        with atomic_folder(folder) as new:
+        with atomic_folder(summary.folder) as new:
             (new / "label_issues.csv").write_bytes(csv_text(issues.table, for_people=True).encode())
-            (new / "summary.json").write_text(
-                json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            summary.write(new)
             figure.savefig(new / "gallery.png")
         log.log_params(settings.params())
-        log.log_metrics({name: count for name, count in summary.items() if isinstance(count, int)})
-        for file in sorted(folder.iterdir()):
+        log.log_metrics(summary.model_dump(include={"training_images", "looked_at", "label_issues"}))
+        for file in sorted(summary.folder.iterdir()):
             log.log_file(file)
-    say(f"{dataset}: {len(issues.table)} of {issues.looked_at} training images may have a wrong label.")
-    if len(issues.table):
-        table = folder / "label_issues.csv"
+    say(f"{dataset}: {summary.sentence}.")
+    if summary.label_issues:
+        table = summary.folder / "label_issues.csv"
         say(f"Look at them, fill in the column correct of {table}, and run: frostline relabel {dataset} {table}")
 
 

@@ -47,7 +47,8 @@ def doubts(probabilities: NDArray[np.floating[Any]], labels: NDArray[np.int64]) 
     places = np.arange(number)
     thresholds = np.full(classes, np.inf)
     for label in np.unique(labels):
-        thresholds[label] = probabilities[labels == label, label].mean()
+        own = probabilities[labels == label, label]
+        thresholds[label] = min(own.mean(), own.max())  # rounding lifts the mean of equal numbers above them
     sure = np.where(probabilities >= thresholds, probabilities, -1.0)
     surest = sure.argmax(axis=1)
     others = probabilities.astype(np.float64)
