@@ -32,6 +32,7 @@ WRITES = {
     "curves": ["curves/digits-8-20.zip"],
     "faults": ["faults.csv"],
     "gate": ["gate.csv"],
+    "label_errors": ["label_errors.csv"],
     "larger_than_memory": [],
     "memory": ["memory.csv", "memory.png"],
     "panel": ["panel.csv", "panel.png"],

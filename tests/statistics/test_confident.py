@@ -1,7 +1,7 @@
 """Confident learning finds labels that are wrong, and none where nothing speaks against them."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frostline.statistics.confident import doubts
@@ -18,12 +18,14 @@ def truth(seed: int, classes: int, number: int = 60) -> np.ndarray:
     return np.random.default_rng([seed, 1]).permutation(np.arange(number) % classes)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 6))
 def test_a_model_that_agrees_with_all_labels_doubts_none(seed: int, classes: int) -> None:
     labels = truth(seed, classes)
-    assert not doubts(model(labels, classes, seed, sure=20), labels).doubted.any()
+    assert not len(doubts(model(labels, classes, seed, sure=20), labels).ranking)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 6))
 def test_wrong_labels_are_found_by_a_model_that_is_right(seed: int, classes: int, wrong: int) -> None:
     right = truth(seed, classes)
@@ -31,10 +33,11 @@ def test_wrong_labels_are_found_by_a_model_that_is_right(seed: int, classes: int
     labels[:wrong] = (right[:wrong] + 1) % classes
     as_sure_of_all = np.where(np.eye(classes)[right], 0.9, 0.1 / (classes - 1))
     found = doubts(as_sure_of_all, labels)
-    assert np.flatnonzero(found.doubted).tolist() == list(range(wrong))
+    assert sorted(found.ranking) == list(range(wrong))
     assert found.likelier[:wrong].tolist() == right[:wrong].tolist()
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 6))
 def test_names_and_order_of_classes_and_images_do_not_matter(seed: int, classes: int) -> None:
     labels = truth(seed, classes)
@@ -43,10 +46,11 @@ def test_names_and_order_of_classes_and_images_do_not_matter(seed: int, classes:
     renamed, order = rng.permutation(classes), rng.permutation(len(labels))
     found = doubts(probabilities, labels)
     moved = doubts(probabilities[np.ix_(order, np.argsort(renamed))], renamed[labels][order])
-    assert moved.doubted.tolist() == found.doubted[order].tolist()
+    assert sorted(order[moved.ranking]) == sorted(found.ranking)
     np.testing.assert_allclose(moved.margin, found.margin[order])
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 6))
 def test_what_is_doubted_has_a_likelier_class_and_the_ranking_is_by_how_much(seed: int, classes: int) -> None:
     labels = truth(seed, classes)
@@ -54,7 +58,6 @@ def test_what_is_doubted_has_a_likelier_class_and_the_ranking_is_by_how_much(see
     margins = found.margin[found.ranking]
     assert (margins > 0).all()
     assert (np.diff(margins) <= 0).all()
-    assert sorted(found.ranking) == np.flatnonzero(found.doubted).tolist()
     assert (found.likelier != labels).all()
 
 
@@ -63,4 +66,4 @@ def test_a_class_that_the_model_is_less_sure_of_is_not_doubted_for_that() -> Non
     easy = np.tile([0.95, 0.05], (10, 1))
     probabilities, labels = np.concatenate([easy, hard]), np.repeat([0, 1], 10)
     assert (probabilities.argmax(axis=1) != labels).sum() == 10
-    assert not doubts(probabilities, labels).doubted.any()
+    assert not len(doubts(probabilities, labels).ranking)

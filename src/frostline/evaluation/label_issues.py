@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from frostline.data.arrays import Rows
+from frostline.data.arrays import Probabilities, Rows
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cross_folds
 from frostline.statistics.confident import doubts
@@ -17,7 +17,7 @@ from frostline.training.heads import Heads
 from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 
-__all__ = ["LabelIssues", "find_label_issues", "held_out_cell"]
+__all__ = ["LabelIssues", "find_label_issues", "held_out_cell", "out_of_fold"]
 
 _FOLDS, _DRAWS = 5, 3
 
@@ -46,16 +46,24 @@ def held_out_cell(packed: PackedImages, rows: Rows, seed: int) -> Cell:
     return Cell(packed, rows, cross_folds(packed.index, rows, _FOLDS, _DRAWS, seed))
 
 
-def find_label_issues(setup: Setup, settings: TrialSettings, known: Collection[str] = ()) -> LabelIssues:
-    """Ask the head of `settings`, on blocks that are all frozen, about every image of the cell of `setup`.
+def out_of_fold(setup: Setup, settings: TrialSettings) -> Probabilities:
+    """What the head of `settings`, on blocks that are all frozen, says of each validation row of the cell of `setup`.
 
-    What it says of an image is the mean, over draws, of the calibrated probabilities of a head that was fitted to
-    images of other groups. Images named in `known` were looked at by a person before, and are not listed.
+    The mean, over draws, of the calibrated class probabilities [N, K] of a head that was fitted to images of other
+    groups.
     """
-    cell, packed = setup.cell, setup.cell.packed
     scores = Heads(setup).scores(settings)
-    probabilities = softmax(scores.logits.astype(np.float64) / scores.temperature, axis=2).mean(axis=0)
-    rows = cell.validation_rows
+    probabilities: Probabilities = softmax(scores.logits.astype(np.float64) / scores.temperature, axis=2).mean(axis=0)
+    return probabilities
+
+
+def find_label_issues(setup: Setup, settings: TrialSettings, known: Collection[str] = ()) -> LabelIssues:
+    """Ask the head of `settings` about every image of the cell of `setup`.
+
+    Images named in `known` were looked at by a person before, and are not listed.
+    """
+    packed, rows = setup.cell.packed, setup.cell.validation_rows
+    probabilities = out_of_fold(setup, settings)
     found = doubts(probabilities, packed.labels[rows])
     images = packed.index["image"].to_numpy(dtype=str)[rows]
     places = found.ranking
