@@ -18,17 +18,44 @@ DATASET, SIZE = "cells", "small"
 
 def enter_smallest(folder: Path) -> None:
     """Make `folder` the working folder: a project with one trained cell and a champion, made unless it is there."""
-    config = changed(stored_in(least(load_config()), Path("stores")), "promotion", floors={})
+    config = least(load_config()).model_copy(update={"sizes": {SIZE: 8}})
+    if enter(folder):
+        profile_few(of_its_own(config))
+        crown(DATASET)
+
+
+def enter_solar_cells(folder: Path, config: Config) -> None:
+    """Make `folder` the working folder: a project of all solar cells as `config` has it, with a champion of its one
+    size, made unless it is there.
+    """
+    config = of_its_own(config)
+    (dataset,) = config.datasets
+    if enter(folder):
+        write_params(config)
+        profile_all(dataset)
+        crown(dataset)
+
+
+def enter(folder: Path) -> bool:
+    """Make `folder` the working folder, and say whether it has no champion yet."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)
-    if Path("results/registered").exists():
-        return
-    profile_few(config.model_copy(update={"sizes": {SIZE: 8}}))
-    train.run(DATASET, SIZE, BACKBONE)
-    evaluate.run(DATASET, SIZE, BACKBONE)
-    register.run(DATASET)
-    promote.run(DATASET, "the first", dry_run=False)
+    return not Path("results/registered").exists()
+
+
+def of_its_own(config: Config) -> Config:
+    """`config` with stores in the working folder, and without floors for a champion."""
+    return changed(stored_in(config, Path("stores")), "promotion", floors={})
+
+
+def crown(dataset: str) -> None:
+    """Train the one cell of the project in the working folder, and make the model champion."""
+    (size,) = load_config().sizes
+    train.run(dataset, size, BACKBONE)
+    evaluate.run(dataset, size, BACKBONE)
+    register.run(dataset)
+    promote.run(dataset, "the first", dry_run=False)
 
 
 def profile_few(config: Config) -> Config:
@@ -43,10 +70,15 @@ def profile_few(config: Config) -> Config:
     pictures = FolderConfig(source="folder", path=Path("pictures"))
     config = config.model_copy(update={"datasets": {DATASET: pictures}})
     write_params(config)
-    prepare.run(DATASET)
-    preprocess.run(DATASET, BACKBONE)
-    profile.run(DATASET, BACKBONE)
+    profile_all(DATASET)
     return config
+
+
+def profile_all(dataset: str) -> None:
+    """Run all stages before `train` in the working folder."""
+    prepare.run(dataset)
+    preprocess.run(dataset, BACKBONE)
+    profile.run(dataset, BACKBONE)
 
 
 def write_params(config: Config) -> None:

@@ -189,11 +189,15 @@ def serve(
 @app.command(rich_help_panel=MODELS)
 def export(
     dataset: OfDataset = None,
-    form: Annotated[Literal["onnx", "keras"], typer.Option("--format", help="The kind of file.")] = "onnx",
+    form: Annotated[Literal["onnx", "keras", "litert"], typer.Option("--format", help="The kind of file.")] = "onnx",
+    precision: Annotated[
+        Literal["float32", "float16", "dynamic", "int8"], typer.Option(help="Of a LiteRT file: see docs/models.md.")
+    ] = "float32",
     output: Annotated[Path | None, typer.Option(help="Where it goes; else DATASET.FORMAT.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Keep a file that answers otherwise.")] = False,
 ) -> None:
     """Write the champion to a file, and check that it answers the same."""
-    _command("export").run(dataset, form, output)
+    _command("export").run(dataset, form, precision, output, force=force)
 
 
 @app.command(rich_help_panel=MODELS)

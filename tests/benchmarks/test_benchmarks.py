@@ -30,6 +30,7 @@ WRITES = {
         "cluster.png",
     ],
     "curves": ["curves/digits-8-20.zip"],
+    "exports": ["exports.csv"],
     "faults": ["faults.csv"],
     "gate": ["gate.csv"],
     "label_errors": ["label_errors.csv"],
@@ -51,6 +52,7 @@ WRITES = {
 """What each writes into its output folder, where a star stands for the backend; a new one has its line here."""
 LINUX = {"larger_than_memory", "memory", "scaling"}  # which read /proc
 RAY = {"cluster", "faults"}  # which need it
+EXPORTS = ("tensorflow", "onnx", "onnxruntime", "tf2onnx", "ai_edge_litert")  # what that one needs
 
 
 def _documented() -> list[Path]:
@@ -96,6 +98,8 @@ def test_a_benchmark_runs_on_its_smallest_input(name: str, process: ProcessPoolE
         pytest.skip(f"{name} reads /proc, which this system has not")
     if name in RAY and find_spec("ray") is None:
         pytest.skip("Ray is not installed (pip install 'frostline[ray]')")
+    if name == "exports" and any(find_spec(package) is None for package in EXPORTS):
+        pytest.skip(f"one of {', '.join(EXPORTS)} is not installed")
     if find_spec("elpv_dataset") is None:
         pytest.skip("the package elpv-dataset is not installed: the smallest input is a few of its solar cells")
     documented = {file: file.read_bytes() for file in _documented()}

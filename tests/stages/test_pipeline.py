@@ -214,7 +214,8 @@ def test_served_exported_and_evaluated_predictions_are_the_same(project: Path) -
     assert served["label"].tolist() == evaluated["predicted"].tolist()
     exported = frostline(project, "export", "--format", "keras", "--output", "out/champion.keras")
     assert exported.returncode == 0, exported.stderr
-    assert f"on {len(files)} test images no label differs" in exported.stderr
+    assert f"of {len(files)} test images 100.0% get the same label" in exported.stderr
+    assert json.loads((project / "out/champion.keras.json").read_text())["agreement"]["loss"]["value"] == 0
     assert (project / "out/champion.keras").stat().st_size > 10**6
 
 

@@ -9,7 +9,7 @@ from frostline.data.budget import decoding
 from frostline.data.images import quiet_decoders
 from frostline.runtime.progress import track
 
-__all__ = ["map_files"]
+__all__ = ["cores", "map_files"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,11 +27,12 @@ def map_files(
         with decoding.take(cost(item)):
             return function(item)
 
-    with quiet_decoders(), ThreadPoolExecutor(_cores()) as pool:
+    with quiet_decoders(), ThreadPoolExecutor(cores()) as pool:
         yield from track(pool.map(call, items), what, len(items))
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,6 +1,6 @@
-"""The test split as files: what a served model is asked about, as its users ask."""
+"""The test split as files: what a served model is asked about, as its users ask; and some of the other images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from frostline.data.manifest import read_manifest
 from frostline.data.sources import Source
 from frostline.errors import DataError
 
-__all__ = ["TestSet", "read_test_set"]
+__all__ = ["TestSet", "read_test_set", "training_files"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,12 @@ class TestSet:
         group_of = dict(self.elsewhere) | dict(zip(self.sha256, self.groups.tolist(), strict=True))
         seen = {group_of[digest] for digest in sha256 & group_of.keys()}
         return self.only(np.array([group not in seen for group in self.groups.tolist()], dtype=np.bool_))
+
+    def of_classes(self, known: Sequence[str]) -> "TestSet":
+        """The images of the classes `known`, with labels that are numbers into these."""
+        numbers = np.array([known.index(name) if name in known else -1 for name in self.classes], dtype=np.int64)
+        found = replace(self, labels=numbers[self.labels], classes=tuple(known))
+        return found.only(found.labels >= 0)
 
     def only(self, chosen: NDArray[np.bool_]) -> "TestSet":
         """The images where `chosen` [N] is true."""
@@ -63,3 +69,11 @@ def read_test_set(prepared: Path, source: Source) -> TestSet:
         classes=classes,
         elsewhere=dict(zip(others["sha256"], others["group"], strict=True)),
     )
+
+
+def training_files(prepared: Path, source: Source, count: int, seed: int) -> list[Path]:
+    """At most `count` images, drawn by `seed`, that the manifest in `prepared` has in other splits than the test's."""
+    manifest = read_manifest(prepared / "manifest.csv")
+    others = manifest[manifest["split"] != "test"]
+    drawn = others.sample(min(count, len(others)), random_state=seed)
+    return [source.root / image for image in drawn["image"]]

@@ -1,0 +1,1 @@
+"""The files that a network is exported as, each with what asks it."""

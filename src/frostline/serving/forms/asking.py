@@ -1,0 +1,60 @@
+"""Ask an exported file, in the runtime that it is for."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.data.parallel import cores
+from frostline.errors import ExportError
+from frostline.serving.forms.kind import Form
+
+__all__ = ["Ask", "interpreter_of", "open_export"]
+
+Ask = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Pixels [N, S, S, 3] in 0..255 to probabilities [N, K]."""
+
+
+def open_export(path: Path, form: Form) -> Ask:
+    """What asks the file at `path`. Raises ExportError if it is an ONNX file that asks for more than pixels."""
+    return {"keras": _keras, "onnx": _onnx, "litert": _litert}[form](path)
+
+
+def interpreter_of(**model: Any) -> Any:
+    """LiteRT's interpreter of a `model_path` or `model_content`, on all cores that this process may use."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(**model, num_threads=cores())
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _keras(path: Path) -> Ask:
+    import keras
+
+    network = keras.saving.load_model(path, compile=False)
+    return lambda pixels: np.asarray(network.predict_on_batch(pixels))
+
+
+def _onnx(path: Path) -> Ask:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    if len(names) > 1:
+        raise ExportError(f"The ONNX export asks for {', '.join(names)}, where pixels alone should do: export keras.")
+    return lambda pixels: np.asarray(session.run(None, {names[0]: pixels})[0])
+
+
+def _litert(path: Path) -> Ask:
+    interpreter = interpreter_of(model_path=str(path))
+    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def ask(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        interpreter.set_tensor(given["index"], picture[None])
+        interpreter.invoke()
+        return np.array(interpreter.get_tensor(answer["index"])[0])
+
+    return lambda pixels: np.stack([ask(picture) for picture in pixels])

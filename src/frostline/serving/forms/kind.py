@@ -1,0 +1,55 @@
+"""Which file an export is, and when it is not to be kept."""
+
+from typing import Literal, NamedTuple
+
+from frostline.errors import ConfigError
+from frostline.evaluation.agreement import Agreement
+
+__all__ = ["LEAST_EQUAL", "TOLERANCE", "Form", "Kind", "Precision"]
+
+Form = Literal["keras", "onnx", "litert"]
+Precision = Literal["float32", "float16", "dynamic", "int8"]
+"""Of weights and of what is computed: `float16` weights, `dynamic` int8 weights with float32 activations, or `int8`."""
+
+TOLERANCE = 1e-3
+"""By how much a probability of a float32 export may differ."""
+
+LEAST_EQUAL = 0.95
+"""The share of pictures that an export of rounded numbers must give the same label."""
+
+_SUFFIXES = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
+
+
+class Kind(NamedTuple):
+    """A form of file, and the precision of the weights in it."""
+
+    form: Form
+    precision: Precision = "float32"
+
+    @classmethod
+    def of(cls, form: Form, precision: Precision) -> "Kind":
+        """Raises ConfigError if there is no such file."""
+        if precision != "float32" and form != "litert":
+            raise ConfigError(
+                f"--format {form} has float32 weights alone, but --precision is {precision}: that goes with "
+                "--format litert."
+            )
+        return cls(form, precision)
+
+    def __str__(self) -> str:
+        return self.form if self.precision == "float32" else f"{self.form} {self.precision}"
+
+    def file_name(self, dataset: str) -> str:
+        """What the file of the champion of `dataset` is called."""
+        rounded = "" if self.precision == "float32" else f"-{self.precision}"
+        return f"{dataset}{rounded}{_SUFFIXES[self.form]}"
+
+    def objection(self, found: Agreement) -> str:
+        """Why an export that agrees so with its version is not to be kept; empty if it may be."""
+        if self.precision == "float32":
+            if found.largest_difference <= TOLERANCE and not found.other_labels:
+                return ""
+            return f"probabilities differ by up to {found.largest_difference:.2g}, where {TOLERANCE:g} is allowed"
+        if found.equal_labels >= LEAST_EQUAL:
+            return ""
+        return f"{found.equal_labels:.1%} of the labels are the same, where {LEAST_EQUAL:.0%} are asked for"
