@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from frostline.data.manifest import Prepared, write_prepared
 from frostline.data.packed import Form, read_packed, write_packed
 from frostline.errors import ArtifactError, DataError, RegistryError
+from frostline.registry.versions import fetch
 from frostline.stages import evaluate, register
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -39,10 +41,24 @@ def project(tmp_path, monkeypatch, stores, cells, limits) -> Path:
         }
         for position, path in enumerate(cells)
     ]
+    write_prepared(tmp_path / "data" / "prepared" / "solar_cells", prepared(pd.DataFrame(rows)))
     for backbone in ("vgg16", "resnet50"):
         folder = tmp_path / "data" / "packed" / f"solar_cells-{backbone}"
         write_packed(folder, pd.DataFrame(rows), cells[0].parent, Form(32, "stretch"), limits)
     return tmp_path
+
+
+def prepared(manifest: pd.DataFrame) -> Prepared:
+    """What `prepare` writes of it."""
+    quarantine = pd.DataFrame({"image": ["odd.png"], "reason": ["label_conflict"], "detail": ["two labels"]})
+    card = {
+        "images": len(manifest),
+        "classes": {label: dict(rows["split"].value_counts()) for label, rows in manifest.groupby("label")},
+        "quarantined": {"label_conflict": 1},
+        "duplicates": 0,
+        "groups": {"count": 0, "images": 0, "largest": 1},
+    }
+    return Prepared(manifest, quarantine, json.loads(json.dumps(card, default=int)))
 
 
 @pytest.fixture
@@ -63,6 +79,12 @@ def trained(project, tracker, make_network, make_record):
             **({} if guided else {"guide": {"regime": "small-unclear", "recommended": ("fine_tune",)} | NO_TRIAL}),
         )
         record.write(folder)
+        trial = {"state": "complete", "strategy": "start_of_convnet", "thaw": 0, "images": 0.0}
+        trials = [
+            trial | {"trial": 1, "validation_brier_score": 0.2},
+            trial | {"trial": 3, "validation_brier_score": 0.1},
+        ]
+        (folder / "study.json").write_text(json.dumps(trials))
         if guided:
             make_network(folder / "guide", guided)
             (folder / "guide" / "model.keras").rename(folder / "guide.keras")
@@ -171,6 +193,15 @@ def test_register_takes_the_best_validated_model_of_the_largest_size(project, tr
     version = tracker.client.get_model_version_by_alias("frostline-solar_cells", "challenger")
     assert (summary["name"], summary["version"]) == (version.name, str(version.version))
     assert version.run_id == winner.run_id
+
+    card = (fetch(tracker.client, version) / "MODEL_CARD.md").read_text()
+    assert card.startswith("# Model card: solar_cells-large, vgg16\n")
+    assert "Files under several labels, all of which are left out: 1." in card
+    assert version.description.startswith("vgg16 for solar_cells-large: start_of_convnet")
+    assert card[:1000] in version.description
+    assert len(version.description) <= 5000
+    (run,) = tracker.client.search_runs([tracker.experiment_id], "attributes.run_name = 'register'")
+    assert "MODEL_CARD.md" in {file.path for file in tracker.client.list_artifacts(run.info.run_id)}
 
     runs = len(tracker.client.search_runs([tracker.experiment_id]))
     register.run("solar_cells")

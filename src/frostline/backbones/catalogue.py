@@ -18,8 +18,9 @@ class BackboneSpec:
     `native_size` is the side in pixels that it was pretrained at, `minimum_size` the least that it takes.
     `preprocessing` says what the application's `preprocess_input` does to RGB in 0..255: `caffe` (BGR minus the
     ImageNet means), `tf` (to -1..1), `torch` (ImageNet means and deviations) or `inside` (nothing: the network's own
-    first layers do it). `weights_file` is the ImageNet file in Keras's cache, where it is known. Where a backbone's
-    blocks end is not written down here but derived from its graph: see `frostline.backbones.blocks`.
+    first layers do it). `weights_file` is the ImageNet file in Keras's cache, `licence` the terms of its weights; both
+    where they are known. Where a backbone's blocks end is not written down here but derived from its graph: see
+    `frostline.backbones.blocks`.
     """
 
     name: str
@@ -29,22 +30,29 @@ class BackboneSpec:
     preprocessing: str
     paper: str | None = None
     weights_file: str | None = None
+    licence: str | None = None
 
 
 _KERNELS = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 _VGG = "Simonyan and Zisserman 2015, arXiv 1409.1556"
 _RESNET = "He et al. 2016, arXiv 1512.03385"
 _INCEPTION = "Szegedy et al. 2016, arXiv 1512.00567"
+# As Keras's documentation of its applications says.
+_OF_VGG = "released by the Visual Geometry Group, Oxford, under a Creative Commons Attribution licence"
+_OF_RESNET = "released by Kaiming He under the MIT licence"
+_OF_INCEPTION = "released under the Apache licence"
 
 CATALOGUE = {
     spec.name: spec
     for spec in (
-        BackboneSpec("vgg16", "VGG16", 224, 32, "caffe", _VGG, f"vgg16_{_KERNELS}"),
-        BackboneSpec("vgg19", "VGG19", 224, 32, "caffe", _VGG, f"vgg19_{_KERNELS}"),
-        BackboneSpec("inceptionv3", "InceptionV3", 299, 75, "tf", _INCEPTION, f"inception_v3_{_KERNELS}"),
-        BackboneSpec("resnet50", "ResNet50", 224, 32, "caffe", _RESNET, f"resnet50_{_KERNELS}"),
-        BackboneSpec("resnet101", "ResNet101", 224, 32, "caffe", _RESNET, f"resnet101_{_KERNELS}"),
-        BackboneSpec("resnet152", "ResNet152", 224, 32, "caffe", _RESNET, f"resnet152_{_KERNELS}"),
+        BackboneSpec("vgg16", "VGG16", 224, 32, "caffe", _VGG, f"vgg16_{_KERNELS}", _OF_VGG),
+        BackboneSpec("vgg19", "VGG19", 224, 32, "caffe", _VGG, f"vgg19_{_KERNELS}", _OF_VGG),
+        BackboneSpec(
+            "inceptionv3", "InceptionV3", 299, 75, "tf", _INCEPTION, f"inception_v3_{_KERNELS}", _OF_INCEPTION
+        ),
+        BackboneSpec("resnet50", "ResNet50", 224, 32, "caffe", _RESNET, f"resnet50_{_KERNELS}", _OF_RESNET),
+        BackboneSpec("resnet101", "ResNet101", 224, 32, "caffe", _RESNET, f"resnet101_{_KERNELS}", _OF_RESNET),
+        BackboneSpec("resnet152", "ResNet152", 224, 32, "caffe", _RESNET, f"resnet152_{_KERNELS}", _OF_RESNET),
     )
 }
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from frostline.config.cards import CardConfig
 from frostline.config.compute import ComputeConfig
 from frostline.config.effort import ChosenEffort
 from frostline.config.entry import entry_of
@@ -205,6 +206,7 @@ class Config(_Section):
     train: TrainConfig
     search: SearchConfig
     promotion: PromotionConfig = PromotionConfig()
+    cards: dict[str, CardConfig] = Field(default_factory=dict)
     compute: ComputeConfig = ComputeConfig()
     stores: StoresConfig
 

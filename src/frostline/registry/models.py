@@ -17,7 +17,7 @@ from frostline.config.schema import PrepareConfig
 from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
 from frostline.records.train_record import TrainRecord, read_training_images
-from frostline.registry.package import identity
+from frostline.registry.package import Candidate, identity
 from frostline.registry.versions import Tracking, announce, create_version, fetch, find_version
 from frostline.text.words import encodable
 
@@ -103,19 +103,19 @@ def find_challenger(
 
 
 def register_challenger(
-    tracker: Tracking, record: TrainRecord, folder: Path, limits: PrepareConfig
+    tracker: Tracking, record: TrainRecord, folder: Path, limits: PrepareConfig, card: str = ""
 ) -> RegisteredVersion:
     """Make the model in `folder`, as the stage `train` leaves it, the challenger of its data set.
 
-    It becomes a new version, logged on the run `record.run_id`, unless one that serves the very same is there already
-    and whole. May be repeated after a kill at any moment.
+    It becomes a new version, logged on the run `record.run_id` with its model card in Markdown, unless one that serves
+    the very same is there already and whole. May be repeated after a kill at any moment.
     """
     client, name = tracker.client, name_of(record.dataset)
     if name not in _aliases(client):
         client.create_registered_model(name, description=f"Classifies images like those of {record.dataset}.")
     what = identity(record, folder, limits)
     found = find_version(client, name, what)
-    version = found or create_version(tracker, name, what, record, folder, limits)
+    version = found or create_version(tracker, name, what, Candidate(record, folder, limits, card))
     announce(client, version)
     client.set_registered_model_alias(name, "challenger", version.version)
     return RegisteredVersion(name, str(version.version), created=found is None)

@@ -1,6 +1,7 @@
 """Write a trained network as an MLflow model folder that serves pictures and loads without frostline installed."""
 
 import logging
+from dataclasses import dataclass
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -19,10 +20,26 @@ from frostline.provenance import Version, backend
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, read_training_images
 from frostline.runtime.logs import quieted
 
-__all__ = ["identity", "open_unregistered", "write_served_model"]
+__all__ = ["CARD", "Candidate", "identity", "open_unregistered", "write_served_model"]
+
+CARD = "MODEL_CARD.md"
+"""The file of a version that holds its model card."""
 
 _PACKAGE = Path(frostline.__file__).parent
 _REQUIREMENTS = ("mlflow", "keras", "numpy", "pandas", "pillow", "tifffile", "imagecodecs")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What becomes a version: the network in `folder`, as the stage `train` leaves it, with its record and model card.
+
+    `limits` are the sizes of pictures that were accepted as training data. An empty card is none.
+    """
+
+    record: TrainRecord
+    folder: Path
+    limits: PrepareConfig
+    card: str = ""
 
 
 def identity(record: TrainRecord, trained: Path, limits: PrepareConfig) -> str:
@@ -37,13 +54,13 @@ def identity(record: TrainRecord, trained: Path, limits: PrepareConfig) -> str:
 
 
 @quieted("mlflow.pyfunc", level=logging.WARNING)  # how it checks a model is no news
-def write_served_model(path: Path, model: Model, record: TrainRecord, trained: Path, limits: PrepareConfig) -> None:
-    """Write the network of the folder `trained`, the code that serves it and what it needs into the empty `path`.
+def write_served_model(path: Path, model: Model, candidate: Candidate) -> None:
+    """Write the network of `candidate`, the code that serves it and what it needs into the empty `path`.
 
-    The list of training images goes with it, so that nobody judges it by what it was trained on. `model` names the run
-    and the logged model that the folder belongs to; `limits` are the sizes of pictures that were accepted as training
-    data.
+    The list of training images goes with it, so that nobody judges it by what it was trained on, and its card. `model`
+    names the run and the logged model that the folder belongs to.
     """
+    record, trained, limits = candidate.record, candidate.folder, candidate.limits
     mlflow.pyfunc.save_model(
         path,
         mlflow_model=model,
@@ -55,6 +72,8 @@ def write_served_model(path: Path, model: Model, record: TrainRecord, trained: P
         input_example=_example(max(record.image_size, limits.min_side)),
         pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, backend())],
     )
+    if candidate.card:
+        (path / CARD).write_text(candidate.card, encoding="utf-8")
 
 
 def open_unregistered(record: TrainRecord, network: Path, limits: PrepareConfig) -> Any:

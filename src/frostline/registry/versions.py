@@ -19,15 +19,14 @@ from mlflow.models import Model
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
-from frostline.config.schema import PrepareConfig
 from frostline.errors import VersionError
 from frostline.files.writing import writing
 from frostline.records.train_record import TrainRecord
-from frostline.registry.package import write_served_model
+from frostline.registry.description import described
+from frostline.registry.package import Candidate, write_served_model
 from frostline.runtime.logs import quieted
 from frostline.stores.addresses import Address
 from frostline.stores.refusals import asking
-from frostline.text.phrases import counted
 
 __all__ = ["Tracking", "announce", "create_version", "damage", "fetch", "find_version"]
 
@@ -57,26 +56,20 @@ def find_version(client: Any, name: str, identity: str) -> Any | None:
 
 
 @quieted("mlflow.store.model_registry", level=logging.WARNING)  # that a server takes a moment is no news
-def create_version(
-    tracker: Tracking, name: str, identity: str, record: TrainRecord, folder: Path, limits: PrepareConfig
-) -> Any:
-    """A new version of `name` for the model in `folder`, on the run `record.run_id`."""
-    client, tags = tracker.client, _tags(record) | {_IDENTITY: identity}
-    logged = _waiting(tracker, identity) or _log(tracker, tags, record, folder, limits)
+def create_version(tracker: Tracking, name: str, identity: str, candidate: Candidate) -> Any:
+    """A new version of `name` for `candidate`, on the run `record.run_id`."""
+    client, record = tracker.client, candidate.record
+    tags = _tags(record) | {_IDENTITY: identity}
+    logged = _waiting(tracker, identity) or _log(tracker, tags, candidate)
     outputs = client.get_run(record.run_id).outputs
     if all(output.model_id != logged.model_id for output in (outputs.model_outputs if outputs else [])):
         client.log_outputs(record.run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    best = record.best
     return client.create_model_version(
         name,
         logged.artifact_location,
         record.run_id,
         tags | {_FILES: logged.tags[_FILES], _LOGGED: logged.model_id},
-        description=(
-            f"{record.backbone} for {record.cell}: {best.strategy}, keep {best.settings.keep}, "
-            f"freeze {best.settings.freeze_depth}; the head reads {best.reads}, under {counted(best.views, 'view')}; "
-            f"balanced accuracy {record.validation.corrected} in validation ({record.validation.scheme})."
-        ),
+        description=described(candidate),
         model_id=logged.model_id,
     )
 
@@ -152,15 +145,16 @@ def _waiting(tracker: Tracking, identity: str) -> Any | None:
     return waiting
 
 
-def _log(tracker: Tracking, tags: dict[str, str], record: TrainRecord, folder: Path, limits: PrepareConfig) -> Any:
-    client, run_id = tracker.client, record.run_id
+def _log(tracker: Tracking, tags: dict[str, str], candidate: Candidate) -> Any:
+    client, record = tracker.client, candidate.record
+    run_id = record.run_id
     chosen = record.best.params() | record.best.model_dump(exclude={"settings"})
     params = {key: str(value) for key, value in chosen.items()}
     logged = client.create_logged_model(tracker.experiment_id, record.name, run_id, tags, params)
     try:
         with writing(Path(gettempdir(), record.name)), TemporaryDirectory() as temporary:
             model = Model(logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id)
-            write_served_model(Path(temporary), model, record, folder, limits)
+            write_served_model(Path(temporary), model, candidate)
             client.log_model_artifacts(logged.model_id, temporary)
             client.set_logged_model_tags(logged.model_id, {_FILES: _digest(Path(temporary))})
     except BaseException:

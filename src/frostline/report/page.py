@@ -6,8 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from frostline.files.outputs import output_of
+from frostline.report.card import as_html
 from frostline.report.health import Health
 from frostline.report.results import CellResult
 from frostline.text.words import visible
@@ -32,7 +34,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"points": _points, "picture": _picture, "shortened": _shortened}
+    environment.filters |= {"points": _points, "picture": _picture, "shortened": _shortened, "markdown": _markdown}
     return environment.get_template("page.html").render(
         results=results,
         health=health,
@@ -41,6 +43,10 @@ def render(
         mlflow=mlflow.rstrip("/"),
         now=now.strftime("%Y-%m-%d %H:%M %Z"),
     )
+
+
+def _markdown(card: str) -> Markup:
+    return Markup(as_html(card))  # noqa: S704  # markdown-it escapes
 
 
 def _points(share: float) -> str:

@@ -13,7 +13,7 @@ from frostline.files.outputs import output_of
 from frostline.records.names import model_name
 from frostline.records.train_record import TrainRecord
 
-__all__ = ["CellResult", "read_results", "regime_table"]
+__all__ = ["CellResult", "read_result", "read_results", "regime_table"]
 
 _MODELS, _EVALUATIONS = Path("models"), Path("results/evaluation")
 _NEEDED = {"metrics": ("balanced_accuracy",), "evidence": ("intervals", "calibration", "slices")}
@@ -21,11 +21,12 @@ _NEEDED = {"metrics": ("balanced_accuracy",), "evidence": ("intervals", "calibra
 
 @dataclass(frozen=True)
 class CellResult:
-    """A trained and evaluated cell: the record of its training, `metrics.json` and `evidence.json`."""
+    """A trained and evaluated cell: the record of its training, `metrics.json`, `evidence.json`, and its model card."""
 
     record: TrainRecord
     metrics: dict[str, Any]
     evidence: dict[str, Any]
+    card: str = ""
 
     @property
     def model(self) -> Path:
@@ -64,13 +65,18 @@ def read_results(config: Config) -> list[CellResult]:
         for backbone in config.backbones
     ]
     found = [
-        CellResult(TrainRecord.read(_MODELS / name), _read(name, "metrics"), _read(name, "evidence"))
+        read_result(name)
         for name in names
         if (_MODELS / name / "train.json").exists() and (_EVALUATIONS / name / "evidence.json").exists()
     ]
     if not found:
         raise ArtifactError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
     return found
+
+
+def read_result(name: str) -> CellResult:
+    """The cell whose model is called `name`. Raises ArtifactError if it was not trained and evaluated."""
+    return CellResult(TrainRecord.read(_MODELS / name), _read(name, "metrics"), _read(name, "evidence"))
 
 
 def _read(name: str, part: str) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from frostline.files.outputs import output_of
 from frostline.records.names import model_name
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, best_of_largest
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
+from frostline.registry.package import CARD
+from frostline.report.card import card_of
+from frostline.report.results import read_result
 from frostline.runtime.progress import say
 from frostline.stores.addresses import lock_folder
 from frostline.stores.alone import alone
@@ -87,7 +90,9 @@ def _register(
                 f"The run of {best.name}'s study is not in this store: the model is logged on the register run instead."
             )
             best = best.model_copy(update={"run_id": log.id})
-        version = register_challenger(tracker, best, Path("models") / best.name, config.prepare)
+        card = card_of(read_result(best.name), config)
+        version = register_challenger(tracker, best, Path("models") / best.name, config.prepare, card)
+        log.log_text(card, CARD)
         scores = {record.name: record.validation.corrected.value for record in candidates}
         log.log_table(
             pd.DataFrame({"model": scores.keys(), "validation_balanced_accuracy": scores.values()}), "candidates"

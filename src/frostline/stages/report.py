@@ -1,11 +1,13 @@
 """Stage `report`: one page about everything that was found, and the regime table as CSV."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from frostline.config.load import load_config
 from frostline.files.atomic import atomic_file
 from frostline.files.spreadsheet import csv_text
+from frostline.report.card import card_of
 from frostline.report.health import read_health
 from frostline.report.page import render
 from frostline.report.results import read_results, regime_table
@@ -27,7 +29,7 @@ def run() -> None:
     Raises ArtifactError if nothing was trained and evaluated yet.
     """
     config = load_config()
-    results = read_results(config)
+    results = [replace(result, card=card_of(result, config)) for result in read_results(config)]
     lineage = lineage_tags()
     datasets = list(dict.fromkeys(result.record.dataset for result in results))
     names = dict.fromkeys(f"{result.record.dataset}-{result.record.backbone}" for result in results)

@@ -68,6 +68,10 @@ class Run:
         """Copy a file among the artifacts, into `folder`."""
         self.client.log_artifact(self.id, str(path), folder or None)
 
+    def log_text(self, text: str, name: str) -> None:
+        """Write `text` among the artifacts, as the file `name`."""
+        self.client.log_text(self.id, text, name)
+
     def log_table(self, frame: pd.DataFrame, name: str) -> None:
         """Log `<name>.json` in the layout that MLflow shows as a sortable table; an earlier one is replaced.
 
