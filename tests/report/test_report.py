@@ -1,6 +1,7 @@
 """The page and the table, from real pictures and records."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -214,3 +215,12 @@ def test_labels_in_doubt_and_what_people_said_are_shown(result):
     assert "frostline relabel solar_cells results/labels/solar_cells/label_issues.csv" in shown
     assert "By corrections/solar_cells.csv: 2 relabelled, 1 confirmed, 0 left out, 0 unused." in shown
     assert "By corrections" not in page(result)
+
+
+def test_a_cells_model_card_is_on_the_page_as_html(result):
+    assert "<details>" not in page(result)
+    card = "# Model card\n\n## Factors\n\nA <script> is *words*.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+    shown = page(replace(result, card=card))
+    assert "<summary>Model card</summary>" in shown
+    assert "<h3>Model card</h3>\n<h4>Factors</h4>\n<p>A &lt;script&gt; is <em>words</em>.</p>" in shown
+    assert "<td>1</td>\n<td>2</td>" in shown

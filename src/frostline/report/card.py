@@ -38,17 +38,18 @@ def card_of(result: CellResult, config: Config) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"points": _points, "span": _span, "listed": _listed, "counts": _counts}
-    spec = find_backbone(record.backbone, config.backbone(record.backbone))
+    options, settings = config.backbone(record.backbone), record.best.settings
+    spec = find_backbone(record.backbone, options)
     text = environment.get_template("card.md").render(
         version=__version__,
         result=result,
         record=record,
-        settings=record.best.settings,
+        settings=settings,
         metrics=result.metrics,
         evidence=result.evidence,
         card=config.cards.get(dataset, CardConfig()),
         paper=spec.paper,
-        weights=_weights(config.backbone(record.backbone).weights, spec.licence),
+        weights=_weights(None if settings.init == "random" else options.weights, spec.licence),
         health=read_health(dataset),
         coverage=coverage_of(read_manifest(Path("data/prepared") / dataset / "manifest.csv")),
         contest=read_contest(result.model, record.best.trial),

@@ -55,7 +55,7 @@ def _points(share: float) -> str:
 
 def _shown(value: object) -> object:
     """Whatever the page prints: words with nothing hidden in them, before they are escaped for HTML."""
-    return visible(value) if isinstance(value, str) else value
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _shortened(values: Iterable[str]) -> dict[str, str]:
