@@ -57,8 +57,10 @@ def prepared(manifest: pd.DataFrame) -> Prepared:
         "quarantined": {"label_conflict": 1},
         "duplicates": 0,
         "groups": {"count": 0, "images": 0, "largest": 1},
+        "corrected": {"relabelled": 0, "confirmed": 0, "left_out": 0, "unused": 0},
     }
-    return Prepared(manifest, quarantine, json.loads(json.dumps(card, default=int)))
+    corrected = pd.DataFrame(columns=["image", "given", "label"])
+    return Prepared(manifest, quarantine, corrected, json.loads(json.dumps(card, default=int)))
 
 
 @pytest.fixture

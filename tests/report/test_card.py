@@ -10,6 +10,7 @@ from frostline.config.cards import CardConfig
 from frostline.config.load import load_config
 from frostline.data.manifest import Prepared, write_prepared
 from frostline.errors import ArtifactError
+from frostline.records.label_summary import LabelSummary
 from frostline.records.train_record import TrainRecord
 from frostline.report.card import as_html, card_of
 from frostline.report.contest import read_contest
@@ -62,8 +63,13 @@ def result(record_fields, tmp_path, monkeypatch) -> CellResult:
     counts = {"defective": {"train": 40, "test": 40}, "functional": {"train": 60, "test": 20}}
     card = {"images": 160, "classes": counts, "quarantined": {"label_conflict": 2, "truncated": 1}, "duplicates": 3}
     card |= {"groups": {"count": 0, "images": 0, "largest": 1}}
-    empty = pd.DataFrame(columns=["image", "reason", "detail"])
-    write_prepared(tmp_path / "data/prepared/solar_cells", Prepared(manifest(), empty, card))
+    card |= {"corrected": {"relabelled": 4, "confirmed": 1, "left_out": 0, "unused": 0}}
+    none, kept = pd.DataFrame(columns=["image", "reason", "detail"]), pd.DataFrame(columns=["image", "given", "label"])
+    write_prepared(tmp_path / "data/prepared/solar_cells", Prepared(manifest(), none, kept, card))
+    pairs = {"defective, likelier functional": 5}
+    labels = LabelSummary(dataset="solar_cells", training_images=100, looked_at=80, label_issues=5, pairs=pairs)
+    labels.folder.mkdir(parents=True)
+    labels.write(labels.folder)
     found.model.mkdir(parents=True)
     trials = [trial | {"validation_brier_score": BRIER[trial["trial"]]} for trial in TRIALS]
     (found.model / "study.json").write_text(json.dumps(trials))
@@ -99,6 +105,8 @@ def test_a_card_has_the_sections_of_the_paper_in_its_order(result, config):
         "| functional | 60 | 20 |",
         "- Set aside: 2 label_conflict, 1 truncated. Exact duplicates: 3. "
         "Files under several labels, all of which are left out: 2.",
+        "- Corrected by hand: 4 relabelled, 1 confirmed, 0 left out, 0 unused.",
+        "- Labels: 5 of 80 training images may have a wrong label (5 defective, likelier functional).",
         "- Trial 3 won by its Brier score in validation, 0.1750; the next, trial 1 (end_of_convnet), had 0.2100.",
         "- Strategies tried, by trials: 1 end_of_convnet, 1 fine_tune, 1 start_of_convnet.",
         "1 trials that thawed blocks, which trained on 1200 images",
@@ -163,3 +171,9 @@ def test_columns_of_many_values_are_no_factors():
     many = manifest().assign(site=[f"site {number}" for number in range(160)])
     assert coverage_of(many).untested == {}
     assert coverage_of(manifest()).untested == {"site": ("south",)}
+
+
+def test_a_card_is_made_though_nobody_has_looked_at_the_labels(result, config):
+    (LabelSummary.place("solar_cells") / "summary.json").unlink()
+    card = card_of(result, config)
+    assert "- Labels: the stage labels has not looked for wrong ones." in card
