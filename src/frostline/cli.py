@@ -179,11 +179,15 @@ def serve(
     megabytes: Annotated[float, typer.Option(min=0.001, max=1000, help="Largest request.")] = 32,
     images: Annotated[int, typer.Option(min=1, help="Most pictures in a request.")] = 64,
     seconds: Annotated[float, typer.Option(min=0.001, max=86400, help="Longest wait for an answer.")] = 60,
+    grace: Annotated[float, typer.Option(min=0.1, max=3600, help="Longest wait for answers when it is stopped.")] = 5,
+    poll: Annotated[float, typer.Option(min=0, max=86400, help="Look for a new champion so often; 0: on SIGHUP.")] = 30,
+    access_log: Annotated[bool, typer.Option("--access-log/--no-access-log", help="A line of JSON a request.")] = True,
 ) -> None:
     """Serve the champion over HTTP, in MLflow's JSON."""
     from frostline.serving.limits import ServingLimits
 
-    _command("serve").run(dataset, host, port, ServingLimits(megabytes=megabytes, images=images, seconds=seconds))
+    limits = ServingLimits(megabytes=megabytes, images=images, seconds=seconds, grace=grace)
+    _command("serve").run(dataset, (host, port), limits, poll, access_log=access_log)
 
 
 @app.command(rich_help_panel=MODELS)

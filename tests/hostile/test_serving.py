@@ -21,13 +21,13 @@ from typing import ClassVar
 import pandas as pd
 import pytest
 import requests
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from frostline.registry.models import LoadedVersion
-from frostline.serving.connections import server_config
 from frostline.serving.limits import ServingLimits
+from frostline.serving.process import Server
 from frostline.serving.server import create_app
+from frostline.serving.service import Service
 
 pytestmark = pytest.mark.usefixtures("heeded_signals")
 
@@ -52,13 +52,17 @@ class Model:
                 self.go_on.wait(60)
         return pd.DataFrame({"label": [content.decode("latin-1") for content in asked["image"]], "error": ""})
 
+    def unwrap_python_model(self) -> "Model":
+        return self
+
 
 @contextmanager
 def serving(model: Model | None = None, **changes: float) -> Iterator[tuple[str, int]]:
     """The place of a server that runs inside the block, of little patience."""
     limits = ServingLimits(**{"megabytes": 1, "patience": 1, **changes})
-    app = create_app(LoadedVersion("frostline-cells", "1", model or Model(), Path()), limits)
-    server = uvicorn.Server(server_config(app, limits))
+    service = Service(limits)
+    service.take_up(LoadedVersion("frostline-cells", "1", model or Model(), Path()))
+    server = Server(create_app(service), service)
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     thread = threading.Thread(target=server.run, args=([listener],))
@@ -129,7 +133,7 @@ def test_a_request_whose_pictures_are_too_much_work_is_refused_undecoded(place):
     answer = post(place, *[bomb(10_000, 9_000)] * 6)
     assert answer.status_code == 413
     assert re.search(r"Decoding these pictures takes \d{4} MB; 4000 are allowed", answer.json()["error"])
-    assert post(place, b"a").json() == {"predictions": [{"label": "a", "error": ""}]}
+    assert post(place, b"a").json()["predictions"] == [{"label": "a", "error": ""}]
 
 
 def test_a_small_request_is_answered_before_a_large_one_that_came_earlier():
@@ -298,21 +302,27 @@ STARTS = """
 import time
 from pathlib import Path
 from frostline.runtime.ending import ended
-from frostline.serving.connections import listen, serve
+from frostline.serving.connections import listen
 from frostline.serving.limits import ServingLimits
-from frostline.registry.models import LoadedVersion
+from frostline.serving.process import Server, serve
 from frostline.serving.server import create_app
+from frostline.serving.service import Service
+from frostline.registry.models import LoadedVersion
 
 class Slow:
     model_config = {}
 
     def predict(self, asked):
-        time.sleep(60)
+        time.sleep(60 * any(asked["image"]))
 
-limits = ServingLimits(grace=1)
+    def unwrap_python_model(self):
+        return self
+
+service = Service(ServingLimits(grace=1))
+service.take_up(LoadedVersion("frostline-cells", "1", Slow(), Path()))
 with ended(), listen("127.0.0.1", 0) as listener:
     print(listener.getsockname()[1], flush=True)
-    serve(create_app(LoadedVersion("frostline-cells", "1", Slow(), Path()), limits), limits, listener)
+    serve(Server(create_app(service), service), listener, lambda: None, lambda: None)
 """
 
 
@@ -328,7 +338,7 @@ def servers() -> Iterator[list[subprocess.Popen[str]]]:
         server.communicate()
 
 
-@pytest.mark.parametrize(("number", "sent", "code"), [(0, signal.SIGTERM, 143), (1, signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "sent", "code"), [(0, signal.SIGTERM, 0), (1, signal.SIGINT, 130)])
 def test_a_signal_stops_the_server_whatever_its_clients_do(servers, number, sent, code):
     server = servers[number]
     place = ("127.0.0.1", int(server.stdout.readline()))

@@ -13,14 +13,14 @@ import pandas as pd
 import psutil
 import pytest
 import requests
-import uvicorn
 from PIL import Image
 
 from frostline.data.images import load_square
 from frostline.registry.models import load_champion, register_challenger
-from frostline.serving.connections import server_config
 from frostline.serving.limits import ServingLimits
+from frostline.serving.process import Server
 from frostline.serving.server import create_app
+from frostline.serving.service import Service
 from frostline.tracking.runs import Tracker
 
 LIMITS = ServingLimits(megabytes=1, images=8)
@@ -40,7 +40,9 @@ def champion(stores, tmp_path_factory, limits, make_network, make_record):
 
 @pytest.fixture(scope="module")
 def address(champion) -> Iterator[str]:
-    server = uvicorn.Server(server_config(create_app(champion, LIMITS), LIMITS))
+    service = Service(LIMITS)
+    service.take_up(champion)
+    server = Server(create_app(service), service)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
@@ -192,6 +194,9 @@ def test_other_places_and_methods_are_answered_with_what_there_is(address):
         ("GET", "/ping", 200),
         ("HEAD", "/ping", 200),
         ("GET", "/health", 200),
+        ("GET", "/ready", 200),
+        ("HEAD", "/ready", 200),
+        ("GET", "/metrics", 200),
         ("GET", "/version", 200),
         ("GET", "/invocations", 405),
         ("OPTIONS", "/invocations", 405),
@@ -203,7 +208,7 @@ def test_other_places_and_methods_are_answered_with_what_there_is(address):
         answer = requests.request(method, f"{address}{path}", timeout=60, allow_redirects=False)
         assert answer.status_code == status, (method, path)
         if status >= 400:
-            assert "POST /invocations, GET /ping and GET /version are served" in answer.json()["error"]
+            assert "POST /invocations and GET /health, /ready, /version and /metrics are" in answer.json()["error"]
     assert requests.get(f"{address}/invocations", timeout=60).headers["Allow"] == "POST"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -71,14 +72,62 @@ def test_what_fails_or_is_given_up_lets_the_others_go_on():
 
 
 def test_a_turn_that_comes_to_one_who_has_just_left_is_passed_on():
+    begun = threading.Event()
+
     async def requests() -> None:
         turns = Turns()
-        await turns._turn(1)
+        running = asyncio.create_task(turns.take(1, begun.wait))
+        await asyncio.sleep(0)
         leaves = asyncio.create_task(turns.take(1, int))
         stays = asyncio.create_task(turns.take(2, int))
         await asyncio.sleep(0)
-        turns._pass_on()
-        leaves.cancel()
+        running.add_done_callback(lambda _: leaves.cancel())  # the turn has just been given to it
+        begun.set()
         assert await asyncio.wait_for(stays, 10) == 0
 
     asyncio.run(requests())
+
+
+def most_at_once(turns: Turns, costs: list[int]) -> tuple[int, int]:
+    """How many pieces, and how much of them in all, were begun at once."""
+    begun, lock, most = [], threading.Lock(), [(0, 0)]
+
+    def work(cost: int) -> None:
+        with lock:
+            begun.append(cost)
+            most.append((len(begun), sum(begun)))
+        time.sleep(0.01)
+        with lock:
+            begun.remove(cost)
+
+    async def requests() -> None:
+        await asyncio.gather(*[turns.take(cost, work, cost) for cost in costs])
+
+    asyncio.run(requests())
+    return max(number for number, _ in most), max(cost for _, cost in most)
+
+
+def test_as_much_is_begun_at_once_as_there_are_threads_and_room():
+    assert most_at_once(Turns(3), [1] * 20) == (3, 3)
+    assert most_at_once(Turns(8, room=10), [3] * 20) == (3, 9)
+    assert most_at_once(Turns(8, room=10), [3, 50, 3]) == (1, 50)
+
+
+def test_a_large_piece_is_not_waited_out_by_small_ones():
+    done = []
+
+    async def requests() -> None:
+        turns = Turns(2, room=10)
+
+        async def client() -> None:
+            while "large" not in done:
+                await turns.take(1, time.sleep, 0.001)
+                done.append("small")
+
+        clients = [asyncio.create_task(client()) for _ in range(4)]
+        await asyncio.sleep(0)
+        await turns.take(10, done.append, "large")
+        await asyncio.gather(*clients)
+
+    asyncio.run(asyncio.wait_for(requests(), 30))
+    assert done.count("small") < 100

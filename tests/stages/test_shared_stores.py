@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
-import uvicorn
 from mlflow import MlflowClient
 from small_project import NAME, ROOT, frostline, make_project, run
 
@@ -25,9 +24,10 @@ from frostline.config.schema import StoresConfig
 from frostline.errors import StoreError
 from frostline.registry.models import load_champion
 from frostline.search.study import list_studies
-from frostline.serving.connections import server_config
 from frostline.serving.limits import ServingLimits
+from frostline.serving.process import Server
 from frostline.serving.server import create_app
+from frostline.serving.service import Service
 from frostline.tracking.runs import Tracker
 from servers import TrackingServer
 
@@ -146,10 +146,9 @@ def test_what_one_promotes_the_other_labels_with_and_serves(
 
 def serve(stores: StoresConfig, files: list[Path]) -> pd.DataFrame:
     """What the champion answers over HTTP."""
-    limits = ServingLimits()
-    server = uvicorn.Server(
-        server_config(create_app(load_champion(Tracker.open(stores, "cells"), "cells"), limits), limits)
-    )
+    service = Service(ServingLimits())
+    service.take_up(load_champion(Tracker.open(stores, "cells"), "cells"))
+    server = Server(create_app(service), service)
     asked = {"inputs": [base64.b64encode(file.read_bytes()).decode() for file in files]}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -28,6 +28,7 @@ __all__ = [
     "Tracking",
     "batches",
     "find_challenger",
+    "find_champion",
     "label",
     "load_champion",
     "load_version",
@@ -123,10 +124,15 @@ def register_challenger(
 
 def load_champion(tracker: Tracking, dataset: str) -> LoadedVersion:
     """The champion of `dataset`. Raises RegistryError if there is none."""
+    return load_version(tracker, *find_champion(tracker, dataset))
+
+
+def find_champion(tracker: Tracking, dataset: str) -> tuple[str, str]:
+    """The registered model of `dataset` and the number of its champion. Raises RegistryError if there is none."""
     name, aliases = registered(tracker.client, dataset)
     if "champion" not in aliases:
         raise RegistryError(f"{name} has no champion yet: run `frostline promote {dataset}` first.")
-    return load_version(tracker, name, aliases["champion"])
+    return name, aliases["champion"]
 
 
 def load_version(tracker: Tracking, name: str, number: str) -> LoadedVersion:

@@ -38,7 +38,8 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
         self._turn = threading.Lock()
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
-        """A row per row of `model_input`, whose column `image` holds the bytes of image files, or their base64.
+        """A row per row of `model_input`, whose column `image` holds the bytes of image files, or their base64, or
+        what `decode` made of them.
 
         Columns: `label` (the likeliest class), `probability` (of that class), `error`, and for each class
         `probability_<class>` (in [0, 1], of sum 1). A picture that cannot be used has a reason in `error`, an empty
@@ -61,6 +62,24 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
         answer.insert(2, "error", errors)
         return answer
 
+    def decode(self, image: Any) -> np.ndarray[Any, Any]:
+        """An encoded picture as uint8 [size, size, 3], which `predict` takes in its place.
+
+        Threads may call it at once; it is for them to bound what they do. Raises ImageError.
+        """
+        config = self._config
+        try:
+            return load_square(
+                picture_bytes(image),
+                config["image_size"],
+                config["resize"],
+                min_side=config["min_side"],
+                max_pixels=config["max_pixels"],
+                levels=self._levels,
+            )
+        except MemoryError:
+            raise ImageError("no_memory", "there is too little to decode it") from None
+
     def _batch(self, images: list[Any]) -> list[tuple[np.ndarray[Any, Any], str]]:
         """(probabilities [C], error) for each of a few pictures."""
         config = self._config
@@ -71,24 +90,16 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
                 squares[position] = self._square(image)
             except ImageError as error:
                 errors[position] = str(error)
-            except MemoryError:
-                errors[position] = "no_memory: there is too little to decode it"
         with self._turn:
             probabilities = np.array(self._network.predict_on_batch(squares), dtype=np.float64)
         probabilities[[bool(error) for error in errors]] = np.nan
         return list(zip(probabilities, errors, strict=True))
 
     def _square(self, image: Any) -> np.ndarray[Any, Any]:
-        config, content = self._config, picture_bytes(image)
+        if isinstance(image, np.ndarray):  # from `decode`
+            return image
         with self._turn, quiet_decoders():
-            return load_square(
-                content,
-                config["image_size"],
-                config["resize"],
-                min_side=config["min_side"],
-                max_pixels=config["max_pixels"],
-                levels=self._levels,
-            )
+            return self.decode(image)
 
 
 set_model(ServedClassifier())

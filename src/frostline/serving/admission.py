@@ -18,6 +18,17 @@ class Admission:
         self._limits = limits
         self._bytes = 0
         self._requests = 0
+        self._open = 0
+
+    @property
+    def open(self) -> int:
+        """How many requests have begun and have no answer yet."""
+        return self._open
+
+    @property
+    def held(self) -> int:
+        """The bytes of their bodies."""
+        return self._bytes
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[bytearray]:
@@ -30,6 +41,7 @@ class Admission:
         _check_kind(request)
         self._check_size(int(request.headers.get("content-length", 0)))
         body, held = bytearray(), 0
+        self._open += 1
         try:
             async for chunk in self._chunks(request):
                 held += len(chunk)
@@ -40,6 +52,7 @@ class Admission:
                 yield body
         finally:
             self._bytes -= held
+            self._open -= 1
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
         stream = request.stream()

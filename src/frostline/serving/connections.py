@@ -13,13 +13,12 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from frostline.data.images import quiet_decoders
 from frostline.errors import ServingError
-from frostline.runtime.ending import Interrupted
-from frostline.runtime.progress import say
 from frostline.serving.limits import ServingLimits
+from frostline.serving.metrics import Metrics
+from frostline.serving.service import Service
 
-__all__ = ["listen", "serve", "server_config"]
+__all__ = ["listen", "server_config"]
 
 _READ = 16_384  # bytes that are read at once
 _MENDS = {
@@ -44,20 +43,10 @@ def listen(host: str, port: int) -> socket.socket:
     raise ServingError(f"Cannot listen on {host}:{port}: {why}")
 
 
-def serve(app: FastAPI, limits: ServingLimits, listener: socket.socket) -> None:
-    """Answer at `listener` until an interrupt (see `ending`), which ends the process within about `limits.grace` s."""
-    try:
-        with quiet_decoders():
-            uvicorn.Server(server_config(app, limits)).run(sockets=[listener])
-    except Interrupted as interrupted:
-        say("Stopped serving.")
-        os._exit(interrupted.code)  # at once: an ordinary exit waits for the picture that is being decoded
-
-
-def server_config(app: FastAPI, limits: ServingLimits) -> uvicorn.Config:
-    """The settings of a uvicorn server for `app`, under `limits`."""
-    protocol = type("_Protocol", (_PatientProtocol,), {"limits": limits})
-    return uvicorn.Config(app, http=protocol, ws="none", log_level="warning", timeout_graceful_shutdown=limits.grace)
+def server_config(app: FastAPI, service: Service) -> uvicorn.Config:
+    """The settings of a uvicorn server for `app`, under the limits of `service`."""
+    protocol = type("_Protocol", (_PatientProtocol,), {"limits": service.limits, "metrics": service.metrics})
+    return uvicorn.Config(app, http=protocol, ws="none", log_level="warning", access_log=False)
 
 
 class _PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
@@ -68,6 +57,7 @@ class _PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
     """
 
     limits: ClassVar[ServingLimits]
+    metrics: ClassVar[Metrics]
     _clock: asyncio.TimerHandle | None = None
     _buffer: bytearray
 
@@ -130,6 +120,7 @@ class _PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
 
     def _end(self, status: int, reason: str) -> None:
         """Answer, unless an answer has begun, and close."""
+        self.metrics.connection_refused(status)
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             body = json.dumps({"error": reason}).encode()
             headers = [

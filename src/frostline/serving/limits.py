@@ -6,6 +6,8 @@ from frostline.config.frozen import Frozen
 
 __all__ = ["Refused", "ServingLimits"]
 
+_KINDS = {400: "unreadable", 408: "slow", 413: "too_large", 415: "not_json", 503: "busy"}
+
 
 class ServingLimits(Frozen):
     """The bounds of one server, which `docs/models.md` lists for its users."""
@@ -26,8 +28,10 @@ class ServingLimits(Frozen):
     """Read to the end and not yet answered."""
     connections: int = Field(default=256, ge=1)
     """Open at once."""
-    grace: int = Field(default=5, ge=1)
-    """Seconds after SIGTERM or Ctrl-C in which requests are still answered."""
+    grace: float = Field(default=5, gt=0)
+    """Seconds after SIGTERM or Ctrl-C in which requests that have begun are still answered."""
+    joined: int = Field(default=32, ge=1)
+    """Pictures of several requests that the network may be given at once; with 1, each request is labelled alone."""
 
     @property
     def body(self) -> int:
@@ -41,11 +45,15 @@ class ServingLimits(Frozen):
 
 
 class Refused(Exception):
-    """A request that is answered with an HTTP status and the reason, instead of with predictions."""
+    """A request that is answered with an HTTP status and the reason, instead of with predictions.
 
-    def __init__(self, status: int, reason: str) -> None:
+    `kind` is the word that /metrics counts it under.
+    """
+
+    def __init__(self, status: int, reason: str, kind: str = "") -> None:
         super().__init__(reason)
         self.status = status
+        self.kind = kind or _KINDS[status]
 
     @property
     def headers(self) -> dict[str, str]:

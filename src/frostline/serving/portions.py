@@ -1,7 +1,8 @@
-"""Pictures of a request, and how many of them are one turn's work."""
+"""Pictures of a request, and how many of them are decoded, and then labelled, before others have their turn."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from frostline.data.formats.jpeg import scans
 from frostline.data.images import decode_cost
@@ -9,21 +10,18 @@ from frostline.data.images import decode_cost
 __all__ = ["Picture", "decoding_work", "portions"]
 
 _MOST_BYTES = 128_000_000
-_NETWORK = 4_000_000  # bytes that are decoded in about the time of a picture's way through the network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture's file and the work of `decoding` it, in bytes; or, in `error`, why there is none."""
+    """A picture's file and the work of `decoding` it, in bytes; or, in `error`, why there is none.
 
-    content: bytes
+    Once it is decoded its `content` is what a version's `decode` made of the file.
+    """
+
+    content: Any
     decoding: int
     error: str = ""
-
-    @property
-    def cost(self) -> int:
-        """All of its work, as the bytes that are decoded in the same time."""
-        return self.decoding + _NETWORK
 
 
 def portions(pictures: Iterable[Picture], at_once: int) -> Iterator[list[Picture]]:

@@ -1,100 +1,97 @@
-"""An HTTP server for one version of a model, which speaks the JSON of MLflow's own (`mlflow models serve`).
+"""An HTTP server for the champion of a data set, which speaks the JSON of MLflow's own (`mlflow models serve`).
 
 MLflow's server runs the same model; this one bounds what a request may cost, and answers every mistake with a reason.
 """
 
 import asyncio
-import math
-from typing import Any
 
-import pandas as pd
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from frostline.backbones.viewed import images_at_once
-from frostline.registry.models import LoadedVersion
 from frostline.runtime.debugging import is_debugging, traceback_of
 from frostline.runtime.progress import say
-from frostline.serving.admission import Admission
-from frostline.serving.limits import Refused, ServingLimits
-from frostline.serving.portions import Picture, portions
-from frostline.serving.request import read_pictures
-from frostline.serving.turns import Turns
+from frostline.serving.access import AccessLog
+from frostline.serving.limits import Refused
+from frostline.serving.service import Service
 
 __all__ = ["create_app"]
 
+_PLACES = "POST /invocations and GET /health, /ready, /version and /metrics are served"
+_PATHS = frozenset({"/invocations", "/health", "/ping", "/ready", "/version", "/metrics"})
 
-def create_app(version: LoadedVersion, limits: ServingLimits) -> FastAPI:
-    """POST /invocations labels pictures; GET /ping says that the server is up, GET /version which model it serves.
 
-    The answer is `{"predictions": [...]}` with an object per picture: label, probability, error, probability_<class>. A
-    picture that cannot be used has a reason in `error` and nulls; others in its request are not harmed. A request that
-    is refused is answered with `{"error": "..."}` and 400, 408 (too slow), 413 (too large), 415 (not JSON), 503 (too
-    many others, with Retry-After) or 504 (no answer in time); 500 says why the model failed.
+def create_app(service: Service, *, access_log: bool = False) -> FastAPI:
+    """POST /invocations labels pictures; GET /health says that the process lives, /ready whether it would label some,
+    /version by which model, /metrics what it has done so far. With `access_log` each request is a line of JSON.
+
+    The answer is `{"predictions": [...], "model": {"name": ..., "version": ...}}` with an object per picture: label,
+    probability, error, probability_<class>. A picture that cannot be used has a reason in `error` and nulls; others in
+    its request are not harmed. A request that is refused is answered with `{"error": "..."}` and 400, 408 (too slow),
+    413 (too large), 415 (not JSON), 503 (too many others, or starting, or stopping, with Retry-After) or 504 (no answer
+    in time); 500 says why the model failed.
     """
-    app = FastAPI(title=f"{version.name} version {version.number}", openapi_url=None, redirect_slashes=False)
-    admission, reading, predicting = Admission(limits), Turns(), Turns()
-    at_once = images_at_once(version.views)
-
-    def predict(portion: list[Picture]) -> list[dict[str, Any]]:
-        answer: pd.DataFrame = version.model.predict(pd.DataFrame({"image": [each.content for each in portion]}))
-        rows = zip(answer.to_dict("records"), portion, strict=True)
-        return [_plain(row | ({"error": each.error} if each.error else {})) for row, each in rows]
-
-    async def predictions(request: Request) -> list[dict[str, Any]]:
-        async with admission.body(request) as body:
-            pictures = await reading.take(len(body), read_pictures, body, limits)
-            body.clear()  # the pictures take its place
-            rows = []
-            for portion in portions(pictures, at_once):
-                if await request.is_disconnected():
-                    raise ClientDisconnect
-                rows += await predicting.take(sum(each.cost for each in portion), predict, portion)
-            return rows
+    app = FastAPI(title="frostline", openapi_url=None, redirect_slashes=False)
+    app.add_middleware(AccessLog, metrics=service.metrics, paths=_PATHS, written=access_log)
 
     @app.api_route("/ping", methods=["GET", "HEAD"])
     @app.api_route("/health", methods=["GET", "HEAD"])
-    async def ping() -> dict[str, str]:
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.api_route("/ready", methods=["GET", "HEAD"])
+    async def ready() -> dict[str, str]:
+        service.current()
         return {"status": "ok"}
 
     @app.get("/version")
-    async def served() -> dict[str, str]:
-        return {"model": version.name, "version": version.number}
+    async def version() -> dict[str, str]:
+        model = service.current()
+        return {"model": model.name, "version": model.number}
+
+    @app.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        content, kind = service.metrics.text(request.headers.get("accept", ""))
+        return Response(content, headers={"Content-Type": kind})
 
     @app.post("/invocations")
     async def invocations(request: Request) -> JSONResponse:
         try:
-            async with asyncio.timeout(limits.seconds):
-                return JSONResponse({"predictions": await predictions(request)})
-        except Refused as refused:
-            return JSONResponse({"error": str(refused)}, refused.status, refused.headers)
+            async with asyncio.timeout(service.limits.seconds):
+                return await _predictions(service, request)
         except ClientDisconnect:
-            return _error(400, "The sender has gone.")
+            raise Refused(400, "The sender has gone.", "gone") from None
         except TimeoutError:
-            return _error(504, f"No answer within {limits.seconds:g} s: send fewer pictures at once, or later.")
+            reason = f"No answer within {service.limits.seconds:g} s: send fewer pictures at once, or later."
+            raise Refused(504, reason, "late") from None
         except asyncio.CancelledError:
-            return _error(503, "The server is stopping.")
+            raise Refused(503, "The server is stopping.", "stopping") from None
+        except Refused:
+            raise
         except Exception as error:
             reason = ascii(f"{type(error).__name__}: {error}".partition("\n")[0][:300])[1:-1]
             if is_debugging():
                 say(traceback_of(error))
             say(f"A request failed: {reason}")
-            return _error(500, f"The model failed on this request ({reason}); others are not affected.")
+            text = f"The model failed on this request ({reason}); others are not affected."
+            raise Refused(500, text, "failed") from None
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> JSONResponse:
+        request.state.error = error.kind
+        return JSONResponse({"error": str(error)}, error.status, error.headers)
 
     @app.exception_handler(HTTPException)
     async def elsewhere(_: Request, error: HTTPException) -> JSONResponse:
-        places = "POST /invocations, GET /ping and GET /version are served"
-        return JSONResponse({"error": f"{error.detail}: {places}."}, error.status_code, error.headers)
+        return JSONResponse({"error": f"{error.detail}: {_PLACES}."}, error.status_code, error.headers)
 
     return app
 
 
-def _error(status: int, reason: str) -> JSONResponse:
-    return JSONResponse({"error": reason}, status)
-
-
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """JSON has no NaN."""
-    return {str(k): None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+async def _predictions(service: Service, request: Request) -> JSONResponse:
+    version = service.current()
+    request.state.version = version.number
+    rows = await service.label(request, version)
+    answer = {"predictions": rows, "model": {"name": version.name, "version": version.number}}
+    return JSONResponse(answer, headers={"Model-Version": f"{version.name}/{version.number}"})
