@@ -6,10 +6,14 @@ from pathlib import Path
 
 import yaml
 
+from frostline.backbones.weights import digest
 from frostline.commands import promote
 from frostline.config.load import load_config
 from frostline.config.schema import Config, FolderConfig
+from frostline.records.train_record import TrainRecord
+from frostline.registry.models import name_of, register_challenger
 from frostline.stages import evaluate, prepare, preprocess, profile, register, train
+from frostline.tracking.runs import Tracker
 
 from .training import BACKBONE, Few, changed, least, stored_in
 
@@ -56,6 +60,28 @@ def crown(dataset: str) -> None:
     evaluate.run(dataset, size, BACKBONE)
     register.run(dataset)
     promote.run(dataset, "the first", dry_run=False)
+
+
+def register_another(tracker: Tracker) -> str:
+    """Register the trained network with other weights in its head, and give the number of that version."""
+    import keras
+
+    config = load_config()
+    trained = Path("models") / f"{DATASET}-{SIZE}-{BACKBONE}"
+    record, other = TrainRecord.read(trained), Path("models/another")
+    shutil.copytree(trained, other, dirs_exist_ok=True)
+    network = keras.saving.load_model(other / "model.keras", compile=False)
+    kernel, *others = network.layers[-1].get_weights()
+    network.layers[-1].set_weights([-kernel, *others])
+    network.save(other / "model.keras")
+    prints = record.fingerprints.model_copy(update={"model": digest(network)})
+    version = register_challenger(tracker, record.model_copy(update={"fingerprints": prints}), other, config.prepare)
+    return version.version
+
+
+def crown(tracker: Tracker, number: str) -> None:
+    """Make that version the champion, whatever it is worth."""
+    tracker.client.set_registered_model_alias(name_of(DATASET), "champion", number)
 
 
 def profile_few(config: Config) -> Config:

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
-SHARED = {"measuring", "project", "study", "training"}
+SHARED = {"measuring", "project", "serving_clients", "study", "training"}
 WRITES = {
     "choices": ["choices.csv", "strategies.csv"],
     "cluster": [
@@ -42,6 +42,8 @@ WRITES = {
     "scaling": ["scaling.csv", "scaling.png"],
     "search_cost": ["search_cost-quick.csv", "search_cost-quick-epochs.csv"],
     "serving": ["serving.csv"],
+    "serving_joined": ["serving_joined.csv"],
+    "serving_load": ["serving_load.csv", "serving_load-memory.csv"],
     "shift": ["shift.csv", "shift.png"],
     "similarity": ["similarity.csv", "similarity.png"],
     "sizes": ["sizes.csv", "sizes.png"],

@@ -110,7 +110,7 @@ def most_at_once(turns: Turns, costs: list[int]) -> tuple[int, int]:
 def test_as_much_is_begun_at_once_as_there_are_threads_and_room():
     assert most_at_once(Turns(3), [1] * 20) == (3, 3)
     assert most_at_once(Turns(8, room=10), [3] * 20) == (3, 9)
-    assert most_at_once(Turns(8, room=10), [3, 50, 3]) == (1, 50)
+    assert most_at_once(Turns(8, room=10), [3, 50, 9]) == (1, 50)
 
 
 def test_a_large_piece_is_not_waited_out_by_small_ones():
