@@ -3,7 +3,7 @@
     python -m benchmarks.serving_load
 
 Serves a small VGG16 that it trains itself. After a fifth of the requests the server gets SIGTERM and is started again,
-after three fifths another version becomes the champion. Who is sent away with 503, or finds nobody, asks again. Every
+later another version becomes the champion, and later still the first again. Who is sent away with 503, or finds nobody, asks again. Every
 label is compared with what the version that the answer names gives by itself. Writes `serving_load.csv`, a row per kind
 of request, and `serving_load-memory.csv`. It ends with an error if an answer was not as it should be.
 """
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
+import requests
 
 from frostline.config.load import load_config
 from frostline.registry.models import load_version, name_of
@@ -31,8 +32,8 @@ from .measuring import Option, describe, machine, markdown_table, parse
 from .project import DATASET, crown, enter_smallest, register_another
 from .serving_clients import Answer, Client, scraped
 
-STOPPED, WARM, CHANGED = 0.2, 0.4, 0.6
-"""After which share of the requests the server is stopped, its memory is looked at first, the champion changes."""
+STOPPED, CHANGED, WARM, CHANGED_AGAIN = 0.2, 0.3, 0.5, 0.7
+"""After which share of the requests the server is stopped, the champion changes, the server's memory is looked at."""
 
 
 class Server:
@@ -51,12 +52,12 @@ class Server:
         said = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("a") as log:
             self.process = subprocess.Popen(command, stderr=log)
+        self.starts += 1
         while not (found := re.search(r"http://\S+/invocations", self._log.read_text()[said:])):
             if self.process.poll() is not None:
                 raise SystemExit(f"frostline serve ended before it served: {self._log.read_text()[said:]}")
             sleep(0.2)
         self.address = found[0]
-        self.starts += 1
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -72,7 +73,7 @@ class Server:
 
 def main() -> None:
     options = parse(__doc__, requests=Option(5000, smallest=100), clients=Option(16, smallest=4))
-    enter_smallest(options.work / "project")
+    enter_smallest((options.output if options.smallest else options.work) / "project")
     tracker = Tracker.open(load_config().stores, DATASET)
     first, second = "1", register_another(tracker)
     crown(tracker, first)
@@ -81,16 +82,22 @@ def main() -> None:
     client = Client(pictures, {number: labelled(model, pictures) for number, model in versions.items()})
     server, megabytes = Server(Path("served.log").absolute()), {}
 
-    def change() -> None:
-        crown(tracker, second)
+    def change(number: str) -> None:
+        crown(tracker, number)
         server.process.send_signal(signal.SIGHUP)
+        while requests.get(server.address.replace("invocations", "version"), timeout=60).json()["version"] != number:
+            sleep(0.2)
+
+    def change_first() -> None:
+        megabytes["before the champion has changed"] = server.megabytes()
+        change(second)
 
     def look() -> None:
-        megabytes["after warm-up"] = server.megabytes()
+        megabytes["after half of the requests"] = server.megabytes()
 
-    events = {STOPPED: server.restart, WARM: look, CHANGED: change}
+    events = {STOPPED: server.restart, CHANGED: change_first, WARM: look, CHANGED_AGAIN: lambda: change(first)}
     answers = ask_all(client, server, options.requests, options.clients, events)
-    megabytes["in the end"] = server.megabytes()
+    megabytes["after all"] = server.megabytes()
     counted = scraped(server.address)
     server.stop()
     table = by_kind(answers)
@@ -117,14 +124,14 @@ def labelled(model: Any, pictures: Sequence[bytes]) -> np.ndarray:
 
 
 def ask_all(
-    client: Client, server: Server, requests: int, clients: int, events: Mapping[float, Callable[[], None]]
+    client: Client, server: Server, most: int, clients: int, events: Mapping[float, Callable[[], None]]
 ) -> list[Answer]:
     """Every attempt of every request; what is to happen after a share of them is done by the client that is there."""
-    numbers, due = count(), {int(share * requests): event for share, event in events.items()}
+    numbers, due = count(), {int(share * most): event for share, event in events.items()}
 
     def ask(_: int) -> list[Answer]:
         answers = []
-        while (number := next(numbers)) < requests:
+        while (number := next(numbers)) < most:
             due.get(number, lambda: None)()
             while True:
                 answers.append(client.ask(server.address, number, server.starts))
