@@ -3,9 +3,10 @@
     python -m benchmarks.serving_load
 
 Serves a small VGG16 that it trains itself. After a fifth of the requests the server gets SIGTERM and is started again,
-later another version becomes the champion, and later still the first again. Who is sent away with 503, or finds nobody, asks again. Every
-label is compared with what the version that the answer names gives by itself. Writes `serving_load.csv`, a row per kind
-of request, and `serving_load-memory.csv`. It ends with an error if an answer was not as it should be.
+later another version becomes the champion, and later still the first again. Who is sent away with 503, or finds nobody,
+asks again. Every label is compared with what the version that the answer names gives by itself. Writes
+`serving_load.csv`, a row per kind of request, and `serving_load-memory.csv`. It ends with an error if an answer was not
+as it should be.
 """
 
 import re

@@ -46,18 +46,23 @@ class Follower:
 
     def look(self) -> None:
         """Take up the champion, if it is another version than the one that serves."""
-        serving = self._service.version
+        version = self._service.version
+        serving = (version.name, version.number) if version else None
+        del version  # or it could not be freed
         try:
             found = self._find()
-            if serving is None or found != (serving.name, serving.number):
+            if found != serving:
                 self._service.take_up(self._load(*found))
                 say(f"Serving {found[0]} version {found[1]} from now on.")
+                self._service.free_former()
         except Exception as error:  # loading runs the version's own code
             self._service.metrics.champion_failed()
             told = f"{error}".partition("\n")[0] or type(error).__name__
             if told != self._said:
-                still = f"{serving.name} version {serving.number} goes on serving" if serving else "nothing is served"
-                say(f"The champion cannot be taken up: {told} Until then {still}.")
+                say(f"The champion cannot be taken up: {told} {self._going_on(serving)}")
             self._said = told
         else:
             self._said = ""
+
+    def _going_on(self, serving: tuple[str, str] | None) -> str:
+        return f"Until then {serving[0]} version {serving[1]} goes on serving." if serving else "Nothing is served yet."

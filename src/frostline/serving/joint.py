@@ -37,6 +37,11 @@ class Joint:
         """How many portions wait."""
         return len(self._line)
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits or is being labelled."""
+        return self._running is not None
+
     async def label(self, pictures: Sequence[Picture]) -> list[Row]:
         """A row per picture. Raises what `function` raises on them alone."""
         part = _Part(pictures, asyncio.get_running_loop().create_future())

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,8 @@ from frostline.serving.turns import Turns
 
 __all__ = ["Answering", "Service"]
 
+_SECONDS_BETWEEN_LOOKS = 0.05
+
 
 class Answering:
     """A loaded version that answers requests: their pictures are decoded one by one, and labelled several at once."""
@@ -33,11 +36,17 @@ class Answering:
         self.name = version.name
         self.number = version.number
         self.at_once = images_at_once(version.views)
+        self.requests = 0
         self._model = version.model
         self._metrics = metrics
         # Versions that were registered before there was `decode` do it in `predict`.
         self._decode = getattr(version.model.unwrap_python_model(), "decode", None)
         self.joint = Joint(predicting, self._predict, min(self.at_once, limits.joined))
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has requests, or pictures of one that was given up."""
+        return self.requests > 0 or self.joint.busy
 
     def warm_up(self) -> None:
         """Let the network be compiled: for one picture, and then for any number. Neither is a picture."""
@@ -62,13 +71,14 @@ class Answering:
 
 
 class Service:
-    """One server's state. All of it but `take_up` is for the thread of the event loop."""
+    """One server's state. `take_up` and `free_former` are for a thread of their own, all else for the event loop's."""
 
     def __init__(self, limits: ServingLimits) -> None:
         self.limits = limits
         self.metrics = Metrics()
         self.version: Answering | None = None
         self.stopping = False
+        self._former: list[Answering] = []
         self._admission = Admission(limits)
         self._reading, self._predicting = Turns(), Turns()
         self._decoding = Turns(cores(), DECODE_LIMIT)
@@ -98,8 +108,15 @@ class Service:
         version = Answering(loaded, self.limits, self._predicting, self.metrics)
         version.warm_up()
         self.metrics.champion(version.name, version.number, first=self.version is None)
+        self._former += [self.version] if self.version else []
         self.version = version
-        gc.collect()  # a network is full of cycles: without it two of them would stay for long
+
+    def free_former(self) -> None:
+        """Wait until the versions before have answered all that they had begun, and give their memory back."""
+        while any(version.busy for version in self._former):
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        self._former.clear()
+        gc.collect()  # networks are full of cycles, which Python else looks for when they have become many
 
     def current(self) -> Answering:
         """The version that answers a request that comes now. Raises Refused (503)."""
@@ -115,17 +132,21 @@ class Service:
         `request.state.pictures` is how many there are, as soon as that is known. Raises Refused and ClientDisconnect,
         and what `version` raises.
         """
-        async with self._admission.body(request) as body:
-            pictures = await self._reading.take(len(body), read_pictures, body, self.limits)
-            request.state.pictures = len(pictures)
-            body.clear()  # the pictures take its place
-            rows = []
-            for portion in portions(pictures, version.at_once):
-                if await request.is_disconnected():
-                    raise ClientDisconnect
-                decoding = [self._decoding.take(each.decoding, version.decoded, each) for each in portion]
-                rows += await version.joint.label(await asyncio.gather(*decoding))
-            return rows
+        version.requests += 1
+        try:
+            async with self._admission.body(request) as body:
+                pictures = await self._reading.take(len(body), read_pictures, body, self.limits)
+                request.state.pictures = len(pictures)
+                body.clear()  # the pictures take its place
+                rows = []
+                for portion in portions(pictures, version.at_once):
+                    if await request.is_disconnected():
+                        raise ClientDisconnect
+                    decoding = [self._decoding.take(each.decoding, version.decoded, each) for each in portion]
+                    rows += await version.joint.label(await asyncio.gather(*decoding))
+                return rows
+        finally:
+            version.requests -= 1
 
 
 def _plain(row: dict[Any, Any]) -> Row:
