@@ -15,10 +15,12 @@ from frostline.serving.following import Follower
 from frostline.serving.limits import ServingLimits
 from frostline.serving.service import Service
 
+NAME = "frostline-cells"
+
 
 @pytest.fixture
 def registry(crown, stores_in, tmp_path, make_network, make_record, limits):
-    """A tracker of the data set cells with a champion; `again(seed)` makes another version, and gives its number."""
+    """A tracker of the data set cells with a champion; `again(seed)` makes another one, and gives its number."""
     tracker = crown(stores_in(tmp_path), tmp_path / "1", "cells")
 
     def again(seed: int) -> str:
@@ -31,84 +33,103 @@ def registry(crown, stores_in, tmp_path, make_network, make_record, limits):
     return tracker, again
 
 
-def follower_of(service: Service, tracker, seconds: float = 0) -> Follower:
-    return Follower(service, partial(find_champion, tracker, "cells"), partial(load_version, tracker), seconds)
+@pytest.fixture
+def service(model, version) -> Service:
+    service = Service(ServingLimits())
+    service.take_up(version(model))
+    return service
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("seconds", [0.05, 0])
-def test_a_new_champion_is_taken_up_and_the_old_one_freed(registry, serving, cells, seconds):
+def test_a_new_champion_of_a_registry_is_taken_up_and_a_damaged_one_is_not(registry, serving, cells, capsys):
     tracker, again = registry
-    with serving(load_version(tracker, *find_champion(tracker, "cells"))) as server:
-        old = weakref.ref(server.service.version._model.unwrap_python_model()._network)
-        first = server.post(cells[0].read_bytes()).json()
-        follower = follower_of(server.service, tracker, seconds)
-        threading.Thread(target=follower.run, daemon=True).start()
-        assert again(2) == "2"
-        if not seconds:
-            time.sleep(0.2)
-            assert server.service.version.number == "1"
-            follower.ask()
-        wait_for(lambda: server.service.version.number == "2")
-        second = server.post(cells[0].read_bytes()).json()
-        wait_for(lambda: gc.collect() >= 0 and old() is None)
-    assert (first["model"]["version"], second["model"]["version"]) == ("1", "2")
-    assert first["predictions"] != second["predictions"]
-
-
-def test_a_champion_that_cannot_be_loaded_is_said_once_and_the_old_one_goes_on(registry, capsys):
-    tracker, again = registry
-    service = Service(ServingLimits())
-    follower = follower_of(service, tracker)
-    follower.look()
-    again(3)
-    broken = load_version(tracker, *find_champion(tracker, "cells"))
-    network = broken.network.read_bytes()
-    broken.network.write_bytes(network[:-1])
-    capsys.readouterr()
-    for _ in range(2):
+    with serving(None) as server:
+        service, content = server.service, cells[0].read_bytes()
+        follower = Follower(service, partial(find_champion, tracker, "cells"), partial(load_version, tracker), 0)
         follower.look()
-    said = capsys.readouterr().err
-    assert said.count("The champion cannot be taken up: frostline-cells version 2 cannot be loaded: the files in") == 1
-    assert said.strip().endswith("Until then frostline-cells version 1 goes on serving.")
-    assert service.version.number == "1"
-    assert "frostline_champion_failures_total 2.0" in service.metrics.text("")[0].decode()
-    broken.network.write_bytes(network)
-    follower.look()
-    assert service.version.number == "2"
-    assert capsys.readouterr().err == "Serving frostline-cells version 2 from now on.\n"
+        answers = [server.post(content).json()]
+        old = weakref.ref(service.version._model.unwrap_python_model()._network)
+        assert again(2) == "2"
+        follower.look()
+        answers.append(server.post(content).json())
+        gc.collect()
+        assert old() is None
+        again(3)
+        network = load_version(tracker, NAME, "3").network
+        whole = network.read_bytes()
+        network.write_bytes(whole[:-1])
+        capsys.readouterr()
+        for _ in range(2):
+            follower.look()
+        said = capsys.readouterr().err
+        assert said.count(f"The champion cannot be taken up: {NAME} version 3 cannot be loaded: the files in") == 1
+        assert said.strip().endswith(f"Until then {NAME} version 2 goes on serving.")
+        assert "frostline_champion_failures_total 2.0" in server.get("/metrics").text
+        answers.append(server.post(content).json())
+        network.write_bytes(whole)
+        follower.look()
+        answers.append(server.post(content).json())
+    assert [answer["model"]["version"] for answer in answers] == ["1", "2", "2", "3"]
+    rows = [answer["predictions"] for answer in answers]
+    assert rows[0] != rows[1] == rows[2] != rows[3]
 
 
-def test_a_registry_that_does_not_answer_stops_nothing(registry, capsys):
-    tracker, _ = registry
-    service = Service(ServingLimits())
-    service.take_up(load_version(tracker, *find_champion(tracker, "cells")))
+def test_the_registry_is_asked_every_so_often_or_when_that_is_asked_for(service):
+    times: list[int] = []
 
+    def find() -> tuple[str, str]:
+        times.append(1)
+        return NAME, "1"
+
+    often, told = (Follower(service, find, lambda *_: None, seconds) for seconds in (0.01, 0))
+    threading.Thread(target=told.run, daemon=True).start()
+    time.sleep(0.2)
+    assert not times
+    told.ask()
+    wait_for(lambda: len(times) == 1)
+    threading.Thread(target=often.run, daemon=True).start()
+    wait_for(lambda: len(times) > 3)
+
+
+def test_a_registry_that_does_not_answer_stops_nothing(service, capsys):
     def find() -> tuple[str, str]:
         raise StoreError("The store does not answer.")
 
-    follower = Follower(service, find, partial(load_version, tracker), 0)
+    follower = Follower(service, find, lambda *_: None, 0)
     for _ in range(2):
         follower.look()
-    assert capsys.readouterr().err.count("The champion cannot be taken up: The store does not answer.") == 1
+    said = f"The champion cannot be taken up: The store does not answer. Until then {NAME} version 1 goes on serving.\n"
+    assert capsys.readouterr().err == said
     assert service.ready
 
 
-def test_a_version_that_fails_on_its_first_picture_is_not_taken_up(model, version, capsys):
-    service = Service(ServingLimits())
-    service.take_up(version(model))
-
+def test_a_version_that_fails_on_its_first_picture_is_not_taken_up(service, model, version, capsys):
     class Failing(type(model)):
         def predict(self, _):
-            raise RuntimeError("no such layer")
+            raise RuntimeError("no such layer.")
 
-    follower = Follower(service, lambda: ("frostline-cells", "2"), lambda _, number: version(Failing(), number), 0)
-    follower.look()
-    assert "The champion cannot be taken up: no such layer" in capsys.readouterr().err
+    Follower(service, lambda: (NAME, "2"), lambda _, number: version(Failing(), number), 0).look()
+    assert "The champion cannot be taken up: no such layer. Until then" in capsys.readouterr().err
     assert service.version.number == "1"
+
+
+def test_a_former_version_is_not_freed_while_it_answers(serving, model, version):
+    with serving(version(model)) as server:
+        asking = threading.Thread(target=server.post, args=(b"wait",))
+        asking.start()
+        assert model.begun.wait(60)
+        server.service.take_up(version(type(model)(), "2"))
+        freeing = threading.Thread(target=server.service.free_former)
+        freeing.start()
+        time.sleep(0.2)
+        assert freeing.is_alive()
+        model.go_on.set()
+        freeing.join(60)
+        asking.join(60)
+        assert not freeing.is_alive()
