@@ -79,7 +79,7 @@ def register_another(tracker: Tracker) -> str:
     return version.version
 
 
-def crown(tracker: Tracker, number: str) -> None:
+def make_champion(tracker: Tracker, number: str) -> None:
     """Make that version the champion, whatever it is worth."""
     tracker.client.set_registered_model_alias(name_of(DATASET), "champion", number)
 

@@ -30,7 +30,7 @@ from frostline.registry.models import load_version, name_of
 from frostline.tracking.runs import Tracker
 
 from .measuring import Option, describe, machine, markdown_table, parse
-from .project import DATASET, crown, enter_smallest, register_another
+from .project import DATASET, enter_smallest, make_champion, register_another
 from .serving_clients import Answer, Client, scraped
 
 STOPPED, CHANGED, WARM, CHANGED_AGAIN = 0.2, 0.3, 0.5, 0.7
@@ -77,14 +77,14 @@ def main() -> None:
     enter_smallest((options.output if options.smallest else options.work) / "project")
     tracker = Tracker.open(load_config().stores, DATASET)
     first, second = "1", register_another(tracker)
-    crown(tracker, first)
+    make_champion(tracker, first)
     versions = {number: load_version(tracker, name_of(DATASET), number).model for number in (first, second)}
     pictures = [path.read_bytes() for path in sorted(Path("pictures").rglob("*.png"))]
     client = Client(pictures, {number: labelled(model, pictures) for number, model in versions.items()})
     server, megabytes = Server(Path("served.log").absolute()), {}
 
     def change(number: str) -> None:
-        crown(tracker, number)
+        make_champion(tracker, number)
         server.process.send_signal(signal.SIGHUP)
         while requests.get(server.address.replace("invocations", "version"), timeout=60).json()["version"] != number:
             sleep(0.2)

@@ -109,7 +109,7 @@ def test_a_registry_that_does_not_answer_stops_nothing(service, capsys):
         follower.look()
     said = f"The champion cannot be taken up: The store does not answer. Until then {NAME} version 1 goes on serving.\n"
     assert capsys.readouterr().err == said
-    assert service.ready
+    assert service.current().number == "1"
 
 
 def test_a_version_that_fails_on_its_first_picture_is_not_taken_up(service, model, version, capsys):

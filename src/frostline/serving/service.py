@@ -92,11 +92,6 @@ class Service:
         """How many requests have begun and have no answer yet."""
         return self._admission.open
 
-    @property
-    def ready(self) -> bool:
-        """Whether a request would be answered now."""
-        return self.version is not None and not self.stopping
-
     def _portions(self) -> int:
         return self.version.joint.waiting if self.version else 0
 
