@@ -121,7 +121,7 @@ def measure(
     trainer = make_trainer(config, noisy, options.per_class)
     settings, study_seconds = best_head(trainer, config)
     started = time.perf_counter()
-    cell = held_out_cell(noisy, rows, SPLIT)
+    cell = held_out_cell(noisy, rows, config.train, SPLIT)
     setup = Setup(cell, BACKBONE, config.backbone(BACKBONE), config.train, trainer.setup.cache, SPLIT)
     rows = cell.validation_rows
     found = doubts(out_of_fold(setup, settings), noisy.labels[rows])

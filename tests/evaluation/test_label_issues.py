@@ -36,7 +36,7 @@ def packed(packed_cells) -> PackedImages:
 
 
 def issues(packed: PackedImages, cache: Path, known: frozenset[str] = frozenset()) -> LabelIssues:
-    cell = held_out_cell(packed, np.arange(len(packed.labels)), seed=20)
+    cell = held_out_cell(packed, np.arange(len(packed.labels)), TRAIN, seed=20)
     backbone = BackboneConfig(weights="imagenet", image_size=packed.image_size)
     setup = Setup(cell, "vgg16", backbone, TRAIN, PrefixCache(cache, 10**9), seed=20)
     return find_label_issues(setup, SETTINGS, known)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
+from frostline.config.schema import TrainConfig
 from frostline.data.arrays import Probabilities, Rows
 from frostline.data.packed import PackedImages
 from frostline.data.splits import cross_folds
@@ -19,7 +20,7 @@ from frostline.training.setup import Setup
 
 __all__ = ["LabelIssues", "find_label_issues", "held_out_cell", "out_of_fold"]
 
-_FOLDS, _DRAWS = 5, 3
+_FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +42,14 @@ class LabelIssues:
         return dict(Counter(kinds.tolist()).most_common())
 
 
-def held_out_cell(packed: PackedImages, rows: Rows, seed: int) -> Cell:
-    """A cell in which each of `rows` is held out, in one of five folds, three times."""
-    return Cell(packed, rows, cross_folds(packed.index, rows, _FOLDS, _DRAWS, seed))
+def held_out_cell(packed: PackedImages, rows: Rows, train: TrainConfig, seed: int) -> Cell:
+    """A cell in which each of `rows` is held out, in one of five folds.
+
+    As in validation that is done `train.repeats` times, with other folds, where there are at most
+    `train.repeats_up_to` images.
+    """
+    draws = train.repeats if len(rows) <= train.repeats_up_to else 1
+    return Cell(packed, rows, cross_folds(packed.index, rows, _FOLDS, draws, seed))
 
 
 def out_of_fold(setup: Setup, settings: TrialSettings) -> Probabilities:

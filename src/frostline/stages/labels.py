@@ -38,7 +38,8 @@ def run(dataset: str) -> None:
     config = load_config().for_dataset(dataset)
     record = best_of_largest(_trained(config, dataset))
     packed = read_packed(Path("data/packed") / f"{dataset}-{record.backbone}")
-    cell = held_out_cell(packed, cell_rows(packed.index, record.per_class, config.seed), config.seed)
+    rows = cell_rows(packed.index, record.per_class, config.seed)
+    cell = held_out_cell(packed, rows, config.train, config.seed)
     options, cache = config.backbone(record.backbone), PrefixCache.of(config.stores)
     setup = Setup(cell, record.backbone, options, config.train, cache, config.seed)
     known = read_corrected(Path("data/prepared") / dataset)["image"]
