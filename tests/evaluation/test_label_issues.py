@@ -61,3 +61,20 @@ def test_what_a_person_looked_at_is_not_listed_again(packed, tmp_path: Path) -> 
     after = issues(packed, tmp_path, frozenset({known}))
     assert after.table["image"].tolist() == before.table["image"].tolist()[1:]
     assert after.looked_at == COUNT
+
+
+def test_a_class_of_one_group_is_not_looked_at(packed, tmp_path: Path) -> None:
+    third = np.arange(6)
+    labels = packed.labels.copy()
+    labels[third] = 2
+    group = packed.index["group"].to_numpy(dtype=object)
+    group[third] = "one"
+    classes = (*packed.classes, "third")
+    index = packed.index.assign(label=np.array(classes)[labels], group=group)
+    found = issues(replace(packed, labels=labels, index=index, classes=classes), tmp_path)
+    assert found.looked_at == COUNT - len(third)
+    assert "third" not in set(found.table["label"])
+    alike = replace(packed, index=packed.index.assign(group=packed.index["label"]))
+    assert held_out_cell(alike, np.arange(COUNT), TRAIN, seed=20) is None
+    none = LabelIssues.none()
+    assert (none.looked_at, none.pairs, list(none.table)) == (0, {}, list(found.table))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from frostline.training.setup import Setup
 __all__ = ["LabelIssues", "find_label_issues", "held_out_cell", "out_of_fold"]
 
 _FOLDS = 5
+_COLUMNS = ["image", "label", "likelier", "probability_label", "probability_likelier", "correct"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,11 @@ class LabelIssues:
     table: pd.DataFrame
     rows: Rows
 
+    @classmethod
+    def none(cls) -> Self:
+        """Where nothing could be looked at."""
+        return cls(0, pd.DataFrame(columns=_COLUMNS, dtype=str), np.empty(0, dtype=np.int64))
+
     @property
     def pairs(self) -> dict[str, int]:
         """How many labels of each kind are doubtful, as in `cat, likelier dog`; the most frequent first."""
@@ -42,14 +49,19 @@ class LabelIssues:
         return dict(Counter(kinds.tolist()).most_common())
 
 
-def held_out_cell(packed: PackedImages, rows: Rows, train: TrainConfig, seed: int) -> Cell:
+def held_out_cell(packed: PackedImages, rows: Rows, train: TrainConfig, seed: int) -> Cell | None:
     """A cell in which each of `rows` is held out, in one of five folds.
 
     As in validation that is done `train.repeats` times, with other folds, where there are at most
-    `train.repeats_up_to` images.
+    `train.repeats_up_to` images. None where fewer than two classes have images that could be held out: all of the
+    others are near duplicates of one another.
     """
     draws = train.repeats if len(rows) <= train.repeats_up_to else 1
-    return Cell(packed, rows, cross_folds(packed.index, rows, _FOLDS, draws, seed))
+    folds = cross_folds(packed.index, rows, _FOLDS, draws, seed)
+    if not folds:
+        return None
+    cell = Cell(packed, rows, folds)
+    return cell if len(np.unique(packed.labels[cell.validation_rows])) > 1 else None
 
 
 def out_of_fold(setup: Setup, settings: TrialSettings) -> Probabilities:
@@ -83,6 +95,7 @@ def find_label_issues(setup: Setup, settings: TrialSettings, known: Collection[s
             "probability_label": probabilities[places, labels],
             "probability_likelier": probabilities[places, found.likelier[places]],
             "correct": "",
-        }
+        },
+        columns=_COLUMNS,
     )
     return LabelIssues(len(rows), table, rows[places])

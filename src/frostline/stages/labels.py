@@ -1,5 +1,6 @@
 """Stage `labels`: training images whose label is probably wrong, by what the best head says of them out of fold."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -38,13 +39,8 @@ def run(dataset: str) -> None:
     config = load_config().for_dataset(dataset)
     record = best_of_largest(_trained(config, dataset))
     packed = read_packed(Path("data/packed") / f"{dataset}-{record.backbone}")
-    rows = cell_rows(packed.index, record.per_class, config.seed)
-    cell = held_out_cell(packed, rows, config.train, config.seed)
-    options, cache = config.backbone(record.backbone), PrefixCache.of(config.stores)
-    setup = Setup(cell, record.backbone, options, config.train, cache, config.seed)
-    known = read_corrected(Path("data/prepared") / dataset)["image"]
-    settings = record.best.settings.head
-    issues = find_label_issues(setup, settings, set(known))
+    known = set(read_corrected(Path("data/prepared") / dataset)["image"])
+    issues = _look(config, record, packed, known)
     summary = LabelSummary(
         dataset=dataset,
         training_images=int((packed.index["split"] != "test").sum()),
@@ -60,7 +56,7 @@ def run(dataset: str) -> None:
             (new / "label_issues.csv").write_bytes(csv_text(issues.table, for_people=True).encode())
             summary.write(new)
             figure.savefig(new / "gallery.png")
-        log.log_params(settings.params())
+        log.log_params(record.best.settings.head.params())
         log.log_metrics(summary.model_dump(include={"training_images", "looked_at", "label_issues"}))
         for file in sorted(summary.folder.iterdir()):
             log.log_file(file)
@@ -68,6 +64,16 @@ def run(dataset: str) -> None:
     if summary.label_issues:
         table = summary.folder / "label_issues.csv"
         say(f"Look at them, fill in the column correct of {table}, and run: frostline relabel {dataset} {table}")
+
+
+def _look(config: Config, record: TrainRecord, packed: PackedImages, known: Collection[str]) -> LabelIssues:
+    rows = cell_rows(packed.index, record.per_class, config.seed)
+    cell = held_out_cell(packed, rows, config.train, config.seed)
+    if cell is None:
+        return LabelIssues.none()
+    options, cache = config.backbone(record.backbone), PrefixCache.of(config.stores)
+    setup = Setup(cell, record.backbone, options, config.train, cache, config.seed)
+    return find_label_issues(setup, record.best.settings.head, known)
 
 
 def _trained(config: Config, dataset: str) -> list[TrainRecord]:
