@@ -29,11 +29,9 @@ from .measuring import Option, describe, interleaved, machine, markdown_table, p
 from .project import enter_smallest, enter_solar_cells
 from .training import BACKBONE, changed
 
-KINDS = (
-    Kind("keras"),
-    Kind("onnx"),
-    *(Kind("litert", precision) for precision in ("float32", "float16", "dynamic", "int8")),
-)
+KERAS = Kind("keras")
+LITERT = [Kind("litert", precision) for precision in ("float32", "float16", "dynamic", "int8")]
+KINDS = {str(kind): kind for kind in (KERAS, Kind("onnx"), *LITERT)}
 
 
 def main() -> None:
@@ -42,6 +40,7 @@ def main() -> None:
         pixels=Option(96, help="a side"),
         heads=Option(8, help="that are tried"),
         views=Option("identity", help="that a prediction is averaged over"),
+        kinds=Option(list(KINDS), smallest=["keras", "litert int8"], choices=list(KINDS), help="of files"),
         rounds=Option(10, smallest=1, help="of one picture each"),
     )
     if options.smallest:
@@ -74,7 +73,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, object]]:
     material = material_of(config, dataset, version)
     picture = decoded(version, material.test.paths[:1])[0].astype(np.float32)
     rows, asked = [], {}
-    for kind in KINDS:
+    for kind in (KINDS[name] for name in dict.fromkeys(["keras", *options.kinds])):
         file = Path("exports") / kind.file_name(dataset)
         record = export(version, file, kind, material, force=True)
         ask = open_export(file, kind.form)
@@ -85,7 +84,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, object]]:
         say(f"{kind}: {record.agreement}")
     timings = interleaved(asked, options.rounds)
     return [
-        row | {"milliseconds": 1000 * timing.median, "times_keras": timing.ratio(timings[Kind("keras")])}
+        row | {"milliseconds": 1000 * timing.median, "times_keras": timing.ratio(timings[KERAS])}
         for row, timing in zip(rows, timings.values(), strict=True)
     ]
 
