@@ -41,11 +41,7 @@ def test_what_is_left_out_says_by_which_file() -> None:
 
 def test_what_was_applied_is_told_and_what_fits_nothing_is_counted() -> None:
     some = corrections(x22="cat", x33="dog", x99="cat")
-    assert some.applied(FOUND).to_dict("list") == {
-        "image": ["b.png", "c.png"],
-        "given": ["dog", "dog"],
-        "label": ["cat", "dog"],
-    }
+    assert some.applied(FOUND) == [("b.png", "dog", "cat"), ("c.png", "dog", "dog")]
     assert some.unused(FOUND) == 1
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 ALWAYS = ("scan", "weigh", "register")
-PICTURES = {"prepare@cells", "preprocess@cells-filed", "preprocess@cells-named", "report"}
+PICTURES = {"prepare@cells", "preprocess@cells-filed", "preprocess@cells-named", "labels@cells", "report"}
 COMMAND = """#!{python}
 import json, sys, uuid
 from pathlib import Path
@@ -53,6 +53,8 @@ elif stage == "train":
 elif stage == "evaluate":
     files = "evidence.json metrics.json predictions.csv confusion.png thresholds.png reliability.png mistakes.png"
     write({{}}, *(f"results/evaluation/{{all_names}}/{{file}}" for file in (*files.split(), "gradcam.png")))
+elif stage == "labels":
+    write({{}}, *(f"results/labels/{{name}}/{{file}}" for file in ("label_issues.csv", "summary.json", "gallery.png")))
 elif stage == "register":
     write({{}}, f"results/registered/{{name}}.json")
 else:
@@ -62,7 +64,7 @@ else:
 
 def networks(backbone: str) -> set[str]:
     cell = f"cells-small-{backbone}"
-    return {f"profile@cells-{backbone}", f"train@{cell}", f"evaluate@{cell}", "report"}
+    return {f"profile@cells-{backbone}", f"train@{cell}", f"evaluate@{cell}", "labels@cells", "report"}
 
 
 class Project:
@@ -135,7 +137,7 @@ def test_what_decides_a_result_redoes_its_stages_and_nothing_else(tmp_path: Path
 
     project.change_dataset(views=["identity", "crops-3"])
     trained = {f"{stage}@cells-small-{name}" for stage in ("train", "evaluate") for name in ("filed", "named")}
-    assert project.redone() == trained | {"report"}
+    assert project.redone() == trained | {"labels@cells", "report"}
 
     (project.folder / "images").rename(project.folder / "pictures")
     project.change_dataset(path="pictures")

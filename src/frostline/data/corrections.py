@@ -8,11 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import pandas as pd
-
-from frostline.data.inspection import Inspection
 from frostline.data.sources import Record
 from frostline.data.sources.table_text import read_rows
 from frostline.errors import DataError, ImageError
@@ -22,12 +19,15 @@ from frostline.provenance import fingerprint
 from frostline.text.nearest import did_you_mean
 from frostline.text.words import visible
 
+if TYPE_CHECKING:  # what opens pictures is heavy, and the stage scan only reads the corrections
+    from frostline.data.inspection import Inspection
+
+    Found = tuple[Record, Inspection | ImageError]
+
 __all__ = ["LEAVE_OUT", "Correction", "Corrections"]
 
 LEAVE_OUT = "leave out"
 """What stands for the class of a picture that is not to be used."""
-
-Found = tuple[Record, Inspection | ImageError]
 
 _COLUMNS = ("image", "sha256", "given", "label")
 
@@ -68,6 +68,8 @@ class Corrections:
 
     def write(self) -> None:
         """Write the file as a whole. Raises WriteError where the system refuses."""
+        import pandas as pd
+
         table = pd.DataFrame([vars(row) for row in self.rows], columns=list(_COLUMNS))
         with atomic_file(self.file) as path:
             path.write_bytes(csv_text(table).encode())
@@ -86,7 +88,7 @@ class Corrections:
                     f"not have. Mend or remove its row.{did_you_mean(row.label, classes)}"
                 )
 
-    def apply(self, found: Sequence[Found]) -> list[Found]:
+    def apply(self, found: "Sequence[Found]") -> "list[Found]":
         """`found` with corrected records; what is to be left out has an ImageError, `left_out`."""
         corrected: list[Found] = []
         for record, result in found:
@@ -99,18 +101,17 @@ class Corrections:
                 corrected.append((replace(record, label=correction.label), result))
         return corrected
 
-    def applied(self, found: Sequence[Found]) -> pd.DataFrame:
-        """The pictures of `found` that have a correction: image, given (the source's class) and label."""
-        rows = [
+    def applied(self, found: "Sequence[Found]") -> list[tuple[str, str, str]]:
+        """The pictures of `found` that have a correction: their names, the source's class, and the right one."""
+        return [
             (record.image, record.label, correction.label)
             for record, result in found
             if (correction := self._of(result))
         ]
-        return pd.DataFrame(rows, columns=["image", "given", "label"], dtype=str)
 
-    def unused(self, found: Sequence[Found]) -> int:
+    def unused(self, found: "Sequence[Found]") -> int:
         """How many of them are for no picture of `found`."""
-        return len(self._by_content.keys() - {each.sha256 for _, each in found if isinstance(each, Inspection)})
+        return len(self._by_content.keys() - {each.sha256 for _, each in found if not isinstance(each, ImageError)})
 
     @property
     def state(self) -> str:
@@ -121,5 +122,5 @@ class Corrections:
     def _by_content(self) -> dict[str, Correction]:
         return {row.sha256: row for row in self.rows}
 
-    def _of(self, result: Inspection | ImageError) -> Correction | None:
-        return self._by_content.get(result.sha256) if isinstance(result, Inspection) else None
+    def _of(self, result: "Inspection | ImageError") -> Correction | None:
+        return self._by_content.get(result.sha256) if not isinstance(result, ImageError) else None

@@ -85,7 +85,8 @@ def build(
     found = inspect_records(sorted(listing.records, key=_order), source.root, prepare)
     corrections = corrections or Corrections(Path())
     corrections.check(labels)
-    corrected, unused = corrections.applied(found), corrections.unused(found)
+    corrected = pd.DataFrame(corrections.applied(found), columns=_CORRECTED, dtype=str)
+    unused = corrections.unused(found)
     found = corrections.apply(found)
     records = [record for record, _ in found]
     levels = levels_of(found)
