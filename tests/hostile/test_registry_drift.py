@@ -6,14 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from mlflow import MlflowClient
 
 from frostline.backbones.weights import digest
+from frostline.data.manifest import Prepared, write_prepared
 
 ROOT = Path(__file__).parents[2]
 NAME = "cells-small-vgg16"
+METRICS = {"images": 2, "balanced_accuracy": 0.75, "calibration_error": 0.04, "megabytes": 1}
+EVIDENCE = {"intervals": {}, "calibration": {"error_before": 0.1}, "slices": {}, "per_class": {}}
 TRAIN = """
 import json, shutil
 from pathlib import Path
@@ -25,6 +29,8 @@ record["fingerprints"]["model"] = json.loads(Path("digests.json").read_text())[s
 folder = Path("models") / "cells-small-vgg16"
 folder.mkdir(parents=True)
 shutil.copy(f"{seed}.keras", folder / "model.keras")
+trial = {"trial": 3, "strategy": "start_of_convnet", "state": "complete", "thaw": 0, "images": 0}
+(folder / "study.json").write_text(json.dumps([trial | {"validation_brier_score": 0.1}]))
 write_training_images(folder, [])
 TrainRecord.model_validate(record).write(folder)
 """
@@ -45,7 +51,12 @@ def project(tmp_path, record_fields) -> Path:
     (folder / ".gitignore").write_text("mlruns/\n.cache/\n")
     evaluation = folder / "results" / "evaluation" / NAME
     evaluation.mkdir(parents=True)
-    (evaluation / "metrics.json").write_text("{}")
+    labels = folder / "results" / "labels" / "cells"
+    labels.mkdir(parents=True)
+    (labels / "label_issues.csv").write_text("image\n")
+    (evaluation / "metrics.json").write_text(json.dumps(METRICS))
+    (evaluation / "evidence.json").write_text(json.dumps(EVIDENCE))
+    _prepare(folder / "data/prepared/cells")
     register = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["register"]
     train = {"cmd": "python train.py", "params": ["seed"], "deps": ["record.json"], "outs": [f"models/{NAME}"]}
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"train": train, "register": register}}))
@@ -53,6 +64,27 @@ def project(tmp_path, record_fields) -> Path:
     run(folder.parent, "dvc", "init", "-q")
     commit(folder)
     return folder
+
+
+def _prepare(folder: Path) -> None:
+    """Leave what `prepare` leaves of two images."""
+    rows = [
+        {
+            "image": f"{n}.png",
+            "label": label,
+            "split": "test",
+            "group": str(n),
+            "width": 30,
+            "height": 30,
+            "sha256": str(n),
+        }
+        for n, label in enumerate(("defective", "functional"))
+    ]
+    counts = {"relabelled": 0, "confirmed": 0, "left_out": 0, "unused": 0}
+    card = {"images": 2, "classes": {}, "quarantined": {}, "duplicates": 0, "corrected": counts}
+    card |= {"groups": {"count": 0, "images": 0, "largest": 1}}
+    nothing = pd.DataFrame(columns=["image"])
+    write_prepared(folder, Prepared(pd.DataFrame(rows), nothing, nothing, card))
 
 
 def _network(file: Path, seed: int) -> str:

@@ -38,14 +38,19 @@ def write_litert(network: Any, path: Path, precision: Precision, calibration: ND
 
 def _without_arcsinh(network: Any) -> Any:
     """The same network in operations that LiteRT has: the inverse hyperbolic sine is not one of them."""
-    from keras import models, ops
+    from keras import layers, models, ops
+
+    class AsLogarithm(layers.Layer):  # type: ignore[misc]
+        """One layer with a name of its own: operations by themselves may get the names of others in the network."""
+
+        def call(self, x: Any) -> Any:
+            size = ops.abs(x)
+            return ops.sign(x) * ops.log(size + ops.sqrt(size * size + 1))
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
         if type(layer).__name__ != "Arcsinh":
             return layer(*inputs, **options)
-        (x,) = inputs
-        size = ops.abs(x)
-        return ops.sign(x) * ops.log(size + ops.sqrt(size * size + 1))
+        return AsLogarithm(dtype="float32", name=f"{layer.name}_as_logarithm")(*inputs)
 
     return models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
 
