@@ -24,7 +24,9 @@ from frostline.evaluation.answers import Answers
 from frostline.records.train_record import write_training_images
 from frostline.registry.models import load_champion, predict, register_challenger
 from frostline.serving.export import Material, export
+from frostline.serving.forms.asking import open_export
 from frostline.serving.forms.kind import LEAST_EQUAL, TOLERANCE, Kind
+from frostline.serving.forms.litert_file import write_litert
 from frostline.serving.forms.record import ExportRecord
 from frostline.tracking.runs import Tracker
 from frostline.training.ridge import LinearHead
@@ -250,3 +252,17 @@ def test_a_test_picture_that_the_version_cannot_read_is_left_out(champion, cells
     assert export(champion, tmp_path / "out.keras", Kind("keras"), some).agreement.images == 5
     with pytest.raises(ExportError, match="can read none of 20 test images"):
         export(champion, tmp_path / "none.keras", Kind("keras"), material_of(unreadable))
+
+
+@needs_litert
+def test_what_litert_lacks_is_written_anew_whatever_names_the_network_has(tmp_path):
+    keras.backend.clear_session()  # so that operations by themselves would get these names again
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(images)
+    for name in ("absolute", "sign", "multiply", "add", "sqrt", "log"):
+        x = keras.layers.Identity(name=name)(x)
+    network = keras.Model(images, keras.layers.Dense(2, activation="softmax")(keras.ops.arcsinh(x)))
+    write_litert(network, tmp_path / "network.tflite", "float32", np.empty((0, 8, 8, 3), dtype=np.uint8))
+    pixels = np.random.default_rng(1).uniform(0, 255, (3, 8, 8, 3)).astype(np.float32)
+    answers = open_export(tmp_path / "network.tflite", "litert")(pixels)
+    np.testing.assert_allclose(answers, network.predict_on_batch(pixels), atol=1e-5)
