@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -81,13 +82,17 @@ def main() -> None:
     versions = {number: load_version(tracker, name_of(DATASET), number).model for number in (first, second)}
     pictures = [path.read_bytes() for path in sorted(Path("pictures").rglob("*.png"))]
     client = Client(pictures, {number: labelled(model, pictures) for number, model in versions.items()})
+    one_change = threading.Lock()
     server, megabytes = Server(Path("served.log").absolute()), {}
 
     def change(number: str) -> None:
-        make_champion(tracker, number)
-        server.process.send_signal(signal.SIGHUP)
-        while requests.get(server.address.replace("invocations", "version"), timeout=60).json()["version"] != number:
-            sleep(0.2)
+        with one_change:
+            make_champion(tracker, number)
+            server.process.send_signal(signal.SIGHUP)
+            while (
+                requests.get(server.address.replace("invocations", "version"), timeout=60).json()["version"] != number
+            ):
+                sleep(0.2)
 
     def change_first() -> None:
         megabytes["before the champion has changed"] = server.megabytes()
