@@ -1,4 +1,4 @@
-"""Real servers on free loopback ports: PostgreSQL, and MLflow's tracking server with it behind."""
+"""Real servers on free loopback ports: PostgreSQL, MLflow's tracking server with it behind, and frostline's own."""
 
 import os
 import shutil
@@ -6,15 +6,22 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 import requests
+
+if TYPE_CHECKING:
+    from frostline.serving.process import Server
+    from frostline.serving.service import Service
 
 _SECONDS_TO_START = 120
 
@@ -23,6 +30,26 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+@contextmanager
+def answering(
+    service: "Service", *, access_log: bool = False, listener: socket.socket | None = None
+) -> Iterator[tuple[str, "Server"]]:
+    """The address of a server of `service` that runs on a thread inside the block, and the server."""
+    from frostline.serving.process import Server
+    from frostline.serving.server import create_app
+
+    server = Server(create_app(service, access_log=access_log), service)
+    with listener or socket.create_server(("127.0.0.1", 0)) as place:
+        thread = threading.Thread(target=server.run, args=([place],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{place.getsockname()[1]}", server
+        finally:
+            server.should_exit = True
+            thread.join(60)
+            assert not thread.is_alive()
 
 
 def _program(name: str) -> str | None:

@@ -25,9 +25,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from frostline.registry.models import LoadedVersion
 from frostline.serving.limits import ServingLimits
-from frostline.serving.process import Server
-from frostline.serving.server import create_app
 from frostline.serving.service import Service
+from servers import answering
 
 pytestmark = pytest.mark.usefixtures("heeded_signals")
 
@@ -62,17 +61,10 @@ def serving(model: Model | None = None, **changes: float) -> Iterator[tuple[str,
     limits = ServingLimits(**{"megabytes": 1, "patience": 1, **changes})
     service = Service(limits)
     service.take_up(LoadedVersion("frostline-cells", "1", model or Model(), Path()))
-    server = Server(create_app(service), service)
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    try:
+    with answering(service, listener=listener):
         yield listener.getsockname()
-    finally:
-        server.should_exit = True
-        thread.join(60)
-        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")

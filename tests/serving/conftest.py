@@ -1,7 +1,6 @@
 """A server on a real port, and a model whose speed and failures a test chooses by the bytes of a picture."""
 
 import base64
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ import requests
 from frostline.registry.models import LoadedVersion
 from frostline.serving.limits import ServingLimits
 from frostline.serving.process import Server
-from frostline.serving.server import create_app
 from frostline.serving.service import Service
+from servers import answering
 
 
 class Model:
@@ -78,15 +77,7 @@ def serving():
         service = Service(ServingLimits(**limits))
         if loaded:
             service.take_up(loaded)
-        server = Server(create_app(service, access_log=access_log), service)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            thread = threading.Thread(target=server.run, args=([listener],))
-            thread.start()
-            try:
-                yield Asked(f"http://127.0.0.1:{listener.getsockname()[1]}", service, server)
-            finally:
-                server.should_exit = True
-                thread.join(60)
-                assert not thread.is_alive()
+        with answering(service, access_log=access_log) as (address, server):
+            yield Asked(address, service, server)
 
     return serve

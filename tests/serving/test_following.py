@@ -1,10 +1,10 @@
 """A new champion is taken up while the old one serves, and one that cannot be loaded is not."""
 
-import gc
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -61,7 +61,6 @@ def test_a_new_champion_of_a_registry_is_taken_up_and_a_damaged_one_is_not(regis
         assert again(2) == "2"
         follower.look()
         answers.append(server.post(content).json())
-        gc.collect()
         assert old() is None
         again(3)
         network = load_version(tracker, NAME, "3").network
@@ -85,19 +84,28 @@ def test_a_new_champion_of_a_registry_is_taken_up_and_a_damaged_one_is_not(regis
 
 def test_the_registry_is_asked_every_so_often_or_when_that_is_asked_for(service):
     times: list[int] = []
+    over = threading.Event()
 
     def find() -> tuple[str, str]:
+        if over.is_set():
+            raise SystemExit
         times.append(1)
         return NAME, "1"
 
+    def follow(follower: Follower) -> None:
+        with suppress(SystemExit):
+            follower.run()
+
     often, told = (Follower(service, find, lambda *_: None, seconds) for seconds in (0.01, 0))
-    threading.Thread(target=told.run, daemon=True).start()
+    threading.Thread(target=follow, args=(told,), daemon=True).start()
     time.sleep(0.2)
     assert not times
     told.ask()
     wait_for(lambda: len(times) == 1)
-    threading.Thread(target=often.run, daemon=True).start()
+    threading.Thread(target=follow, args=(often,), daemon=True).start()
     wait_for(lambda: len(times) > 3)
+    over.set()
+    told.ask()
 
 
 def test_a_registry_that_does_not_answer_stops_nothing(service, capsys):

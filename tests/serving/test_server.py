@@ -3,8 +3,6 @@
 import base64
 import gc
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -18,10 +16,9 @@ from PIL import Image
 from frostline.data.images import load_square
 from frostline.registry.models import load_champion, register_challenger
 from frostline.serving.limits import ServingLimits
-from frostline.serving.process import Server
-from frostline.serving.server import create_app
 from frostline.serving.service import Service
 from frostline.tracking.runs import Tracker
+from servers import answering
 
 LIMITS = ServingLimits(megabytes=1, images=8)
 KINDS = ("good", "several", "corrupt", "oversized", "text", "keys", "syntax")
@@ -42,13 +39,8 @@ def champion(stores, tmp_path_factory, limits, make_network, make_record):
 def address(champion) -> Iterator[str]:
     service = Service(LIMITS)
     service.take_up(champion)
-    server = Server(create_app(service), service)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+    with answering(service) as (address, _):
+        yield address
 
 
 def post(address: str, body: bytes, kind: str | None = "application/json") -> tuple[int, dict]:

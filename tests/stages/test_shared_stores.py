@@ -6,9 +6,7 @@ Studies are in PostgreSQL, runs and models on MLflow's server with PostgreSQL be
 import base64
 import json
 import shutil
-import socket
 import subprocess
-import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -25,11 +23,9 @@ from frostline.errors import StoreError
 from frostline.registry.models import load_champion
 from frostline.search.study import list_studies
 from frostline.serving.limits import ServingLimits
-from frostline.serving.process import Server
-from frostline.serving.server import create_app
 from frostline.serving.service import Service
 from frostline.tracking.runs import Tracker
-from servers import TrackingServer
+from servers import TrackingServer, answering
 
 EFFORT = {"heads": 2, "thawed": 0, "images": 0}
 MODEL = "frostline-cells"
@@ -148,15 +144,9 @@ def serve(stores: StoresConfig, files: list[Path]) -> pd.DataFrame:
     """What the champion answers over HTTP."""
     service = Service(ServingLimits())
     service.take_up(load_champion(Tracker.open(stores, "cells"), "cells"))
-    server = Server(create_app(service), service)
     asked = {"inputs": [base64.b64encode(file.read_bytes()).decode() for file in files]}
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        place = f"http://127.0.0.1:{listener.getsockname()[1]}/invocations"
-        answer = requests.post(place, json=asked, timeout=60).json()
-        server.should_exit = True
-        thread.join()
+    with answering(service) as (address, _):
+        answer = requests.post(f"{address}/invocations", json=asked, timeout=60).json()
     return pd.DataFrame(answer["predictions"])
 
 
