@@ -88,7 +88,8 @@ def data_sets(options: argparse.Namespace) -> dict[str, tuple[Config, PackedImag
         config,
         replace(cells, index=cells.index.assign(split=cells.index["split"].where(sure, "test"))),
     )
-    sets["digits"] = config, digits(options.image_size)
+    alone = changed(config, "search", views=("identity",))  # a mirrored digit is another one, or none
+    sets["digits"] = alone, digits(options.image_size)
     return sets
 
 

@@ -30,9 +30,9 @@ from frostline.config.load import load_config
 from frostline.registry.models import load_version, name_of
 from frostline.tracking.runs import Tracker
 
-from .measuring import Option, describe, machine, markdown_table, parse
-from .project import DATASET, enter_smallest, make_champion, register_another
-from .serving_clients import Answer, Client, scraped
+from ..measuring import Option, describe, machine, markdown_table, parse
+from ..project import DATASET, enter_smallest, make_champion, register_another
+from .clients import Answer, Client, scraped
 
 STOPPED, CHANGED, WARM, CHANGED_AGAIN = 0.2, 0.3, 0.5, 0.7
 """After which share of the requests the server is stopped, the champion changes, the server's memory is looked at."""
