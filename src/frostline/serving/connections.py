@@ -46,7 +46,8 @@ def listen(host: str, port: int) -> socket.socket:
 def server_config(app: FastAPI, service: Service) -> uvicorn.Config:
     """The settings of a uvicorn server for `app`, under the limits of `service`."""
     protocol = type("_Protocol", (_PatientProtocol,), {"limits": service.limits, "metrics": service.metrics})
-    return uvicorn.Config(app, http=protocol, ws="none", log_level="warning", access_log=False)
+    # No `log_config`: setting one up closes the handlers that other libraries have, and a stream with them.
+    return uvicorn.Config(app, http=protocol, ws="none", log_config=None, log_level="warning", access_log=False)
 
 
 class _PatientProtocol(H11Protocol, asyncio.BufferedProtocol):
