@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from frostline import __version__
+from frostline.commands.arguments import BackboneName, Dataset, OfDataset, Size, Why
 from frostline.commands.debug_option import Commands, Debug
 from frostline.files.atomic import tidy
 from frostline.files.outputs import FOLDERS
 from frostline.runtime import terminal
 from frostline.runtime.ending import ended, when_interrupted
 from frostline.runtime.environment import prepare_keras, set_defaults
+from frostline.serving.forms.choices import Form, Precision
 
 __all__ = ["app", "main"]
 
@@ -30,12 +32,6 @@ MODELS = "Models and results"
 
 cache = typer.Typer(help="Show and prune the cached activations of frozen blocks.", no_args_is_help=True)
 app.add_typer(cache, name="cache", rich_help_panel=MODELS)
-
-Dataset = Annotated[str, typer.Argument(help="A key of 'datasets' in params.yaml.")]
-Size = Annotated[str, typer.Argument(help="A key of 'sizes' in params.yaml.")]
-OfDataset = Annotated[str | None, typer.Option("--dataset", help="Whose champion; needed only if there are several.")]
-Why = Annotated[str, typer.Option(help="A remark for the history.")]
-BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in params.yaml.")]
 
 
 def _stage(name: str) -> Any:
@@ -193,10 +189,8 @@ def serve(
 @app.command(rich_help_panel=MODELS)
 def export(
     dataset: OfDataset = None,
-    form: Annotated[Literal["onnx", "keras", "litert"], typer.Option("--format", help="The kind of file.")] = "onnx",
-    precision: Annotated[
-        Literal["float32", "float16", "dynamic", "int8"], typer.Option(help="Of a LiteRT file: see docs/models.md.")
-    ] = "float32",
+    form: Annotated[Form, typer.Option("--format", help="The kind of file.")] = "onnx",
+    precision: Annotated[Precision, typer.Option(help="Of a LiteRT file: see docs/models.md.")] = "float32",
     output: Annotated[Path | None, typer.Option(help="Where it goes; else DATASET.FORMAT.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Keep a file that answers otherwise.")] = False,
 ) -> None:

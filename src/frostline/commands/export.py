@@ -1,5 +1,6 @@
 """`frostline export`: the champion as a file for other runtimes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from frostline.config.load import load_config
@@ -9,7 +10,8 @@ from frostline.data.test_set import read_test_set, training_files
 from frostline.registry.models import LoadedVersion, load_champion
 from frostline.runtime.progress import say
 from frostline.serving.export import CALIBRATION, Material, export
-from frostline.serving.forms.kind import Form, Kind, Precision
+from frostline.serving.forms.choices import Form, Precision
+from frostline.serving.forms.kind import Kind
 from frostline.serving.forms.record import ExportRecord
 from frostline.tracking.runs import Tracker
 
@@ -42,9 +44,13 @@ def material_of(config: Config, name: str, version: LoadedVersion) -> Material:
         return Material(test=None)
     source = open_source(config.dataset(name))
     test = read_test_set(prepared, source).without(version.trained_on).of_classes(version.model_config["classes"])
-    if not any(path.exists() for path in test.paths):
-        return Material(test=None)
-    return Material(test, training_files(prepared, source, CALIBRATION, config.seed), config.seed)
+    training = training_files(prepared, source, CALIBRATION, config.seed)
+    return Material(test if _are_here(test.paths) else None, training if _are_here(training) else (), config.seed)
+
+
+def _are_here(paths: Sequence[Path]) -> bool:
+    """Whether any of them is: some that are gone are an error, all of them are on another machine."""
+    return any(path.exists() for path in paths)
 
 
 def _verdict(record: ExportRecord) -> str:

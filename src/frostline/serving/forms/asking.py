@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from frostline.data.parallel import cores
 from frostline.errors import ExportError
-from frostline.serving.forms.kind import Form
+from frostline.serving.forms.choices import Form
 
 __all__ = ["Ask", "interpreter_of", "open_export"]
 

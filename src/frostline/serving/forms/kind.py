@@ -1,15 +1,12 @@
 """Which file an export is, and when it is not to be kept."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from frostline.errors import ConfigError
 from frostline.evaluation.agreement import Agreement
+from frostline.serving.forms.choices import Form, Precision
 
-__all__ = ["LEAST_EQUAL", "TOLERANCE", "Form", "Kind", "Precision"]
-
-Form = Literal["keras", "onnx", "litert"]
-Precision = Literal["float32", "float16", "dynamic", "int8"]
-"""Of weights and of what is computed: `float16` weights, `dynamic` int8 weights with float32 activations, or `int8`."""
+__all__ = ["LEAST_EQUAL", "TOLERANCE", "Kind"]
 
 TOLERANCE = 1e-3
 """By how much a probability of a float32 export may differ."""

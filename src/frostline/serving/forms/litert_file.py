@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from frostline.errors import ExportError
 from frostline.serving.forms.asking import interpreter_of
-from frostline.serving.forms.kind import Precision
+from frostline.serving.forms.choices import Precision
 from frostline.serving.forms.packages import need_packages
 
 __all__ = ["write_litert"]

@@ -6,7 +6,8 @@ from frostline.config.frozen import Frozen
 from frostline.config.types import Resize
 from frostline.evaluation.agreement import Agreement
 from frostline.registry.models import LoadedVersion
-from frostline.serving.forms.kind import Form, Kind, Precision
+from frostline.serving.forms.choices import Form, Precision
+from frostline.serving.forms.kind import Kind
 
 __all__ = ["ExportRecord"]
 

@@ -1,0 +1,13 @@
+"""Arguments and options that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["BackboneName", "Dataset", "OfDataset", "Size", "Why"]
+
+Dataset = Annotated[str, typer.Argument(help="A key of 'datasets' in params.yaml.")]
+Size = Annotated[str, typer.Argument(help="A key of 'sizes' in params.yaml.")]
+BackboneName = Annotated[str, typer.Argument(help="A key of 'backbones' in params.yaml.")]
+OfDataset = Annotated[str | None, typer.Option("--dataset", help="Whose champion; needed only if there are several.")]
+Why = Annotated[str, typer.Option(help="A remark for the history.")]
