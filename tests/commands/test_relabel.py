@@ -12,11 +12,12 @@ import yaml
 from frostline.commands import relabel
 from frostline.data.manifest import read_corrected, read_manifest
 from frostline.errors import ArtifactError, DataError
+from frostline.files.spreadsheet import csv_text
 from frostline.stages import prepare, scan
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 PREPARED = Path("data/prepared/cells")
-CLASSES = {"a": range(100, 112), "b": range(1700, 1712), "007": range(2400, 2412)}
+CLASSES = {"a": range(100, 112), "b": range(1700, 1712), "007": range(2400, 2412), "=c": range(2500, 2512)}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,18 @@ def test_prepare_does_what_a_person_said_and_records_it(capsys: pytest.CaptureFi
 
 
 @pytest.mark.usefixtures("project")
+def test_names_that_a_spreadsheet_would_run_come_back_as_they_are_written_for_people() -> None:
+    image, other = images("=c")[0], images("a")[0]
+    table = csv_text(pd.DataFrame({"image": [image, other], "correct": ["a", "=c"]}), for_people=True)
+    assert "'=c" in table
+    relabel.run("cells", said(table))
+    assert pd.read_csv("corrections/cells.csv", dtype=str).set_index("image")["label"].to_dict() == {
+        image: "a",
+        other: "=c",
+    }
+
+
+@pytest.mark.usefixtures("project")
 def test_a_second_table_adds_to_the_first_and_takes_back_what_it_said() -> None:
     first, second, useless, *_ = images("a")
     relabel.run("cells", said(f"image,correct\n{first},b\n{useless},leave out\n"))
@@ -115,7 +128,7 @@ def test_a_second_table_adds_to_the_first_and_takes_back_what_it_said() -> None:
         ("", "received an empty file"),
         ("image,correct\n{0},\n", "column correct of said.csv is empty. Fill in the right class"),
         ("image,correct\n{0},B\n", "line 2, has the class 'B', which the data set does not have.*or: leave out"),
-        ("image,correct\n{0},7\n", "line 2, has the class '7'.* Known: 007, a, b"),
+        ("image,correct\n{0},7\n", "line 2, has the class '7'.* Known: 007, =c, a, b"),
         ("image,correct\nx.png,b\n", "line 2, names the picture x.png, which is not in the prepared data set"),
         ("image,correct\n{0},b\n{0},a\n", "line 3, says 'a' of .*, but a line before says 'b'"),
     ],

@@ -93,8 +93,7 @@ def _said(table: Path, pictures: Mapping[str, _Picture]) -> dict[str, str]:
 
 
 def _image(cell: str, pictures: Container[str], where: str) -> str:
-    """The picture that a cell names: as it is, or without the apostrophe that keeps a spreadsheet from running it."""
-    for name in (cell, cell.removeprefix("'")):
+    for name in _meant(cell):
         if name in pictures:
             return name
     raise DataError(
@@ -104,15 +103,20 @@ def _image(cell: str, pictures: Container[str], where: str) -> str:
 
 
 def _label(cell: str, classes: Collection[str], where: str) -> str:
-    label = as_word(cell)
-    if label in classes:
-        return label
-    if label.casefold() == LEAVE_OUT:
+    for label in map(as_word, _meant(cell)):
+        if label in classes:
+            return label
+    if as_word(cell).casefold() == LEAVE_OUT:
         return LEAVE_OUT
     raise DataError(
-        f"{where}, has the class '{visible(label)}', which the data set does not have. Expected one of its classes, "
-        f"or: {LEAVE_OUT}.{did_you_mean(label, classes)}"
+        f"{where}, has the class '{visible(as_word(cell))}', which the data set does not have. Expected one of its "
+        f"classes, or: {LEAVE_OUT}.{did_you_mean(as_word(cell), classes)}"
     )
+
+
+def _meant(cell: str) -> tuple[str, str]:
+    """A cell as it is, and without the apostrophe that `csv_text` puts before what a spreadsheet would run."""
+    return cell, cell.removeprefix("'")
 
 
 def _kind(label: str, given: str) -> str:
