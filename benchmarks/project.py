@@ -12,6 +12,7 @@ from frostline.config.load import load_config
 from frostline.config.schema import Config, FolderConfig
 from frostline.records.train_record import TrainRecord
 from frostline.registry.models import name_of, register_challenger
+from frostline.registry.package import Candidate
 from frostline.stages import evaluate, prepare, preprocess, profile, register, train
 from frostline.tracking.runs import Tracker
 
@@ -75,8 +76,8 @@ def register_another(tracker: Tracker) -> str:
     network.layers[-1].set_weights([-kernel, *others])
     network.save(other / "model.keras")
     prints = record.fingerprints.model_copy(update={"model": digest(network)})
-    version = register_challenger(tracker, record.model_copy(update={"fingerprints": prints}), other, config.prepare)
-    return version.version
+    record = record.model_copy(update={"fingerprints": prints})
+    return register_challenger(tracker, Candidate(record, other, config.prepare, config.serving)).version
 
 
 def make_champion(tracker: Tracker, number: str) -> None:

@@ -236,6 +236,7 @@ def make_record(record_fields: dict[str, Any]):
 def crown(make_network, make_record, limits: PrepareConfig):
     """`crown(stores, folder, dataset, seed)`: register a small real network, and make it champion of `dataset`."""
     from frostline.registry.models import register_challenger
+    from frostline.registry.package import Candidate
     from frostline.tracking.runs import Tracker
 
     def make(stores: StoresConfig, folder: Path, dataset: str, seed: int = 1) -> Tracker:
@@ -243,7 +244,7 @@ def crown(make_network, make_record, limits: PrepareConfig):
             patch.delenv("MLFLOW_TRACKING_URI", raising=False)
             tracker = Tracker.open(stores, dataset)
             record = make_record(make_network(folder, seed), tracker.start("study", {}).id, dataset=dataset)
-            found = register_challenger(tracker, record, folder, limits)
+            found = register_challenger(tracker, Candidate(record, folder, limits))
             tracker.client.set_registered_model_alias(found.name, "champion", found.version)
         return tracker
 

@@ -29,6 +29,7 @@ from frostline.registry import promotion
 from frostline.registry.history import Author, read
 from frostline.registry.models import LoadedVersion, find_challenger, register_challenger
 from frostline.registry.moves import finish_move
+from frostline.registry.package import Candidate
 from frostline.registry.promotion import RegisteredModel, promote, rollback
 from frostline.registry.versions import fetch
 from frostline.tracking.runs import Tracker
@@ -112,8 +113,8 @@ def register(record_fields) -> Callable[[str], Command]:
             prints = record_fields["fingerprints"] | {"model": model}
             mine = {"dataset": "cells", "run_id": study.info.run_id, "fingerprints": prints}
             record = TrainRecord.model_validate(record_fields | mine)
-            made = register_challenger(tracker, record, folder, PrepareConfig())
-            found = find_challenger(tracker, record, folder, PrepareConfig())
+            made = register_challenger(tracker, Candidate(record, folder, PrepareConfig()))
+            found = find_challenger(tracker, Candidate(record, folder, PrepareConfig()))
             assert found == replace(made, created=False)
 
         return run

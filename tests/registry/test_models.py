@@ -24,6 +24,7 @@ from frostline.registry.models import (
     predict,
     register_challenger,
 )
+from frostline.registry.package import Candidate
 from frostline.registry.versions import fetch
 from frostline.tracking.runs import Tracker
 
@@ -40,7 +41,7 @@ def register(stores, tmp_path, limits, make_network, make_record, monkeypatch):
         model = make_network(folder, seed)
         study = tracker.start("study", {})
         record = make_record(model, study.id, dataset=dataset)
-        return tracker, record, folder, register_challenger(tracker, record, folder, limits)
+        return tracker, record, folder, register_challenger(tracker, Candidate(record, folder, limits))
 
     return call
 
@@ -67,7 +68,7 @@ def test_a_model_is_loaded_from_a_folder_whose_name_an_address_would_quote(regis
 
 def test_a_model_is_registered_once(register, limits):
     tracker, record, folder, first = register("once", 1)
-    again = register_challenger(tracker, record, folder, limits)
+    again = register_challenger(tracker, Candidate(record, folder, limits))
     assert (first.name, first.version, first.created) == ("frostline-once", "1", True)
     assert (again.version, again.created) == ("1", False)
     assert len(tracker.client.search_model_versions("name = 'frostline-once'")) == 1
@@ -226,10 +227,11 @@ def test_the_same_network_that_is_served_otherwise_is_another_version(register, 
     dataset = "otherwise_" + "_".join([*changes, *bounds])
     tracker, record, folder, _ = register(dataset, 1)
     other, narrower = record.model_copy(update=changes), limits.model_copy(update=bounds)
-    assert find_challenger(tracker, other, folder, narrower) is None
-    second = register_challenger(tracker, other, folder, narrower)
+    candidate = Candidate(other, folder, narrower)
+    assert find_challenger(tracker, candidate) is None
+    second = register_challenger(tracker, candidate)
     assert (second.version, second.created) == ("2", True)
-    assert find_challenger(tracker, other, folder, narrower) == RegisteredVersion(second.name, "2", created=False)
+    assert find_challenger(tracker, candidate) == RegisteredVersion(second.name, "2", created=False)
     crown(tracker, dataset)
     served = load_champion(tracker, dataset).model_config
     assert tuple(served["classes"]) == other.classes
@@ -238,15 +240,15 @@ def test_the_same_network_that_is_served_otherwise_is_another_version(register, 
         narrower.min_side,
         narrower.max_pixels,
     )
-    assert register_challenger(tracker, record, folder, limits).version == "1"
+    assert register_challenger(tracker, Candidate(record, folder, limits)).version == "1"
 
 
 def test_another_decoder_or_other_training_images_make_another_version(register, limits, monkeypatch):
     tracker, record, folder, _ = register("decoder", 1)
     write_training_images(folder, ["a" * 64])
-    assert register_challenger(tracker, record, folder, limits).version == "2"
+    assert register_challenger(tracker, Candidate(record, folder, limits)).version == "2"
     monkeypatch.setattr(package, "Version", partial(Version, decoder=Version.decoder + 1))
-    assert register_challenger(tracker, record, folder, limits).version == "3"
+    assert register_challenger(tracker, Candidate(record, folder, limits)).version == "3"
 
 
 @pytest.mark.parametrize("damage", ["gone", "another network", "one file more", "one linked folder more"])
@@ -269,8 +271,9 @@ def test_files_that_are_not_what_was_registered_are_refused_and_registered_anew(
         VersionError, match=rf"{version.name} version 1 cannot be loaded: .*{champion.folder}.*dvc repro"
     ):
         load_champion(tracker, dataset)
-    assert find_challenger(tracker, record, folder, limits) is None
-    assert register_challenger(tracker, record, folder, limits) == RegisteredVersion(version.name, "2", created=True)
+    candidate = Candidate(record, folder, limits)
+    assert find_challenger(tracker, candidate) is None
+    assert register_challenger(tracker, candidate) == RegisteredVersion(version.name, "2", created=True)
     crown(tracker, dataset)
     assert load_champion(tracker, dataset).number == "2"
 

@@ -17,6 +17,7 @@ from frostline.errors import DataError, RegistryError
 from frostline.records.train_record import write_training_images
 from frostline.registry.history import Author, read
 from frostline.registry.models import load_champion, predict, register_challenger
+from frostline.registry.package import Candidate
 from frostline.registry.promotion import RegisteredModel, promote, rollback
 from frostline.tracking.runs import Tracker
 
@@ -69,7 +70,7 @@ def registry(stores, tmp_path, limits, make_record, test_set, monkeypatch):
             write_training_images(folder, trained_on)
             study = tracker.start(folder.name, {})
             record = make_record(f"{folder}", study.id, dataset=self.dataset, classes=classes)
-            return register_challenger(tracker, record, folder, limits), study.id
+            return register_challenger(tracker, Candidate(record, folder, limits)), study.id
 
         def promote(self, images: TestSet = test_set, **options):
             return promote(RegisteredModel(tracker, self.dataset, self.locks), images, CONFIG, ME, seed=1, **options)

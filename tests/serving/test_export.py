@@ -23,6 +23,7 @@ from frostline.evaluation.agreement import Agreement
 from frostline.evaluation.answers import Answers
 from frostline.records.train_record import write_training_images
 from frostline.registry.models import load_champion, predict, register_challenger
+from frostline.registry.package import Candidate
 from frostline.serving.export import Material, export
 from frostline.serving.forms.asking import open_export
 from frostline.serving.forms.kind import LEAST_EQUAL, TOLERANCE, Kind
@@ -50,7 +51,7 @@ def champion(stores, tmp_path, limits, make_network, make_record, monkeypatch):
     tracker = Tracker.open(stores, dataset)
     model = make_network(tmp_path / "model", 5)
     record = make_record(model, tracker.start("study", {}).id, dataset=dataset)
-    version = register_challenger(tracker, record, tmp_path / "model", limits)
+    version = register_challenger(tracker, Candidate(record, tmp_path / "model", limits))
     tracker.client.set_registered_model_alias(version.name, "champion", version.version)
     return load_champion(tracker, dataset)
 
@@ -217,7 +218,7 @@ def test_a_networks_served_evaluated_and_exported_answers_agree(
 
     tracker = Tracker.open(stores, tmp_path.name)
     record = make_record(digest(network), tracker.start("study", {}).id, dataset=tmp_path.name, best=best)
-    version = register_challenger(tracker, record, tmp_path / "model", limits)
+    version = register_challenger(tracker, Candidate(record, tmp_path / "model", limits))
     tracker.client.set_registered_model_alias(version.name, "champion", version.version)
     champion = load_champion(tracker, tmp_path.name)
 

@@ -11,6 +11,7 @@ import pytest
 
 from frostline.errors import StoreError
 from frostline.registry.models import find_champion, load_version, name_of, register_challenger
+from frostline.registry.package import Candidate
 from frostline.serving import following
 from frostline.serving.following import Follower
 from frostline.serving.limits import ServingLimits
@@ -27,7 +28,7 @@ def registry(crown, stores_in, tmp_path, make_network, make_record, limits):
     def again(seed: int) -> str:
         folder = tmp_path / str(seed)
         record = make_record(make_network(folder, seed), tracker.start("study", {}).id, dataset="cells")
-        version = register_challenger(tracker, record, folder, limits).version
+        version = register_challenger(tracker, Candidate(record, folder, limits)).version
         tracker.client.set_registered_model_alias(name_of("cells"), "champion", version)
         return version
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from frostline.data.images import load_square
 from frostline.registry.models import load_champion, register_challenger
+from frostline.registry.package import Candidate
 from frostline.serving.limits import ServingLimits
 from frostline.serving.service import Service
 from frostline.tracking.runs import Tracker
@@ -30,7 +31,7 @@ def champion(stores, tmp_path_factory, limits, make_network, make_record):
     tracker = Tracker.open(stores, "served_http")
     model = make_network(folder, 7)
     record = make_record(model, tracker.start("study", {}).id, dataset="served_http")
-    version = register_challenger(tracker, record, folder, limits)
+    version = register_challenger(tracker, Candidate(record, folder, limits))
     tracker.client.set_registered_model_alias(version.name, "champion", version.version)
     return load_champion(tracker, "served_http")
 

@@ -1,7 +1,6 @@
 """Cut a backbone at a block, and freeze some of it."""
 
 import random as python_random
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from frostline.backbones.blocks import block_ends
 from frostline.backbones.catalogue import BackboneSpec, application, find_backbone, resolve_image_size
 from frostline.backbones.cost import flops
+from frostline.backbones.naming import stable_names
 from frostline.backbones.readout import pool
 from frostline.backbones.weights import WeightsRecord, load_weights
 from frostline.config.schema import BackboneConfig
@@ -34,7 +34,7 @@ class Backbone:
         self.precision = precision
         self.image_size = int(network.inputs[0].shape[1])
         ends = block_ends(network)
-        self._names = _stable_names(network)
+        self._names = stable_names(network)
         self.block_names = tuple(self.stable_name(end) for end in ends)
         self._order = {operation.name: position for position, operation in enumerate(network.operations)}
         self._end_positions = [self._order[end.name] for end in ends]
@@ -165,19 +165,6 @@ def _leaves(network: Any) -> Iterator[Any]:
             yield from _leaves(layer)
         else:
             yield layer
-
-
-def _stable_names(network: Any) -> dict[str, str]:
-    """New names of the layers that Keras named, which it numbers through the process: numbered through the network."""
-    seen: dict[str, int] = {}
-    names = {}
-    for operation in network.operations:
-        base = re.sub(r"_\d+$", "", operation.name)
-        if base.replace("_", "") == type(operation).__name__.lower():
-            count = seen.get(base, 0)
-            seen[base] = count + 1
-            names[operation.name] = f"{base}_{count}" if count else base
-    return names
 
 
 @contextmanager

@@ -5,9 +5,14 @@ from typing import Any
 
 from frostline.data.views import under
 
-__all__ = ["average_over_views", "images_at_once", "views_in"]
+__all__ = ["FEATURES", "STACKED", "average_over_views", "images_at_once", "viewed_in", "views_in"]
 
-_STACKED = "views"
+STACKED = "views"
+"""The layer that holds an image's views, one after another."""
+
+FEATURES = "features"
+"""The network that is called on them."""
+
 _AT_ONCE = 32
 
 
@@ -21,14 +26,19 @@ def average_over_views(images: Any, views: Sequence[str], features: Callable[[An
 
     if len(views) == 1:
         return features(under(views[0], images))
-    stacked = layers.Concatenate(axis=0, dtype=images.dtype, name=_STACKED)([under(view, images) for view in views])
+    stacked = layers.Concatenate(axis=0, dtype=images.dtype, name=STACKED)([under(view, images) for view in views])
     vectors = features(stacked)
     return ops.mean(ops.reshape(vectors, (len(views), -1, vectors.shape[-1])), axis=0)
 
 
 def views_in(network: Any) -> int:
     """How many views a network looks at each image under, if it was built with `average_over_views`; else 1."""
-    return next((len(layer.input) for layer in network.layers if layer.name == _STACKED), 1)
+    return next((len(layer.input) for layer in network.layers if layer.name == STACKED), 1)
+
+
+def viewed_in(network: Any) -> Any:
+    """What of `network` sees one view: a network inside it, or itself if it sees each image as it is."""
+    return network.get_layer(FEATURES) if any(layer.name == STACKED for layer in network.layers) else network
 
 
 def images_at_once(views: int) -> int:

@@ -32,9 +32,10 @@ Format = Literal["table", "csv", "json", "jsonl"]
 def run(places: Sequence[Path], dataset: str | None, form: Format | None, output: Path | None = None) -> bool:
     """Print a row per image of `places`, or write it to `output`; True if every image could be labelled.
 
-    `places` are files, folders, patterns and tables. A table of labels holds path, label and probability; CSV and JSON
-    the probabilities of all classes as well. CSV is for people: what a spreadsheet would run as a formula has an
-    apostrophe before it. JSON is for programs, and ASCII alone; `jsonl` has an object per line.
+    `places` are files, folders, patterns and tables. A table of labels holds path, label, probability and
+    whether the picture is like a training image; CSV and JSON the probabilities of all classes as well. CSV is for
+    people: what a spreadsheet would run as a formula has an apostrophe before it. JSON is for programs, and ASCII
+    alone; `jsonl` has an object per line.
 
     `output` is written by the workers of params.yaml's `compute`, piece by piece: the same call goes on with what there
     is. Raises ConfigError if `dataset` is needed, DataError if there is no image, RegistryError if there is no
@@ -119,12 +120,14 @@ def _text(form: Format, answers: pd.DataFrame, *, header: bool) -> str:
 
 def _print_table(answers: pd.DataFrame) -> None:
     table = Table(header_style="bold")
-    for heading in ("image", "label", "probability"):
+    told = "known" in answers
+    for heading in ("image", "label", "probability", *(["known"] if told else [])):
         table.add_column(heading, overflow="fold")
     for answer in answers.to_dict("records"):
         image = plain(answer["image"])
         if answer["error"]:
             table.add_row(image, "[red]error[/red]", plain(answer["error"]))
         else:
-            table.add_row(image, plain(answer["label"]), f"{answer['probability']:.3f}")
+            known = ["yes" if answer["known"] else "[yellow]no[/yellow]"] if told else []
+            table.add_row(image, plain(answer["label"]), f"{answer['probability']:.3f}", *known)
     console().print(table)

@@ -10,6 +10,7 @@ from frostline.config.compute import ComputeConfig
 from frostline.config.effort import ChosenEffort
 from frostline.config.entry import entry_of
 from frostline.config.frozen import Frozen
+from frostline.config.serving import ServingConfig
 from frostline.config.types import (
     Count,
     Fraction,
@@ -206,6 +207,7 @@ class Config(_Section):
     train: TrainConfig
     search: SearchConfig
     promotion: PromotionConfig = PromotionConfig()
+    serving: ServingConfig = ServingConfig()
     cards: dict[str, CardConfig] = Field(default_factory=dict)
     compute: ComputeConfig = ComputeConfig()
     stores: StoresConfig

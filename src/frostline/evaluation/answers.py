@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.backbones.readout import POOLED
+from frostline.backbones.readout import POOLED, compress
 from frostline.backbones.surgery import Backbone, build_backbone
+from frostline.backbones.tapped import tap, tapped_block
 from frostline.backbones.viewed import images_at_once, views_in
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import Config
@@ -15,6 +16,7 @@ from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
 from frostline.data.views import views_of
 from frostline.errors import FrostlineError
+from frostline.records.familiarity import Familiarity
 from frostline.runtime.progress import say, track
 from frostline.training.features import ReadOut, Vectors
 from frostline.training.settings import TrialSettings
@@ -48,6 +50,18 @@ class Answers:
         shared = self._shared(network, settings, what)
         return self._seen(network, self._rows, what) if shared is None else shared
 
+    def strangeness(self, network: Any, settings: TrialSettings, familiarity: Familiarity) -> NDArray[np.float64]:
+        """How far each image lies, [len(rows)], from what is familiar to `network`, trained by `settings`.
+
+        Shared vectors serve where they are what the network itself gives of some of the images.
+        """
+        block, tapped = tapped_block(settings.keep), tap(network, familiarity.layer)
+        frozen = block <= settings.freeze_depth
+        vectors = self._vectors.average(("identity",), block, self._rows) if frozen else None
+        if vectors is None or not self._agree(tapped, vectors):
+            vectors = self._seen(tapped, self._rows)
+        return familiarity.familiar.distances(compress(vectors).astype(np.float64))
+
     def _shared(self, network: Any, settings: TrialSettings | None, what: str) -> NDArray[np.float32] | None:
         """From shared activations; None where they do not serve, which is said if they should have."""
         if settings is None or settings.thaw or not any(layer.name == POOLED for layer in network.layers):
@@ -65,7 +79,7 @@ class Answers:
     def _agree(self, network: Any, answers: NDArray[np.float32]) -> bool:
         """Whether `answers` are what the whole network says of some of the images."""
         some = np.unique(np.linspace(0, len(self._rows) - 1, _COMPARED).astype(int))
-        return np.allclose(answers[some], self._seen(network, self._rows[some]), rtol=0, atol=_TOLERANCE)
+        return np.allclose(answers[some], self._seen(network, self._rows[some]), rtol=_TOLERANCE, atol=_TOLERANCE)
 
     def _seen(self, network: Any, rows: Rows, what: str | None = None) -> NDArray[np.float32]:
         """Of the whole network about the images."""

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from frostline.data.arrays import Labels, Probabilities
-from frostline.evaluation.intervals import intervals, paired_difference
+from frostline.evaluation.intervals import exact_accuracy, intervals, paired_difference
 from frostline.evaluation.metrics import METRICS, measure, score
 from frostline.evaluation.slices import slices
 from frostline.statistics.temperature import with_temperature
 
-__all__ = ["Assessment", "against_guide", "assess", "uncalibrated"]
+__all__ = ["Assessment", "against_guide", "assess", "familiarity_of", "uncalibrated"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ def assess(
             "slices": slices(index, labels, probabilities),
         },
     )
+
+
+def familiarity_of(index: pd.DataFrame, strangeness: NDArray[np.float64], outliers: float) -> dict[str, float]:
+    """How many of the test images in `index` [N], of `strangeness` [N], are called unknown where `outliers` may be.
+
+    The share of them (`value`) has its exact 95% interval, `low` and `high`.
+    """
+    unknown = exact_accuracy(strangeness > 1, index["group"].to_numpy(dtype=str))
+    return {"outliers": outliers, "images": len(index), "unknown": int((strangeness > 1).sum()), **unknown.model_dump()}
 
 
 def uncalibrated(probabilities: Probabilities, temperature: float) -> Probabilities:

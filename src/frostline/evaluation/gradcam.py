@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.readout import POOLED, slope
+from frostline.backbones.viewed import viewed_in
 
 __all__ = ["gradcam"]
 
@@ -23,7 +24,7 @@ def gradcam(network: Any, images: NDArray[np.uint8], classes: NDArray[np.int64])
     """
     import keras
 
-    viewed = next((layer for layer in network.layers if isinstance(layer, keras.Model)), network)
+    viewed = viewed_in(network)
     # A read-out has one for every block that it reads (backbones.readout.pool); blocks have none of their own.
     read = [layer.input for layer in viewed.layers if isinstance(layer, keras.layers.GlobalMaxPooling2D)]
     compressed = any(layer.name == POOLED for layer in network.layers)

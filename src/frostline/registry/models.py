@@ -13,11 +13,11 @@ import mlflow.pyfunc
 import pandas as pd
 from mlflow.exceptions import MlflowException
 
-from frostline.config.schema import PrepareConfig
 from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
-from frostline.records.train_record import TrainRecord, read_training_images
-from frostline.registry.package import Candidate, identity
+from frostline.records.train_record import read_training_images
+from frostline.registry.network import open_network
+from frostline.registry.package import Candidate
 from frostline.registry.versions import Tracking, announce, create_version, fetch, find_version
 from frostline.text.words import encodable
 
@@ -74,12 +74,16 @@ class LoadedVersion:
 
     @property
     def network(self) -> Path:
-        """Its Keras network."""
+        """The file of its Keras network."""
         return self.folder / "artifacts" / "model.keras"
+
+    def open_network(self) -> Any:
+        """Its Keras network, as it is asked: see registry.network."""
+        return open_network(self.folder / "artifacts", self.model_config)
 
     @property
     def model_config(self) -> dict[str, Any]:
-        """Classes, image_size, resize, views, min_side, max_pixels and levels."""
+        """See `Candidate.model_config`."""
         return dict(self.model.model_config)
 
     @property
@@ -93,30 +97,25 @@ def name_of(dataset: str) -> str:
     return f"{_PREFIX}{dataset}"
 
 
-def find_challenger(
-    tracker: Tracking, record: TrainRecord, folder: Path, limits: PrepareConfig
-) -> RegisteredVersion | None:
-    """The challenger, if it is the model in `folder` already and its files are whole; else None. Changes nothing."""
-    client, name = tracker.client, name_of(record.dataset)
+def find_challenger(tracker: Tracking, candidate: Candidate) -> RegisteredVersion | None:
+    """The challenger, if it is `candidate` already and its files are whole; else None. Changes nothing."""
+    client, name = tracker.client, name_of(candidate.record.dataset)
     challenger = _aliases(client).get(name, {}).get("challenger")
-    found = find_version(client, name, identity(record, folder, limits)) if challenger else None
+    found = find_version(client, name, candidate.identity) if challenger else None
     return RegisteredVersion(name, challenger, created=False) if found and str(found.version) == challenger else None
 
 
-def register_challenger(
-    tracker: Tracking, record: TrainRecord, folder: Path, limits: PrepareConfig, card: str = ""
-) -> RegisteredVersion:
-    """Make the model in `folder`, as the stage `train` leaves it, the challenger of its data set.
+def register_challenger(tracker: Tracking, candidate: Candidate) -> RegisteredVersion:
+    """Make `candidate` the challenger of its data set.
 
-    It becomes a new version, logged on the run `record.run_id` with its model card in Markdown, unless one that serves
-    the very same is there already and whole. May be repeated after a kill at any moment.
+    It becomes a new version, logged on the run `record.run_id` of its record with its model card in Markdown, unless
+    one that serves the very same is there already and whole. May be repeated after a kill at any moment.
     """
-    client, name = tracker.client, name_of(record.dataset)
+    client, name = tracker.client, name_of(candidate.record.dataset)
     if name not in _aliases(client):
-        client.create_registered_model(name, description=f"Classifies images like those of {record.dataset}.")
-    what = identity(record, folder, limits)
-    found = find_version(client, name, what)
-    version = found or create_version(tracker, name, what, Candidate(record, folder, limits, card))
+        client.create_registered_model(name, description=f"Classifies images like those of {candidate.record.dataset}.")
+    found = find_version(client, name, candidate.identity)
+    version = found or create_version(tracker, name, candidate)
     announce(client, version)
     client.set_registered_model_alias(name, "challenger", version.version)
     return RegisteredVersion(name, str(version.version), created=found is None)

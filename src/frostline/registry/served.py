@@ -3,7 +3,9 @@
 Pictures are decoded by the function that `preprocess` uses, so what is served sees what was trained on.
 """
 
+import math
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from frostline.data.images import load_square, quiet_decoders
 from frostline.data.levels import Levels
 from frostline.errors import ImageError
 from frostline.registry.encoded import picture_bytes
+from frostline.registry.network import answers_of, open_network
 
 __all__ = ["ServedClassifier"]
 
@@ -29,11 +32,10 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
 
     def load_context(self, context: Any) -> None:
         """Load the network; called once."""
-        import keras
-
-        self._network = keras.saving.load_model(context.artifacts["network"], compile=False)
+        self._network = open_network(Path(context.artifacts["network"]).parent, context.model_config)
         self._at_once = images_at_once(views_in(self._network))
         self._config = context.model_config
+        self._tells = "outliers" in context.model_config
         self._levels = Levels.from_dict(context.model_config["levels"])
         self._turn = threading.Lock()
 
@@ -41,26 +43,16 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
         """A row per row of `model_input`, whose column `image` holds the bytes of image files, or their base64, or
         what `decode` made of them.
 
-        Columns: `label` (the likeliest class), `probability` (of that class), `error`, and for each class
-        `probability_<class>` (in [0, 1], of sum 1). A picture that cannot be used has a reason in `error`, an empty
-        label and no probabilities; elsewhere `error` is empty.
+        Columns: `label` (the likeliest class), `probability` (of that class), `known` and `strangeness`, `error`, and
+        for each class `probability_<class>` (in [0, 1], of sum 1). `strangeness` is a distance from the training
+        images, at least 0; above 1 a picture is not `known`, and its label means little. Networks of before have
+        neither. A picture that cannot be used has a reason in `error`, an empty label and no numbers; elsewhere
+        `error` is empty.
         """
         images = list(model_input["image"])
         batches = [images[start : start + self._at_once] for start in range(0, len(images), self._at_once)]
         rows = [row for batch in batches for row in self._batch(batch)]
-        answer = pd.DataFrame(
-            [probabilities for probabilities, _ in rows],
-            columns=[f"probability_{name}" for name in self._config["classes"]],
-            index=model_input.index,
-        )
-        errors = [error for _, error in rows]
-        labels = [
-            "" if error else self._config["classes"][int(np.argmax(probabilities))] for probabilities, error in rows
-        ]
-        answer.insert(0, "label", labels)
-        answer.insert(1, "probability", [float(np.max(probabilities)) for probabilities, _ in rows])
-        answer.insert(2, "error", errors)
-        return answer
+        return pd.DataFrame(rows, columns=self._columns, index=model_input.index)
 
     def decode(self, image: Any) -> np.ndarray[Any, Any]:
         """An encoded picture as uint8 [size, size, 3], which `predict` takes in its place.
@@ -80,8 +72,13 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
         except MemoryError:
             raise ImageError("no_memory", "there is too little to decode it") from None
 
-    def _batch(self, images: list[Any]) -> list[tuple[np.ndarray[Any, Any], str]]:
-        """(probabilities [C], error) for each of a few pictures."""
+    @property
+    def _columns(self) -> list[str]:
+        known = ["known", "strangeness"] if self._tells else []
+        return ["label", "probability", *known, "error", *(f"probability_{name}" for name in self._config["classes"])]
+
+    def _batch(self, images: list[Any]) -> list[list[Any]]:
+        """A row for each of a few pictures."""
         config = self._config
         squares = np.zeros((len(images), config["image_size"], config["image_size"], 3), dtype=np.uint8)
         errors = [""] * len(images)
@@ -91,9 +88,18 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
             except ImageError as error:
                 errors[position] = str(error)
         with self._turn:
-            probabilities = np.array(self._network.predict_on_batch(squares), dtype=np.float64)
-        probabilities[[bool(error) for error in errors]] = np.nan
-        return list(zip(probabilities, errors, strict=True))
+            probabilities, strangeness = answers_of(self._network, squares)
+        return [
+            self._row(error, *found)
+            for error, *found in zip(errors, probabilities.tolist(), strangeness.tolist(), strict=True)
+        ]
+
+    def _row(self, error: str, probabilities: list[float], strangeness: float) -> list[Any]:
+        if error:
+            probabilities, strangeness = [math.nan] * len(probabilities), math.nan
+        label = "" if error else self._config["classes"][int(np.argmax(probabilities))]
+        known = [None if error else strangeness <= 1, strangeness] if self._tells else []
+        return [label, float(np.max(probabilities)), *known, error, *probabilities]
 
     def _square(self, image: Any) -> np.ndarray[Any, Any]:
         if isinstance(image, np.ndarray):  # from `decode`

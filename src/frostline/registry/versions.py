@@ -56,9 +56,9 @@ def find_version(client: Any, name: str, identity: str) -> Any | None:
 
 
 @quieted("mlflow.store.model_registry", level=logging.WARNING)  # that a server takes a moment is no news
-def create_version(tracker: Tracking, name: str, identity: str, candidate: Candidate) -> Any:
+def create_version(tracker: Tracking, name: str, candidate: Candidate) -> Any:
     """A new version of `name` for `candidate`, on the run `record.run_id`."""
-    client, record = tracker.client, candidate.record
+    client, record, identity = tracker.client, candidate.record, candidate.identity
     tags = _tags(record) | {_IDENTITY: identity}
     logged = _waiting(tracker, identity) or _log(tracker, tags, candidate)
     outputs = client.get_run(record.run_id).outputs

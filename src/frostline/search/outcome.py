@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from frostline.backbones.weights import digest
 from frostline.files.atomic import atomic_folder
 from frostline.plots.study import study_figures
+from frostline.records.familiarity import Familiarity
 from frostline.records.train_record import (
     Best,
     Fingerprints,
@@ -43,6 +44,7 @@ from frostline.search.trials import (
 )
 from frostline.statistics.interval import Interval
 from frostline.statistics.temperature import soften
+from frostline.training.familiarity import familiar_to, tapped_layer
 
 __all__ = ["Outcome", "Refitted"]
 
@@ -120,7 +122,13 @@ class Outcome:
         model = _refit(self.plan, self.winner, f"{name}: the winner")
         other = self.guide if self.guide and self.guide.number != self.winner.number else None
         guide_model = _refit(self.plan, other, f"{name}: the guide's best") if other else None
-        return Refitted(self, model, guide_model, time.perf_counter() - started)
+        familiarity = self._familiarity(model)
+        return Refitted(self, model, guide_model, familiarity, time.perf_counter() - started)
+
+    def _familiarity(self, model: Any) -> Familiarity | None:
+        setup, settings = self.plan.trainer.setup, self.best.settings
+        familiar = familiar_to(model, setup, settings)
+        return Familiarity(tapped_layer(setup, settings), familiar) if familiar else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +136,13 @@ class Refitted:
     """The Keras networks of an outcome, from raw images to probabilities, and the seconds that they took to train.
 
     `guide_model`, what following the guide would have given, is None where no trial of the guide's was trained, or
-    where it is the winner.
+    where it is the winner. `familiarity` says what images are familiar to the winner, where that could be told.
     """
 
     outcome: Outcome
     model: Any
     guide_model: Any | None
+    familiarity: Familiarity | None
     seconds: float
 
     def record(self, run_id: str, experiment_id: str) -> TrainRecord:
@@ -173,13 +182,15 @@ class Refitted:
     def write(self, place: Path, record: TrainRecord) -> None:
         """Write the folder `place` as a whole: networks, pictures, study.json (every trial), train.json.
 
-        training_images.txt lists the pictures that the networks were trained on.
+        training_images.txt lists the pictures that the networks were trained on, familiar.npz says what is like them.
         """
         cell = self.outcome.plan.cell
         with atomic_folder(place) as folder:
             self.model.save(folder / "model.keras")
             if self.guide_model:
                 self.guide_model.save(folder / "guide.keras")
+            if self.familiarity:
+                self.familiarity.write(folder)
             write_training_images(folder, cell.packed.index["sha256"].iloc[cell.all_rows])
             for picture, figure in self.outcome.figures.items():
                 figure.savefig(folder / picture)

@@ -1,9 +1,9 @@
 """Take a version out of the registry as a file, and hold it to what the version itself answers."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from frostline.errors import ExportError
 from frostline.evaluation.agreement import Agreement, compare
 from frostline.files.atomic import atomic_file
 from frostline.registry.models import LoadedVersion
+from frostline.registry.network import Answers, answers_of
 from frostline.runtime.progress import say, track
 from frostline.serving.forms.asking import Ask, open_export
 from frostline.serving.forms.kind import Kind
@@ -41,15 +42,13 @@ def export(version: LoadedVersion, path: Path, kind: Kind, material: Material, *
     """Write the network of `version` to `path`, and to `<path>.json` what it is and how it agrees with the version.
 
     The network takes pixels [N, S, S, 3] in 0..255 of pictures resized as the version's model_config says, and gives
-    calibrated probabilities [N, K]. It is asked about all test images that the version can read; where the test split
-    is not at hand, that is said.
+    calibrated `probabilities` [N, K] and `strangeness` [N], which above 1 means an unknown picture. It is asked about
+    all test images that the version can read; where the test split is not at hand, that is said.
 
     Raises PackageError if a package is missing, DataError if a picture is gone, and ExportError if none can be read, if
     there is none to calibrate by, or if `Kind.objection` has one and not `force`: then nothing is written.
     """
-    import keras
-
-    network = keras.saving.load_model(version.network, compile=False)
+    network = version.open_network()
     network.predict_on_batch(np.zeros((1, *network.input_shape[1:])))  # Keras exports only what was called
     with atomic_file(path) as new, atomic_file(path.with_name(f"{path.name}.json")) as beside:
         _write(version, network, new, kind, material)
@@ -71,7 +70,7 @@ def export(version: LoadedVersion, path: Path, kind: Kind, material: Material, *
 
 def _write(version: LoadedVersion, network: Any, path: Path, kind: Kind, material: Material) -> None:
     if kind.form == "keras":
-        shutil.copyfile(version.network, path)
+        _save(network, path)
     elif kind.form == "onnx":
         write_onnx(network, path)
     else:
@@ -84,6 +83,14 @@ def _write(version: LoadedVersion, network: Any, path: Path, kind: Kind, materia
         write_litert(network, path, kind.precision, squares)
 
 
+def _save(network: Any, path: Path) -> None:
+    """Keras takes a name alone that ends in .keras."""
+    with TemporaryDirectory(dir=path.parent) as folder:
+        saved = Path(folder, "network.keras")
+        network.save(saved)
+        saved.replace(path)
+
+
 def _compared(version: LoadedVersion, network: Any, ask: Ask, test: TestSet, seed: int) -> Agreement:
     """What `ask` and `network` say of the images of `test`, a few at a time."""
     at_once = images_at_once(views_in(network))
@@ -94,9 +101,14 @@ def _compared(version: LoadedVersion, network: Any, ask: Ask, test: TestSet, see
         usable.append(readable)
         if len(squares):
             pixels = squares.astype(np.float32)
-            original.append(np.asarray(network.predict_on_batch(pixels)))
+            original.append(answers_of(network, pixels))
             copy.append(ask(pixels))
     if not original:
         raise ExportError(f"{version.name} version {version.number} can read none of {len(test.paths)} test images.")
     compared = test.only(np.concatenate(usable))
-    return compare(compared.labels, np.concatenate(original), np.concatenate(copy), compared.groups, seed)
+    return compare(compared.labels, _together(original), _together(copy), compared.groups, seed)
+
+
+def _together(answers: Sequence[Answers]) -> Answers:
+    probabilities, strangeness = (np.concatenate(each) for each in zip(*answers, strict=True))
+    return probabilities, strangeness

@@ -26,6 +26,7 @@ class Metrics:
         self._pictures = self._histogram("request_pictures", "Pictures in a request that could be read.", _PICTURES)
         self._batches = self._histogram("batch_pictures", "Pictures that the network was given at once.", _PICTURES)
         self._labels = self._counter("pictures_labelled", "Pictures that got a label.")
+        self._unknown = self._counter("pictures_unknown", "Pictures with a label that are like no training image.")
         self._refusals = self._counter("pictures_refused", "Pictures that could not be used.", "reason")
         self._model = Info("frostline_model", "The version that answers.", registry=self._registry)
         self._changes = self._counter("champion_changes", "Versions taken up after the first.")
@@ -65,6 +66,8 @@ class Metrics:
                 self._refusals.labels(error.partition(":")[0]).inc()
             else:
                 self._labels.inc()
+                if row.get("known") is False:
+                    self._unknown.inc()
 
     def champion(self, name: str, number: str, *, first: bool) -> None:
         """Say which version answers from now on."""

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from frostline.config.load import load_config
 from frostline.config.schema import Config
+from frostline.data.arrays import Probabilities
 from frostline.data.packed import PackedImages, read_packed
 from frostline.data.sources import open_source
 from frostline.errors import ArtifactError, DataError
 from frostline.evaluation.answers import Answers
-from frostline.evaluation.assessment import against_guide, assess, uncalibrated
+from frostline.evaluation.assessment import against_guide, assess, familiarity_of, uncalibrated
 from frostline.evaluation.examples import most_confident, predictions
 from frostline.evaluation.gradcam import gradcam
 from frostline.evaluation.metrics import METRICS
@@ -28,10 +29,11 @@ from frostline.files.spreadsheet import csv_text
 from frostline.plots.evaluation import confusion_figure, reliability_figure, threshold_figure
 from frostline.plots.gallery import captions, gallery_figure, heat_figure
 from frostline.provenance import fingerprint
+from frostline.records.familiarity import Familiarity
 from frostline.records.names import model_name
 from frostline.records.train_record import TrainRecord
 from frostline.registry.latency import pictures_per_second, seconds_per_picture
-from frostline.registry.package import open_unregistered
+from frostline.registry.package import Candidate, open_unregistered
 from frostline.runtime.progress import say
 from frostline.tracking.keys import keys
 from frostline.tracking.lineage import lineage_tags
@@ -49,8 +51,8 @@ def run(dataset: str, size: str, backbone: str) -> None:
 
     metrics.json holds the numbers that `dvc metrics` and `dvc exp show` compare, evidence.json what is behind them:
     intervals, counts by class, calibration, slices, how fast files are labelled. predictions.csv has a row per test
-    image (image, actual, predicted, probability_<class>) for `dvc plots`; the rest are pictures. The MLflow run is
-    tagged with the run of the study, which gets the test metrics as well.
+    image (image, actual, predicted, probability_<class>, strangeness) for `dvc plots`; the rest are pictures. The
+    MLflow run is tagged with the run of the study, which gets the test metrics as well.
 
     Raises DataError if there are no test images, ArtifactError if the network was trained on other data.
     """
@@ -76,12 +78,14 @@ def run(dataset: str, size: str, backbone: str) -> None:
     metrics["validation_balanced_accuracy"] = record.validation.corrected.value
     metrics["megabytes"] = (Path("models") / name / "model.keras").stat().st_size / 1e6
     evidence["serving"] = _serving(config, record, test)
-    if record.guide_model == "guide.keras":
-        guide = _load(Path("models") / name / record.guide_model)
-        guided = answers.of(guide, record.guide.settings, f"Evaluating the guide's {name}")
+    table = predictions(test, labels, probabilities, packed.classes)
+    if familiarity := Familiarity.read(Path("models") / name):
+        outliers = config.serving.outliers
+        strangeness = answers.strangeness(network, record.best.settings, familiarity.flagging(outliers))
+        table["strangeness"], evidence["familiarity"] = strangeness, familiarity_of(test, strangeness, outliers)
+        metrics["unknown"] = evidence["familiarity"]["value"]
+    if (guided := _guided(record, answers, probabilities)) is not None:
         metrics["guide"] = against_guide(test, labels, probabilities, guided, config.seed)
-    elif record.guide_model:
-        metrics["guide"] = against_guide(test, labels, probabilities, probabilities, config.seed)
     folder = Path("results/evaluation") / name
     tracker = Tracker.open(config.stores, dataset)
     tags = {"cell": record.cell, "size": size, "backbone": backbone, "strategy": record.best.strategy}
@@ -89,8 +93,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
         with atomic_folder(folder) as new:
             for kind, numbers in (("metrics", metrics), ("evidence", evidence)):
                 (new / f"{kind}.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-            table = csv_text(predictions(test, labels, probabilities, packed.classes))  # DVC reads it
-            (new / "predictions.csv").write_bytes(table.encode())
+            (new / "predictions.csv").write_bytes(csv_text(table).encode())  # DVC reads it
             for picture, figure in _figures(network, packed, rows, probabilities, record, evidence).items():
                 figure.savefig(new / picture)
         headline = {f"test_{metric}": metrics[metric] for metric in METRICS if metrics[metric] is not None}
@@ -102,6 +105,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
             headline
             | _per_class(evidence["per_class"])
             | {"score_corrected": record.validation.corrected.value, "test_images": len(rows)}
+            | ({"test_unknown": metrics["unknown"]} if "unknown" in metrics else {})
             | {f"serving_{name}": value for name, value in (evidence["serving"] or {}).items()}
         )
         log.log_table(pd.DataFrame(evidence["per_class"]).T.reset_index(names="class"), "classes")
@@ -116,6 +120,14 @@ def run(dataset: str, size: str, backbone: str) -> None:
     )
 
 
+def _guided(record: TrainRecord, answers: Answers, winner: Probabilities) -> Probabilities | None:
+    """What the guide's network answers, where there is one: the `winner`'s answers, where that is the guide's."""
+    if record.guide_model != "guide.keras":
+        return winner if record.guide_model else None
+    guide = _load(Path("models") / record.name / record.guide_model)
+    return answers.of(guide, record.guide.settings, f"Evaluating the guide's {record.name}")
+
+
 def _serving(config: Config, record: TrainRecord, test: pd.DataFrame) -> dict[str, float] | None:
     """How fast the model labels files of the test split; None where the files are not at hand."""
     root = open_source(config.dataset(record.dataset)).root
@@ -123,7 +135,7 @@ def _serving(config: Config, record: TrainRecord, test: pd.DataFrame) -> dict[st
     if not all(path.exists() for path in paths):
         say(f"The test images of {record.dataset} are not at {root}: how fast they are labelled is not measured.")
         return None
-    served = open_unregistered(record, Path("models") / record.name / "model.keras", config.prepare)
+    served = open_unregistered(Candidate(record, Path("models") / record.name, config.prepare, config.serving))
     (seconds,) = seconds_per_picture([served], paths[0])
     return {"milliseconds": 1000 * seconds, "pictures_per_second": pictures_per_second(served, paths)}
 

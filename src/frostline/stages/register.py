@@ -18,7 +18,7 @@ from frostline.files.outputs import output_of
 from frostline.records.names import model_name
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, best_of_largest
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
-from frostline.registry.package import CARD
+from frostline.registry.package import CARD, Candidate
 from frostline.report.card import card_of
 from frostline.report.results import read_result
 from frostline.runtime.progress import say
@@ -50,7 +50,7 @@ def run(dataset: str) -> None:
     candidates = [record for record in records if record.per_class == best.per_class]
     tracker, folder = Tracker.open(config.stores, dataset), Path("models") / best.name
     with alone(lock_folder(config.stores), name_of(dataset), _SECONDS):
-        version = find_challenger(tracker, best, folder, config.prepare)
+        version = find_challenger(tracker, Candidate(best, folder, config.prepare, config.serving))
         known = version is not None
         if version is None:
             _check(best, folder)
@@ -91,7 +91,9 @@ def _register(
             )
             best = best.model_copy(update={"run_id": log.id})
         card = card_of(read_result(best.name), config)
-        version = register_challenger(tracker, best, Path("models") / best.name, config.prepare, card)
+        table = Path("results/evaluation") / best.name / "predictions.csv"
+        candidate = Candidate(best, Path("models") / best.name, config.prepare, config.serving, card, table)
+        version = register_challenger(tracker, candidate)
         log.log_text(card, CARD)
         scores = {record.name: record.validation.corrected.value for record in candidates}
         log.log_table(

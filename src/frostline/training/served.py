@@ -4,7 +4,7 @@ from typing import Any
 
 from frostline.backbones.readout import add_head, read_out
 from frostline.backbones.surgery import Backbone
-from frostline.backbones.viewed import average_over_views
+from frostline.backbones.viewed import FEATURES, average_over_views
 from frostline.data.views import views_of
 from frostline.training.ridge import LinearHead
 from frostline.training.settings import TrialSettings
@@ -21,7 +21,7 @@ def whole_network(backbone: Backbone, settings: TrialSettings, head: LinearHead)
     vector = read_out(taps.outputs, settings.pooling)
     images = taps.inputs[0]
     if len(views) > 1:
-        features = keras.Model(images, vector, name="features")
+        features = keras.Model(images, vector, name=FEATURES)
         images = keras.Input(images.shape[1:], dtype=images.dtype, name="images")
         vector = average_over_views(images, views, features)
     output, _ = add_head(vector, len(head.bias))

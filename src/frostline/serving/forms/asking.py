@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from frostline.data.parallel import cores
 from frostline.errors import ExportError
+from frostline.registry.network import Answers, answers_of, as_answers
 from frostline.serving.forms.choices import Form
 
 __all__ = ["Ask", "interpreter_of", "open_export"]
 
-Ask = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Pixels [N, S, S, 3] in 0..255 to probabilities [N, K]."""
+Ask = Callable[[NDArray[np.float32]], Answers]
+"""Pixels [N, S, S, 3] in 0..255 to probabilities and strangeness."""
 
 
 def open_export(path: Path, form: Form) -> Ask:
@@ -35,7 +36,7 @@ def _keras(path: Path) -> Ask:
     import keras
 
     network = keras.saving.load_model(path, compile=False)
-    return lambda pixels: np.asarray(network.predict_on_batch(pixels))
+    return lambda pixels: answers_of(network, pixels)
 
 
 def _onnx(path: Path) -> Ask:
@@ -45,16 +46,21 @@ def _onnx(path: Path) -> Ask:
     names = [each.name for each in session.get_inputs()]
     if len(names) > 1:
         raise ExportError(f"The ONNX export asks for {', '.join(names)}, where pixels alone should do: export keras.")
-    return lambda pixels: np.asarray(session.run(None, {names[0]: pixels})[0])
+    told = [each.name for each in session.get_outputs()]
+
+    def ask(pixels: NDArray[np.float32]) -> Answers:
+        return as_answers(dict(zip(told, session.run(None, {names[0]: pixels}), strict=True)))
+
+    return ask
 
 
 def _litert(path: Path) -> Ask:
-    interpreter = interpreter_of(model_path=str(path))
-    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+    asked = interpreter_of(model_path=str(path)).get_signature_runner()
+    (given,) = asked.get_input_details()
 
-    def ask(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        interpreter.set_tensor(given["index"], picture[None])
-        interpreter.invoke()
-        return np.array(interpreter.get_tensor(answer["index"])[0])
+    def ask(pixels: NDArray[np.float32]) -> Answers:
+        told = [as_answers(asked(**{given: picture[None]})) for picture in pixels]
+        probabilities, strangeness = (np.concatenate(each) for each in zip(*told, strict=True))
+        return probabilities, strangeness
 
-    return lambda pixels: np.stack([ask(picture) for picture in pixels])
+    return ask

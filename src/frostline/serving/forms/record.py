@@ -16,8 +16,8 @@ class ExportRecord(Frozen):
     """An exported file.
 
     It takes RGB pixels as float32 [N, image_size, image_size, 3] in 0..255 of pictures resized as `resize` says (LiteRT
-    takes one, N = 1), and gives probabilities float32 [N, K] of `classes`. `agreement` is None where it was not
-    checked.
+    takes one, N = 1), and gives `probabilities` float32 [N, K] of `classes`, and `strangeness` float32 [N]: above 1 a
+    picture is unknown. `agreement` is None where it was not checked.
     """
 
     model: str

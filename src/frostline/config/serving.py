@@ -1,0 +1,15 @@
+"""How served models answer."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from frostline.config.frozen import Frozen
+
+__all__ = ["ServingConfig"]
+
+
+class ServingConfig(Frozen, allow_inf_nan=False):
+    """`outliers` is the share of pictures like the training images that may be called unknown."""
+
+    outliers: Annotated[float, Field(gt=0, le=0.5)] = 0.01
