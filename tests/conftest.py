@@ -196,12 +196,19 @@ def tracker(stores: StoresConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(scope="session")
-def make_network():
-    """Save a small real network with weights of the given seed, and give its fingerprint."""
+def make_network(cells: list[Path]):
+    """Save a small real network with weights of the given seed, to which solar cells are familiar; its fingerprint."""
     import keras
+    import numpy as np
 
-    from frostline.backbones.readout import add_head, read_out
+    from frostline.backbones.readout import add_head, compress, read_out
+    from frostline.backbones.tapped import tap
     from frostline.backbones.weights import digest
+    from frostline.data.images import load_square
+    from frostline.records.familiarity import Familiarity
+    from frostline.statistics.familiar import fit_familiar
+
+    squares = np.stack([load_square(cell, SIDE, "stretch", min_side=16, max_pixels=10**6) for cell in cells])
 
     def make(folder: Path, seed: int) -> str:
         keras.utils.set_random_seed(seed)
@@ -212,6 +219,9 @@ def make_network():
         network = keras.Model(inputs, outputs)
         network.save(folder / "model.keras")
         write_training_images(folder, [])
+        vectors = compress(np.asarray(tap(network, "average_pooling2d").predict_on_batch(squares)))
+        familiar = fit_familiar(vectors, np.arange(40) % 2, [(np.arange(20), np.arange(20, 40))])
+        Familiarity("average_pooling2d", familiar).write(folder)
         return digest(network)
 
     return make

@@ -9,7 +9,9 @@ def test_what_a_copy_loses_is_measured_against_the_labels():
     original = np.where(labels[:, None] == np.arange(2), 0.9, 0.1)
     copy = original.copy()
     copy[:20:2] = [0.4, 0.6]  # ten of class 0 are taken for the other
-    found = compare(labels, original, copy, np.arange(200).astype(str), seed=1)
+    untold = np.full(200, np.nan)
+    found = compare(labels, (original, untold), (copy, untold), np.arange(200).astype(str), seed=1)
+    assert (found.equal_known, found.strangeness_difference) == (None, None)
     assert (found.images, found.other_labels) == (200, 10)
     assert found.equal_labels == pytest.approx(0.95)
     assert found.largest_difference == pytest.approx(0.5)
@@ -25,5 +27,15 @@ def test_a_group_counts_once_in_what_is_lost():
     copy = original.copy()
     copy[:20:2] = [0.4, 0.6]
     alone, together = np.arange(200), np.arange(200) // 20
-    narrow, wide = (compare(labels, original, copy, groups, seed=1).loss for groups in (alone, together))
+    told, copied = (original, np.ones(200)), (copy, np.where(labels, 1, 1.5))
+    narrow, wide = (compare(labels, told, copied, groups, seed=1).loss for groups in (alone, together))
     assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_what_both_call_known_is_counted():
+    labels = np.arange(200) % 2
+    answers = np.where(labels[:, None] == np.arange(2), 0.9, 0.1)
+    strangeness = np.linspace(0, 2, 200)
+    found = compare(labels, (answers, strangeness), (answers, strangeness + 0.1), labels.astype(str), seed=1)
+    assert found.strangeness_difference == pytest.approx(0.1)
+    assert found.equal_known == pytest.approx(0.95, abs=0.01)

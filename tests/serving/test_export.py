@@ -10,6 +10,7 @@ import pytest
 
 from frostline.backbones.readout import compress
 from frostline.backbones.surgery import build_backbone
+from frostline.backbones.tapped import tap
 from frostline.backbones.viewed import views_in
 from frostline.backbones.weights import digest
 from frostline.config.load import load_config
@@ -21,6 +22,7 @@ from frostline.data.views import views_of
 from frostline.errors import ConfigError, DataError, ExportError, PackageError
 from frostline.evaluation.agreement import Agreement
 from frostline.evaluation.answers import Answers
+from frostline.records.familiarity import Familiarity
 from frostline.records.train_record import write_training_images
 from frostline.registry.models import load_champion, predict, register_challenger
 from frostline.registry.package import Candidate
@@ -29,6 +31,7 @@ from frostline.serving.forms.asking import open_export
 from frostline.serving.forms.kind import LEAST_EQUAL, TOLERANCE, Kind
 from frostline.serving.forms.litert_file import write_litert
 from frostline.serving.forms.record import ExportRecord
+from frostline.statistics.familiar import fit_familiar
 from frostline.tracking.runs import Tracker
 from frostline.training.ridge import LinearHead
 from frostline.training.served import whole_network
@@ -71,10 +74,15 @@ def material_of(files) -> Material:
 
 def test_a_keras_export_is_the_network_itself(champion, material, tmp_path):
     record = export(champion, tmp_path / "out.keras", Kind("keras"), material)
-    assert (tmp_path / "out.keras").read_bytes() == champion.network.read_bytes()
+    exported, network = (keras.saving.load_model(file) for file in (tmp_path / "out.keras", champion.network))
+    assert set(exported.output) == {"probabilities", "strangeness"}
+    mine, theirs = (each.get_layer("head").get_weights() for each in (exported, network))
+    for own, other in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(own, other)
     found = record.agreement
     assert (found.images, found.equal_labels, found.largest_difference) == (20, 1, 0)
     assert (found.loss.value, found.loss.low, found.loss.high) == (0, 0, 0)
+    assert (found.equal_known, found.strangeness_difference) == (1, 0)
     assert found.balanced_accuracy == found.original_balanced_accuracy > 0
 
 
@@ -91,11 +99,15 @@ def test_an_onnx_export_answers_as_the_network_does(champion, material, cells, t
     import onnxruntime
 
     path = tmp_path / "out.onnx"
-    assert export(champion, path, Kind("onnx"), material).agreement.largest_difference <= TOLERANCE
+    agreement = export(champion, path, Kind("onnx"), material).agreement
+    assert agreement.largest_difference <= TOLERANCE
+    assert agreement.strangeness_difference <= TOLERANCE
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     pixels = pixels_of(cells)
-    np.testing.assert_allclose(session.run(None, {given.name: pixels})[0], served(champion, pixels), atol=TOLERANCE)
+    probabilities, strangeness = session.run(["probabilities", "strangeness"], {given.name: pixels})
+    np.testing.assert_allclose(probabilities, served(champion, pixels), atol=TOLERANCE)
+    np.testing.assert_allclose(strangeness, predict(champion.model, cells)["strangeness"], atol=TOLERANCE)
 
 
 @needs_litert
@@ -108,14 +120,17 @@ def test_a_litert_export_answers_as_the_network_does(champion, material, cells, 
     path = tmp_path / "out.tflite"
     record = export(champion, path, Kind("litert", precision), material, force=True)
     assert record.agreement.largest_difference <= tolerance
-    interpreter = Interpreter(model_path=str(path))
-    interpreter.allocate_tensors()
-    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
-    assert (given["dtype"], answer["dtype"]) == (np.float32, np.float32)
-    for pixels, expected in zip(pixels_of(cells[:4]), served(champion, pixels_of(cells[:4])), strict=True):
-        interpreter.set_tensor(given["index"], pixels[None])
-        interpreter.invoke()
-        np.testing.assert_allclose(interpreter.get_tensor(answer["index"])[0], expected, atol=tolerance)
+    asked = Interpreter(model_path=str(path)).get_signature_runner()
+    ((name, given),) = asked.get_input_details().items()
+    assert given["dtype"] == np.float32
+    strangeness = predict(champion.model, cells[:4])["strangeness"]
+    for pixels, *expected in zip(
+        pixels_of(cells[:4]), served(champion, pixels_of(cells[:4])), strangeness, strict=True
+    ):
+        told = asked(**{name: pixels[None]})
+        assert {each.dtype for each in told.values()} == {np.dtype(np.float32)}
+        np.testing.assert_allclose(told["probabilities"][0], expected[0], atol=tolerance)
+        np.testing.assert_allclose(told["strangeness"][0], expected[1], atol=tolerance)
 
 
 @needs_litert
@@ -142,6 +157,17 @@ def test_rounded_exports_are_judged_by_their_labels():
     assert Kind("litert", "int8").objection(kept) == ""
     assert Kind("litert", "int8").objection(refused) == "94.0% of the labels are the same, where 95% are asked for"
     assert Kind("litert").objection(kept) == "probabilities differ by up to 0.2, where 0.001 is allowed"
+
+
+def test_exports_are_judged_by_what_they_call_known():
+    numbers = {"images": 100, "equal_labels": 1, "mean_difference": 0, "balanced_accuracy": 0.8}
+    numbers |= {"original_balanced_accuracy": 0.8, "loss": {"value": 0, "low": 0, "high": 0}}
+    other = Agreement.model_validate(
+        numbers | {"largest_difference": 0, "equal_known": 0.9, "strangeness_difference": 0.02}
+    )
+    said = "90.0% of the pictures are known or unknown alike, where 95% are asked for"
+    assert Kind("litert", "float16").objection(other) == said
+    assert Kind("onnx").objection(other) == "strangeness differs by up to 0.02, where 0.01 is allowed"
 
 
 def test_a_loss_that_is_sure_is_a_warning(champion, material, tmp_path, monkeypatch, capfd):
@@ -215,6 +241,10 @@ def test_a_networks_served_evaluated_and_exported_answers_agree(
     (tmp_path / "model").mkdir()
     network.save(tmp_path / "model" / "model.keras")
     write_training_images(tmp_path / "model", [])
+    layer, places = "block1_pool" if blocks == (2, 3) else "block2_pool", [(np.arange(20), np.arange(20, 40))]
+    tapped = compress(np.asarray(tap(network, layer).predict_on_batch(squares)))
+    familiarity = Familiarity(layer, fit_familiar(tapped, np.arange(40) % 2, places))
+    familiarity.write(tmp_path / "model")
 
     tracker = Tracker.open(stores, tmp_path.name)
     record = make_record(digest(network), tracker.start("study", {}).id, dataset=tmp_path.name, best=best)
@@ -229,12 +259,16 @@ def test_a_networks_served_evaluated_and_exported_answers_agree(
     packed = PackedImages(squares, np.zeros(len(cells), int), index, ("a", "b"), 32, "stretch", tmp_path.name)
     evaluated = Answers(config, "vgg16", packed, np.arange(len(cells))).of(loaded, settings, "Evaluating")
     assert evaluated.std(axis=0).min() > 0.01, "all answers are alike, and show nothing"
-    served = predict(champion.model, cells).filter(like="probability_").to_numpy()
-    np.testing.assert_allclose(served, evaluated, atol=1e-5)
+    served = predict(champion.model, cells)
+    np.testing.assert_allclose(served.filter(like="probability_").to_numpy(), evaluated, atol=1e-5)
+    strangeness = familiarity.flagging(0.01).familiar.distances(tapped)
+    np.testing.assert_allclose(served["strangeness"], strangeness, atol=1e-3)
+    assert served["known"].tolist() == (served["strangeness"] <= 1).tolist()
     assert (champion.views, views_in(loaded)) == (len(views_of(views)),) * 2
     for form in ("keras", "onnx", "litert"):
         record = export(champion, tmp_path / f"out.{form}", Kind(form), material)
         assert record.agreement.largest_difference <= TOLERANCE
+        assert record.agreement.strangeness_difference <= TOLERANCE
     record = export(champion, tmp_path / "int8.tflite", Kind("litert", "int8"), material, force=True)
     assert record.megabytes < 0.3 * (tmp_path / "out.litert").stat().st_size / 1e6
     assert record.agreement.mean_difference < 0.1
@@ -265,5 +299,5 @@ def test_what_litert_lacks_is_written_anew_whatever_names_the_network_has(tmp_pa
     network = keras.Model(images, keras.layers.Dense(2, activation="softmax")(keras.ops.arcsinh(x)))
     write_litert(network, tmp_path / "network.tflite", "float32", np.empty((0, 8, 8, 3), dtype=np.uint8))
     pixels = np.random.default_rng(1).uniform(0, 255, (3, 8, 8, 3)).astype(np.float32)
-    answers = open_export(tmp_path / "network.tflite", "litert")(pixels)
+    answers, _ = open_export(tmp_path / "network.tflite", "litert")(pixels)
     np.testing.assert_allclose(answers, network.predict_on_batch(pixels), atol=1e-5)
