@@ -1,0 +1,1 @@
+"""How well a network tells pictures that are like no training image: `python -m benchmarks.outliers`."""
