@@ -55,12 +55,20 @@ class Answers:
 
         Shared vectors serve where they are what the network itself gives of some of the images.
         """
-        block, tapped = tapped_block(settings.keep), tap(network, familiarity.layer)
-        frozen = block <= settings.freeze_depth
-        vectors = self._vectors.average(("identity",), block, self._rows) if frozen else None
-        if vectors is None or not self._agree(tapped, vectors):
+        tapped = tap(network, familiarity.layer)
+        vectors = self._shared_vectors(tapped_block(settings.keep), settings)
+        if vectors is None or vectors.shape[1:] != tapped.output_shape[1:] or not self._agree(tapped, vectors):
             vectors = self._seen(tapped, self._rows)
         return familiarity.familiar.distances(compress(vectors).astype(np.float64))
+
+    def _shared_vectors(self, block: int, settings: TrialSettings) -> NDArray[np.float32] | None:
+        """After a block that `settings` leave frozen; None where it is trained, or the backbone is another."""
+        try:
+            if block <= min(settings.freeze_depth, self._backbone.depth):
+                return self._vectors.average(("identity",), block, self._rows)
+        except FrostlineError:  # which `of` has said
+            pass
+        return None
 
     def _shared(self, network: Any, settings: TrialSettings | None, what: str) -> NDArray[np.float32] | None:
         """From shared activations; None where they do not serve, which is said if they should have."""
