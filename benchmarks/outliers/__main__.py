@@ -10,7 +10,8 @@ head's logits the energy (Liu et al. 2020, arXiv 2010.03759) and the largest pro
 of the training images exceed when they are held out. With the first seed, a network whose every block was trained is
 asked, too.
 
-Adds rows to `outliers.csv` as it goes on, where those that are there are kept, and prints tables.
+Adds rows to `outliers.csv` as it goes on, where those that are there are kept. Writes to `outliers-cost.csv` how many
+times as long a network takes that tells strangeness (median and quartiles of 20 rounds). Prints tables.
 """
 
 import math
@@ -34,8 +35,9 @@ from frostline.statistics.familiar import fit_familiar
 from frostline.training.familiarity import familiar_to
 from frostline.training.trial import Trainer
 
-from ..measuring import Option, describe, finished, markdown_table, parse, record
+from ..measuring import Option, describe, finished, machine, markdown_table, parse, record
 from ..training import make_trainer, standard
+from .cost import costs
 from .pictures import SPLIT, Images, data_sets, strangers, tested
 
 FILE = "outliers.csv"
@@ -86,7 +88,9 @@ def main() -> None:
                 if (name, seed, score) not in finished(file, KEY):
                     for row in compared(*measure(vectors)):
                         record({"dataset": name, "seed": seed, "score": score} | row, file)
-    print(*map(markdown_table, tables(pd.read_csv(file))), describe(), sep="\n\n")
+    cost = pd.DataFrame(costs(trainer, DEPTH, [1, 32])).assign(**machine())
+    cost.to_csv(options.output / "outliers-cost.csv", index=False)
+    print(*map(markdown_table, (*tables(pd.read_csv(file)), cost.iloc[:, :6])), describe(), sep="\n\n")
 
 
 def vectors_of(trainer: Trainer, images: Images, network: Any = None) -> Vectors:

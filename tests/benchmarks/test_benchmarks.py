@@ -36,7 +36,7 @@ WRITES = {
     "label_errors": ["label_errors.csv"],
     "larger_than_memory": [],
     "memory": ["memory.csv", "memory.png"],
-    "outliers": ["outliers.csv"],
+    "outliers": ["outliers.csv", "outliers-cost.csv"],
     "panel": ["panel.csv", "panel.png"],
     "regimes": ["regimes-32px.csv", "regimes-32px-measured.csv", "regimes-32px.png"],
     "replay": ["replay.csv", "replay.png"],

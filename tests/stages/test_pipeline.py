@@ -212,6 +212,8 @@ def test_served_exported_and_evaluated_predictions_are_the_same(project: Path) -
     columns = ["probability_even", "probability_odd"]
     np.testing.assert_allclose(served[columns], evaluated[columns], atol=1e-3)
     assert served["label"].tolist() == evaluated["predicted"].tolist()
+    np.testing.assert_allclose(served["strangeness"], evaluated["strangeness"], rtol=1e-2)
+    assert served["known"].tolist() == (served["strangeness"] <= 1).tolist()
     exported = frostline(project, "export", "--format", "keras", "--output", "out/champion.keras")
     assert exported.returncode == 0, exported.stderr
     assert f"of {len(files)} test images 100.0% get the same label" in exported.stderr
