@@ -40,6 +40,7 @@ def test_it_answers_as_before_and_tells_the_distance_of_the_image_as_it_is(name,
     block = tapped_block(KEEP)
     layer = backbone.block_names[block - 1]
     network_of(backbone, views_of(name)).save(tmp_path / "network.keras")
+    keras.backend.clear_session()  # as in a process of its own, which gives operations the names of the loaded ones
     network = keras.saving.load_model(tmp_path / "network.keras", compile=False)
     before = network.predict(pictures, verbose=0)
     vectors = tap(network, layer).predict(pictures, verbose=0)

@@ -2,13 +2,16 @@
 
 What the head reads will not do: the last blocks see in everything the classes that they know. So a block before them is
 tapped (docs/results/outliers.md).
+
+What is added lies in networks inside the network: Keras names operations by itself, and in a loaded network some may have
+those names already.
 """
 
 from typing import Any
 
 from frostline.backbones.naming import stable_names
-from frostline.backbones.readout import POOLED, compress, pool
-from frostline.backbones.viewed import STACKED, viewed_in
+from frostline.backbones.readout import compress, pool
+from frostline.backbones.viewed import FEATURES, STACKED, viewed_in
 from frostline.statistics.familiar import Familiar
 
 __all__ = ["PROBABILITIES", "STRANGENESS", "tap", "tapped_block", "with_strangeness"]
@@ -32,7 +35,9 @@ def tap(network: Any, layer: str) -> Any:
     import keras
 
     viewed = viewed_in(network)
-    return keras.Model(viewed.inputs, _pooled(viewed, layer))
+    maps = _after(viewed, layer)
+    vectors = keras.Input(maps.shape[1:], dtype=maps.dtype)
+    return keras.Model(viewed.inputs, keras.Model(vectors, pool(vectors), name="tapped")(maps))
 
 
 def with_strangeness(network: Any, layer: str, familiar: Familiar) -> Any:
@@ -42,45 +47,58 @@ def with_strangeness(network: Any, layer: str, familiar: Familiar) -> Any:
     part, is a float32 network with a head of `readout.add_head`.
     """
     import keras
-    from keras import ops
 
     viewed = viewed_in(network)
     if viewed is network:
-        probabilities, vector = network.output, _pooled(network, layer)
+        views, probabilities, maps = 1, network.output, _after(network, layer)
     else:
         stacked = network.get_layer(STACKED)
         views = len(stacked.input)
-        features, taps = keras.Model(viewed.inputs, [viewed.output, _pooled(viewed, layer)])(stacked.output)
-        probabilities = _head(network, ops.mean(ops.reshape(features, (views, -1, features.shape[-1])), axis=0))
-        vector = ops.reshape(taps, (views, -1, taps.shape[-1]))[0]
-    outputs = {PROBABILITIES: probabilities, STRANGENESS: _distance(compress(vector), familiar)}
+        inside = keras.Model(viewed.inputs, [viewed.output, _after(viewed, layer)], name=FEATURES)
+        vectors, maps = inside(stacked.output)
+        x = network.get_layer("feature_normalisation")(_averaged(vectors, views)(vectors))
+        probabilities = network.get_layer("head")(x)
+    outputs = {PROBABILITIES: probabilities, STRANGENESS: _distance(maps, views, familiar)(maps)}
     return keras.Model(network.inputs, outputs)
 
 
-def _pooled(viewed: Any, layer: str) -> Any:
+def _after(viewed: Any, layer: str) -> Any:
+    """The feature maps [N, h, w, C] after the layer of that stable name."""
     names = stable_names(viewed)
-    found = next(each for each in viewed.operations if names.get(each.name, each.name) == layer)
-    return pool(found.output)
+    return next(each for each in viewed.operations if names.get(each.name, each.name) == layer).output
 
 
-def _head(network: Any, vector: Any) -> Any:
-    x = network.get_layer("feature_normalisation")(compress(network.get_layer(POOLED)(vector)))
-    return network.get_layer("head")(x)
+def _averaged(vectors: Any, views: int) -> Any:
+    """A network from what is read of all views, [V * N, D], to their mean, compressed: [N, D]."""
+    import keras
+    from keras import ops
+
+    given = keras.Input(vectors.shape[1:])
+    mean = ops.mean(ops.reshape(given, (views, -1, vectors.shape[-1])), axis=0)
+    return keras.Model(given, compress(mean), name="averaged")
 
 
-def _distance(vector: Any, familiar: Familiar) -> Any:
-    """`Familiar.distances`, in layers that every export knows."""
+def _distance(maps: Any, views: int, familiar: Familiar) -> Any:
+    """A network from the maps of all views, [V * N, h, w, C], to `Familiar.distances` by the first one: [N].
+
+    It is of layers that every export knows.
+    """
+    import keras
     from keras import layers, ops
 
+    given = keras.Input(maps.shape[1:])
+    vector = pool(given)
+    if views > 1:
+        vector = ops.reshape(vector, (views, -1, vector.shape[-1]))[0]
     standardise = layers.BatchNormalization(center=False, scale=False, epsilon=0, **_fixed("familiar_normalisation"))
     components = layers.Dense(familiar.components.shape[1], use_bias=False, **_fixed("familiar_components"))
     classes = layers.Dense(len(familiar.bias), **_fixed("familiar_classes"))
-    x = standardise(vector)
+    x = standardise(compress(vector))
     squared = ops.sum(ops.square(x), axis=1) - ops.sum(ops.square(components(x)), axis=1) + ops.min(classes(x), axis=1)
     standardise.set_weights([familiar.mean, 1 / familiar.scale**2])
     components.set_weights([familiar.components])
     classes.set_weights([familiar.kernel, familiar.bias])
-    return ops.sqrt(ops.maximum(squared, 0.0))
+    return keras.Model(given, ops.sqrt(ops.maximum(squared, 0.0)), name="familiarity")
 
 
 def _fixed(name: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def write_litert(network: Any, path: Path, precision: Precision, calibration: ND
 
 
 def _without_arcsinh(network: Any) -> Any:
-    """The same network in operations that LiteRT has: the inverse hyperbolic sine is not one of them."""
+    """The same network, and those in it, in operations that LiteRT has: the inverse hyperbolic sine is none of them."""
     from keras import layers, models, ops
 
     class AsLogarithm(layers.Layer):  # type: ignore[misc]
@@ -48,6 +48,8 @@ def _without_arcsinh(network: Any) -> Any:
             return ops.sign(x) * ops.log(size + ops.sqrt(size * size + 1))
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
+        if isinstance(layer, models.Model):
+            return _without_arcsinh(layer)(*inputs)
         if type(layer).__name__ != "Arcsinh":
             return layer(*inputs, **options)
         return AsLogarithm(dtype="float32", name=f"{layer.name}_as_logarithm")(*inputs)
