@@ -3,8 +3,8 @@
 What the head reads will not do: the last blocks see in everything the classes that they know. So a block before them is
 tapped (docs/results/outliers.md).
 
-What is added lies in networks inside the network: Keras names operations by itself, and in a loaded network some may have
-those names already.
+What is added lies in networks inside the network: Keras names operations by itself, and in a loaded network some may
+have those names already.
 """
 
 from typing import Any
