@@ -58,3 +58,16 @@ def test_it_answers_as_before_and_tells_the_distance_of_the_image_as_it_is(name,
 @pytest.mark.parametrize(("keep", "block"), [(1, 1), (2, 2), (3, 2), (5, 4), (13, 10), (17, 13)])
 def test_three_quarters_of_what_is_kept_is_tapped(keep, block):
     assert tapped_block(keep) == block
+
+
+@pytest.mark.parametrize(("name", "size", "block"), [("inceptionv3", 75, 2), ("convnext_tiny", 32, 3)])
+def test_a_block_is_found_again_by_its_stable_name(name, size, block, tmp_path):
+    """Keras numbers some layers through the process, and a backbone may hold networks of its own."""
+    backbone = build_backbone(name, BackboneConfig(weights=None, image_size=size), seed=1)
+    taps = backbone.taps(0, (block, block + 1))
+    network = keras.Model(taps.inputs, add_head(read_out(taps.outputs, "both"), 3, seed=1)[0])
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras", compile=False)
+    images = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    found = tap(loaded, backbone.block_names[block - 1]).predict(images, verbose=0)
+    np.testing.assert_allclose(found, backbone.pooled(block, images), rtol=1e-5, atol=1e-5)

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from frostline.backbones.readout import add_head, read_out
+from frostline.backbones.surgery import build_backbone
 from frostline.backbones.viewed import average_over_views
+from frostline.config.schema import BackboneConfig
 from frostline.evaluation.gradcam import gradcam
 
 tensorflow = pytest.importorskip("tensorflow")
@@ -91,3 +93,13 @@ def test_a_network_of_before_features_were_compressed_has_the_heat_of_its_own_he
     expected = np.maximum(np.einsum("nhwc,nc->nhw", found, slopes[:, CLASSES].T / 49), 0)
     assert expected.any()
     np.testing.assert_allclose(gradcam(model, IMAGES, CLASSES), expected, atol=1e-5)
+
+
+def test_networks_inside_a_backbone_are_no_views() -> None:
+    """ConvNeXt's stem is one."""
+    backbone = build_backbone("convnext_tiny", BackboneConfig(weights=None, image_size=32), seed=1)
+    assert any(isinstance(layer, keras.Model) for layer in backbone.slice(0, 2).layers)
+    taps = backbone.taps(0, (2,))
+    output, _ = add_head(read_out(taps.outputs, "both"), 3)
+    images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    assert gradcam(keras.Model(taps.inputs, output), images, np.array([0, 2])).shape == (2, 8, 8)
