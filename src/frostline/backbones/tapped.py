@@ -36,8 +36,8 @@ def tap(network: Any, layer: str) -> Any:
 
     viewed = viewed_in(network)
     maps = _after(viewed, layer)
-    vectors = keras.Input(maps.shape[1:], dtype=maps.dtype)
-    return keras.Model(viewed.inputs, keras.Model(vectors, pool(vectors), name="tapped")(maps))
+    given = keras.Input(maps.shape[1:], dtype=maps.dtype)
+    return keras.Model(viewed.inputs, keras.Model(given, pool(given), name="tapped")(maps))
 
 
 def with_strangeness(network: Any, layer: str, familiar: Familiar) -> Any:

@@ -6,16 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.config.frozen import Frozen
-from frostline.data.arrays import Labels, Probabilities
+from frostline.data.arrays import Labels, Told
 from frostline.evaluation.intervals import paired_difference
 from frostline.evaluation.metrics import measure
 from frostline.statistics.interval import Interval
 
-__all__ = ["Agreement", "Told", "compare"]
-
-
-Told = tuple[Probabilities, NDArray[np.floating[Any]]]
-"""Probabilities [N, K] and strangeness [N], NaN where that is not told."""
+__all__ = ["Agreement", "compare"]
 
 
 class Agreement(Frozen):

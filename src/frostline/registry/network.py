@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.backbones.tapped import PROBABILITIES, STRANGENESS, with_strangeness
+from frostline.data.arrays import Told
 from frostline.records.familiarity import Familiarity
 
-__all__ = ["Answers", "answers_of", "as_answers", "open_network"]
-
-Answers = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Probabilities [N, K], and strangeness [N]: above 1 an image is unknown; NaN where a network does not tell."""
+__all__ = ["answers_of", "as_answers", "open_network"]
 
 
 def open_network(folder: Path, model_config: Mapping[str, Any]) -> Any:
@@ -28,13 +26,13 @@ def open_network(folder: Path, model_config: Mapping[str, Any]) -> Any:
     return with_strangeness(network, familiarity.layer, familiar)
 
 
-def answers_of(network: Any, images: NDArray[Any]) -> Answers:
+def answers_of(network: Any, images: NDArray[Any]) -> Told:
     """What `network` says of a batch of `images` [N, S, S, 3] in 0..255."""
     found = network.predict_on_batch(images)
     return as_answers(found if isinstance(found, dict) else {PROBABILITIES: found})
 
 
-def as_answers(found: Mapping[str, Any]) -> Answers:
+def as_answers(found: Mapping[str, Any]) -> Told:
     """Outputs by their names; those of a network that does not tell strangeness are probabilities alone."""
     if STRANGENESS in found:
         return np.asarray(found[PROBABILITIES], dtype=np.float64), np.asarray(found[STRANGENESS], dtype=np.float64)

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.data.arrays import Told
 from frostline.data.parallel import cores
 from frostline.errors import ExportError
-from frostline.registry.network import Answers, answers_of, as_answers
+from frostline.registry.network import answers_of, as_answers
 from frostline.serving.forms.choices import Form
 
 __all__ = ["Ask", "interpreter_of", "open_export"]
 
-Ask = Callable[[NDArray[np.float32]], Answers]
+Ask = Callable[[NDArray[np.float32]], Told]
 """Pixels [N, S, S, 3] in 0..255 to probabilities and strangeness."""
 
 
@@ -48,7 +49,7 @@ def _onnx(path: Path) -> Ask:
         raise ExportError(f"The ONNX export asks for {', '.join(names)}, where pixels alone should do: export keras.")
     told = [each.name for each in session.get_outputs()]
 
-    def ask(pixels: NDArray[np.float32]) -> Answers:
+    def ask(pixels: NDArray[np.float32]) -> Told:
         return as_answers(dict(zip(told, session.run(None, {names[0]: pixels}), strict=True)))
 
     return ask
@@ -58,7 +59,7 @@ def _litert(path: Path) -> Ask:
     asked = interpreter_of(model_path=str(path)).get_signature_runner()
     (given,) = asked.get_input_details()
 
-    def ask(pixels: NDArray[np.float32]) -> Answers:
+    def ask(pixels: NDArray[np.float32]) -> Told:
         told = [as_answers(asked(**{given: picture[None]})) for picture in pixels]
         probabilities, strangeness = (np.concatenate(each) for each in zip(*told, strict=True))
         return probabilities, strangeness
