@@ -201,7 +201,7 @@ def test_other_places_and_methods_are_answered_with_what_there_is(address):
         answer = requests.request(method, f"{address}{path}", timeout=60, allow_redirects=False)
         assert answer.status_code == status, (method, path)
         if status >= 400:
-            assert "POST /invocations and GET /health, /ready, /version and /metrics are" in answer.json()["error"]
+            assert "POST /invocations and GET /health, /ready, /version, /drift and /metrics" in answer.json()["error"]
     assert requests.get(f"{address}/invocations", timeout=60).headers["Allow"] == "POST"
 
 

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
+from frostline.evaluation.answered import Answered
 from frostline.records.train_record import read_training_images
 from frostline.registry.network import open_network
 from frostline.registry.package import Candidate
@@ -71,6 +72,15 @@ class LoadedVersion:
     def trained_on(self) -> frozenset[str]:
         """The SHA-256 of the files that it was trained on; none where it does not say."""
         return read_training_images(self.folder / "artifacts")
+
+    @property
+    def test_answers(self) -> Answered | None:
+        """What it answered to the test images; None where it does not say."""
+        file = self.folder / "artifacts" / "predictions.csv"
+        if not file.exists():
+            return None
+        table = pd.read_csv(file, dtype={"image": str, "group": str}, keep_default_na=False)
+        return Answered.of(table, tuple(self.model_config["classes"]))
 
     @property
     def network(self) -> Path:

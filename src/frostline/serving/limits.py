@@ -32,6 +32,8 @@ class ServingLimits(Frozen):
     """Seconds after SIGTERM or Ctrl-C in which requests that have begun are still answered."""
     joined: int = Field(default=32, ge=1)
     """Pictures of several requests that the network may be given at once; with 1, each request is labelled alone."""
+    window: int = Field(default=500, ge=1)
+    """Of so many pictures, the last that a version labelled, the answers are kept for GET /drift."""
 
     @property
     def body(self) -> int:

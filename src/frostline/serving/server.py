@@ -4,6 +4,7 @@ MLflow's server runs the same model; this one bounds what a request may cost, an
 """
 
 import asyncio
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -18,13 +19,14 @@ from frostline.serving.service import Service
 
 __all__ = ["create_app"]
 
-_PLACES = "POST /invocations and GET /health, /ready, /version and /metrics are served"
-_PATHS = frozenset({"/invocations", "/health", "/ping", "/ready", "/version", "/metrics"})
+_PLACES = "POST /invocations and GET /health, /ready, /version, /drift and /metrics are served"
+_PATHS = frozenset({"/invocations", "/health", "/ping", "/ready", "/version", "/drift", "/metrics"})
 
 
 def create_app(service: Service, *, access_log: bool = False) -> FastAPI:
     """POST /invocations labels pictures; GET /health says that the process lives, /ready whether it would label some,
-    /version by which model, /metrics what it has done so far. With `access_log` each request is a line of JSON.
+    /version by which model, /drift whether the last ones are like the test images, /metrics what it has done so far.
+    With `access_log` each request is a line of JSON.
 
     The answer is `{"predictions": [...], "model": {"name": ..., "version": ...}}` with an object per picture: label,
     probability, error, probability_<class>. A picture that cannot be used has a reason in `error` and nulls; others in
@@ -49,6 +51,12 @@ def create_app(service: Service, *, access_log: bool = False) -> FastAPI:
     async def version() -> dict[str, str]:
         model = service.current()
         return {"model": model.name, "version": model.number}
+
+    @app.get("/drift")
+    async def drift() -> dict[str, Any]:
+        model = service.current()
+        found = await service.drift(model)
+        return {"model": {"name": model.name, "version": model.number}, **found.model_dump()}
 
     @app.get("/metrics")
     async def metrics(request: Request) -> Response:

@@ -15,6 +15,7 @@ from frostline.backbones.viewed import images_at_once
 from frostline.data.budget import DECODE_LIMIT
 from frostline.data.parallel import cores
 from frostline.errors import ImageError
+from frostline.evaluation.drift import Drift
 from frostline.registry.models import LoadedVersion
 from frostline.serving.admission import Admission
 from frostline.serving.joint import Joint, Row
@@ -23,6 +24,7 @@ from frostline.serving.metrics import Metrics
 from frostline.serving.portions import Picture, portions
 from frostline.serving.request import read_pictures
 from frostline.serving.turns import Turns
+from frostline.serving.window import Window
 
 __all__ = ["Answering", "Service"]
 
@@ -41,6 +43,7 @@ class Answering:
         self._metrics = metrics
         # Versions that were registered before there was `decode` do it in `predict`.
         self._decode = getattr(version.model.unwrap_python_model(), "decode", None)
+        self.window = Window(version, limits.window)
         self.joint = Joint(predicting, self._predict, min(self.at_once, limits.joined))
 
     @property
@@ -67,6 +70,7 @@ class Answering:
         told = zip(answer.to_dict("records"), pictures, strict=True)
         rows = [_plain(row | ({"error": each.error} if each.error else {})) for row, each in told]
         self._metrics.labelled(rows)
+        self.window.add(rows)
         return rows
 
 
@@ -80,12 +84,13 @@ class Service:
         self.stopping = False
         self._former: list[Answering] = []
         self._admission = Admission(limits)
-        self._reading, self._predicting = Turns(), Turns()
+        self._reading, self._predicting, self._comparing = Turns(), Turns(), Turns()
         self._decoding = Turns(cores(), DECODE_LIMIT)
         self.metrics.watch("requests_in_flight", "Requests that have begun and have no answer.", lambda: self.open)
         self.metrics.watch("body_bytes", "Bytes of their bodies.", lambda: self._admission.held)
         self.metrics.watch("decodes_waiting", "Pictures that wait to be decoded.", lambda: self._decoding.waiting)
         self.metrics.watch("portions_waiting", "Parts of requests that wait for the network.", self._portions)
+        self.metrics.watch("window_pictures", "Pictures that GET /drift compares.", self._window)
 
     @property
     def open(self) -> int:
@@ -94,6 +99,9 @@ class Service:
 
     def _portions(self) -> int:
         return self.version.joint.waiting if self.version else 0
+
+    def _window(self) -> int:
+        return len(self.version.window) if self.version else 0
 
     def take_up(self, loaded: LoadedVersion) -> None:
         """Let `loaded` answer from the next request on. Requests that have begun are answered by the one before it.
@@ -120,6 +128,10 @@ class Service:
         if self.version is None:
             raise Refused(503, "The model is being loaded: ask again in a moment.", "loading")
         return self.version
+
+    async def drift(self, version: Answering) -> Drift:
+        """Whether the last pictures that `version` labelled are like the test images. Raises Refused (404)."""
+        return await self._comparing.take(1, version.window.drift)
 
     async def label(self, request: Request, version: Answering) -> list[Row]:
         """A row per picture of `request`, by `version`.
