@@ -14,8 +14,9 @@ def test_the_most_certain_come_first():
 
 
 def test_predictions_are_a_row_per_image():
-    index = pd.DataFrame({"image": ["a", "b", "c", "d"]}, index=[5, 6, 9, 11])
+    index = pd.DataFrame({"image": ["a", "b", "c", "d"], "group": ["a", "b", "b", "d"]}, index=[5, 6, 9, 11])
     frame = predictions(index, LABELS, PROBABILITIES, CLASSES)
-    assert frame.columns.tolist() == ["image", "actual", "predicted", "probability_intact", "probability_cracked"]
-    assert frame.iloc[2].tolist()[:3] == ["c", "cracked", "intact"]
+    columns = ["image", "group", "actual", "predicted", "probability_intact", "probability_cracked"]
+    assert frame.columns.tolist() == columns
+    assert frame.iloc[2].tolist()[:4] == ["c", "b", "cracked", "intact"]
     assert frame.notna().all(axis=None)

@@ -14,11 +14,14 @@ __all__ = ["most_confident", "predictions"]
 def predictions(
     index: pd.DataFrame, labels: Labels, probabilities: Probabilities, classes: Sequence[str]
 ) -> pd.DataFrame:
-    """A row per test image of `index` [N]: image, actual, predicted and probability_<class>."""
+    """A row per test image of `index` [N]: image, group (near duplicates share one), actual, predicted and
+    probability_<class>.
+    """
     names = np.array(classes)
     frame = pd.DataFrame(
         {
             "image": index["image"].to_numpy(),
+            "group": index["group"].to_numpy(),
             "actual": names[labels],
             "predicted": names[probabilities.argmax(axis=1)],
         }

@@ -51,8 +51,8 @@ def run(dataset: str, size: str, backbone: str) -> None:
 
     metrics.json holds the numbers that `dvc metrics` and `dvc exp show` compare, evidence.json what is behind them:
     intervals, counts by class, calibration, slices, how fast files are labelled. predictions.csv has a row per test
-    image (image, actual, predicted, probability_<class>, strangeness) for `dvc plots`; the rest are pictures. The
-    MLflow run is tagged with the run of the study, which gets the test metrics as well.
+    image (image, group, actual, predicted, probability_<class>, strangeness) for `dvc plots` and `frostline drift`; the
+    rest are pictures. The MLflow run is tagged with the run of the study, which gets the test metrics as well.
 
     Raises DataError if there are no test images, ArtifactError if the network was trained on other data.
     """
