@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from frostline import __version__
-from frostline.commands.arguments import BackboneName, Dataset, OfDataset, Size, Why
+from frostline.commands import caching
+from frostline.commands.arguments import BackboneName, Dataset, Images, OfDataset, Size, Why
 from frostline.commands.debug_option import Commands, Debug
 from frostline.files.atomic import tidy
 from frostline.files.outputs import FOLDERS
@@ -30,8 +31,7 @@ app = typer.Typer(
 STAGES = "Stages (dvc repro runs them)"
 MODELS = "Models and results"
 
-cache = typer.Typer(help="Show and prune the cached activations of frozen blocks.", no_args_is_help=True)
-app.add_typer(cache, name="cache", rich_help_panel=MODELS)
+app.add_typer(caching.app, name="cache", rich_help_panel=MODELS)
 
 
 def _stage(name: str) -> Any:
@@ -152,7 +152,7 @@ def history(dataset: Dataset) -> None:
 
 @app.command(rich_help_panel=MODELS)
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Image files, folders, patterns in quotes, or CSV tables.")],
+    images: Images,
     dataset: OfDataset = None,
     form: Annotated[
         Literal["table", "csv", "json", "jsonl"] | None, typer.Option("--format", help="What is printed; else a table.")
@@ -168,6 +168,18 @@ def predict(
 
 
 @app.command(rich_help_panel=MODELS)
+def drift(
+    images: Images,
+    dataset: OfDataset = None,
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="What is printed.")] = "table",
+    level: Annotated[float, typer.Option(min=0.001, max=0.5, help="How often chance may pass for drift.")] = 0.01,
+) -> None:
+    """Ask whether images are still like the test images, and exit with 3 if they are not."""
+    if _command("drift").run(images, dataset, form, level):
+        raise typer.Exit(3)
+
+
+@app.command(rich_help_panel=MODELS)
 def serve(
     dataset: OfDataset = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
@@ -177,12 +189,13 @@ def serve(
     seconds: Annotated[float, typer.Option(min=0.001, max=86400, help="Longest wait for an answer.")] = 60,
     grace: Annotated[float, typer.Option(min=0.1, max=3600, help="Longest wait for answers when it is stopped.")] = 5,
     poll: Annotated[float, typer.Option(min=0, max=86400, help="Look for a new champion so often; 0: on SIGHUP.")] = 30,
+    window: Annotated[int, typer.Option(min=50, max=1_000_000, help="GET /drift compares the last so many.")] = 500,
     access_log: Annotated[bool, typer.Option("--access-log/--no-access-log", help="A line of JSON a request.")] = True,
 ) -> None:
     """Serve the champion over HTTP, in MLflow's JSON."""
     from frostline.serving.limits import ServingLimits
 
-    limits = ServingLimits(megabytes=megabytes, images=images, seconds=seconds, grace=grace)
+    limits = ServingLimits(megabytes=megabytes, images=images, seconds=seconds, grace=grace, window=window)
     _command("serve").run(dataset, (host, port), limits, poll, access_log=access_log)
 
 
@@ -225,20 +238,6 @@ def doctor() -> None:
     """Check all that a run needs: packages, devices, data, weights, stores, room."""
     if not _command("doctor").run():
         raise typer.Exit(1)
-
-
-@cache.command("show")
-def cache_show() -> None:
-    """List what is cached, by network, data and view."""
-    _command("cache").show()
-
-
-@cache.command("prune")
-def cache_prune(
-    to: Annotated[float | None, typer.Option(min=0, max=1e6, help="Gigabytes; else stores.cache_gigabytes.")] = None,
-) -> None:
-    """Delete the least recently used activations."""
-    _command("cache").prune(to)
 
 
 def main() -> None:
