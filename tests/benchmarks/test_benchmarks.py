@@ -30,6 +30,7 @@ WRITES = {
         "cluster.png",
     ],
     "curves": ["curves/digits-8-20.zip"],
+    "drift": ["drift.csv", "drift-intervals.csv"],
     "exports": ["exports.csv"],
     "faults": ["faults.csv"],
     "gate": ["gate.csv"],

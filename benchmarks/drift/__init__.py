@@ -1,0 +1,1 @@
+"""What drift of pictures is seen: see `__main__`."""
