@@ -25,7 +25,7 @@ class Answered:
         Of the images that share a `group`, if there is such a column, the first counts alone: near duplicates tell no
         more than one of them.
         """
-        columns = [f"probability_{name}" for name in classes]
+        columns = _of_probabilities(classes)
         found = table.dropna(subset=columns)
         if "group" in found:
             found = found.drop_duplicates("group")
@@ -36,6 +36,11 @@ class Answered:
         return len(self.probabilities)
 
     @property
+    def columns(self) -> list[str]:
+        """Those of a table that it could be made of."""
+        return _of_probabilities(self.classes) + ([] if self.strangeness is None else ["strangeness"])
+
+    @property
     def named(self) -> NDArray[np.int64]:
         """The numbers [N] of the likeliest classes."""
         return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
@@ -44,3 +49,7 @@ class Answered:
         """The answers at `rows`."""
         strangeness = None if self.strangeness is None else self.strangeness[rows]
         return Answered(self.classes, self.probabilities[rows], strangeness)
+
+
+def _of_probabilities(classes: tuple[str, ...]) -> list[str]:
+    return [f"probability_{name}" for name in classes]

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from threading import Lock
 
-import numpy as np
+import pandas as pd
 
 from frostline.evaluation.answered import Answered
 from frostline.evaluation.drift import Drift, compare
@@ -21,6 +21,7 @@ class Window:
     def __init__(self, version: LoadedVersion, length: int) -> None:
         self._version = f"{version.name} version {version.number}"
         self._reference = version.test_answers
+        self._columns = self._reference.columns if self._reference else []
         self._last: deque[list[float]] = deque(maxlen=length)
         self._lock = Lock()
 
@@ -29,23 +30,16 @@ class Window:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Take in answers. Those of pictures that could not be used do not count."""
-        if self._reference is None:
-            return
-        columns = [f"probability_{name}" for name in self._reference.classes]
-        columns += [] if self._reference.strangeness is None else ["strangeness"]
-        numbers = [[row[column] for column in columns] for row in rows if not row["error"]]
-        with self._lock:
-            self._last.extend(numbers)
+        if self._columns:
+            numbers = [[row[column] for column in self._columns] for row in rows if not row["error"]]
+            with self._lock:
+                self._last.extend(numbers)
 
     def drift(self) -> Drift:
         """Compare the pictures with the test images. Raises Refused if the version says nothing of those."""
-        reference = self._reference
-        if reference is None:
+        if self._reference is None:
             reason = f"{self._version} carries no answers to test images: register it again with this frostline."
             raise Refused(404, reason, "no_reference")
         with self._lock:
-            last = list(self._last)
-        classes = len(reference.classes)
-        numbers = np.array(last, dtype=np.float64).reshape(len(last), -1 if last else classes + 1)
-        strangeness = None if reference.strangeness is None else numbers[:, classes]
-        return compare(reference, Answered(reference.classes, numbers[:, :classes], strangeness))
+            last = pd.DataFrame(self._last, columns=self._columns)
+        return compare(self._reference, Answered.of(last, self._reference.classes))
