@@ -84,7 +84,8 @@ def test_files_that_programs_read_hold_every_name_as_it_is(project: Path) -> Non
     with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["actual"] for row in rows} == set(CLASSES)
-    assert set(rows[0]) == {"image", "actual", "predicted", *(f"probability_{name}" for name in CLASSES)}
+    columns = {"image", "group", "actual", "predicted", "strangeness"}
+    assert set(rows[0]) == columns | {f"probability_{name}" for name in CLASSES}
     evidence = json.loads((folder / "evidence.json").read_text(encoding="utf-8"))
     assert set(evidence["per_class"]) == set(CLASSES)
     assert set(evidence["slices"]) == {'day "<i>'}
@@ -130,7 +131,8 @@ def test_pictures_whose_names_no_table_takes_are_labelled_beside_the_others(
     rows = json.loads(printed["json"])
     assert len(rows) == 5
     assert {row["label"] for row in rows} <= set(CLASSES)
-    assert {f"probability_{name}" for name in CLASSES} | {"image", "label", "probability", "error"} == set(rows[0])
+    columns = {"image", "label", "probability", "known", "strangeness", "error"}
+    assert {f"probability_{name}" for name in CLASSES} | columns == set(rows[0])
     assert {row["image"] for row in rows} >= {
         r"new/caf\udce9.png",
         "new/[red] :smile: ü 漢字.png",
