@@ -49,10 +49,17 @@ class Asked:
         """On the test images."""
         return float((self.unseen.named == self.labels)[self.test].mean())
 
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Of the classes among the test images."""
+        return np.bincount(self.labels[self.test]) / len(self.test)
+
     def has_enough(self, change: str, pictures: int) -> bool:
         """Whether there are so many pictures to draw from, without one that comes twice."""
         if change == SAME:
             return len(self.labels) // 2 >= pictures
+        if change == VANISHING:
+            return int((self.labels[self.left] != self.shares.argmin()).sum()) >= pictures
         return len(self.some if change in ALTERATIONS else self.left) >= pictures
 
     def drawn(self, change: str, degree: float, pictures: int, rng: np.random.Generator) -> Drift:
@@ -60,7 +67,7 @@ class Asked:
 
         Without a change, both are drawn anew: one from half of the groups of all unseen images, one from the others.
         """
-        shares = np.bincount(self.labels[self.test]) / len(self.test)
+        shares = self.shares
         if change == SAME:
             names = rng.permutation(np.unique(self.groups))
             half = np.isin(self.groups, names[: len(names) // 2])
