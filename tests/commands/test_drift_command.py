@@ -99,7 +99,7 @@ def test_pictures_of_the_same_source_are_no_drift(monkeypatch, capsys) -> None:
 def test_other_pictures_are_told_to_people_and_programs(monkeypatch, capsys) -> None:
     assert drift(monkeypatch, "dark") == 3
     people = capsys.readouterr()
-    assert "other pictures" in people.err
+    assert "Drift: other pictures than the test images (" in people.err
     assert "p beyond other shares" in people.out
     assert drift(monkeypatch, "dark", "--format", "json") == 3
     told = json.loads(capsys.readouterr().out)

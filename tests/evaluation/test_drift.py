@@ -39,7 +39,7 @@ def test_a_class_that_vanishes_is_another_kind_of_drift_than_other_pictures(refe
     found = compare(reference, answers(200, seed=2, shares=(0.5, 0.5, 0)))
     assert found.verdict == "other shares of classes"
     assert "shares of classes" in found.because
-    assert found.words.startswith("Drift in shares of classes, ")
+    assert found.words.startswith("Drift: other shares of classes would explain what is seen (shares of classes, ")
     assert [share.name for share in found.shares] == list(CLASSES)
     owls = found.shares[2]
     assert owls.pictures.high < owls.reference.low

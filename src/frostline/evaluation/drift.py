@@ -74,8 +74,8 @@ class Drift(Frozen):
         return {
             "too few pictures": f"{counted(self.pictures, 'picture')} got a label: {FEWEST} at least are needed.",
             "no drift": f"No drift is seen in {self.pictures} pictures.",
-            "other shares of classes": f"Drift in {names}, which other shares of classes alone would explain.",
-            "other pictures": f"Drift in {names}, more than other shares of classes would explain: other pictures.",
+            "other shares of classes": f"Drift: other shares of classes would explain what is seen ({names}).",
+            "other pictures": f"Drift: other pictures than the test images ({names}).",
         }[self.verdict]
 
 
