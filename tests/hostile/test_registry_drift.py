@@ -56,6 +56,7 @@ def project(tmp_path, record_fields) -> Path:
     (labels / "label_issues.csv").write_text("image\n")
     (evaluation / "metrics.json").write_text(json.dumps(METRICS))
     (evaluation / "evidence.json").write_text(json.dumps(EVIDENCE))
+    (evaluation / "predictions.csv").write_text("image,group,actual,predicted,probability_dark,probability_light\n")
     _prepare(folder / "data/prepared/cells")
     register = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["register"]
     train = {"cmd": "python train.py", "params": ["seed"], "deps": ["record.json"], "outs": [f"models/{NAME}"]}

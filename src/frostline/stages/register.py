@@ -92,6 +92,8 @@ def _register(
             best = best.model_copy(update={"run_id": log.id})
         card = card_of(read_result(best.name), config)
         table = Path("results/evaluation") / best.name / "predictions.csv"
+        with output_of("evaluate", table):
+            table.stat()
         candidate = Candidate(best, Path("models") / best.name, config.prepare, config.serving, card, table)
         version = register_challenger(tracker, candidate)
         log.log_text(card, CARD)
