@@ -99,7 +99,7 @@ def test_serving_decodes_by_the_levels_that_were_trained_on(tmp_path: Path, reco
     import keras
     import pandas as pd
 
-    from frostline.registry.package import open_unregistered
+    from frostline.registry.package import Candidate, open_unregistered
 
     write_set(tmp_path / "pictures", 4095)
     trained_on = packed(tmp_path / "pictures")
@@ -112,7 +112,7 @@ def test_serving_decodes_by_the_levels_that_were_trained_on(tmp_path: Path, reco
     record.write(tmp_path)
     record = TrainRecord.read(tmp_path)
     assert record.levels == Levels(Range(0, 4095))
-    served = open_unregistered(record, tmp_path / "model.keras", PrepareConfig())
+    served = open_unregistered(Candidate(record, tmp_path, PrepareConfig()))
     dark = trained_on.index["image"].str.startswith("dark").to_numpy()  # none of these reaches 4095
     contents = [(tmp_path / "pictures" / image).read_bytes() for image in trained_on.index["image"][dark]]
     answer = served.predict(pd.DataFrame({"image": contents}))
