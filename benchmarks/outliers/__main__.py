@@ -80,14 +80,15 @@ def main() -> None:
         for seed in options.seeds:
             seeded = config.model_copy(update={"seed": SPLIT + seed})
             trainer = make_trainer(seeded, packed, options.per_class)
-            vectors = vectors or {kind: vectors_of(trainer, images) for kind, images in pictures.items()}
             found = {score: partial(of_heads, trainer, score) for score in HEADS}
             if seed == options.seeds[0]:
                 found[TRAINED] = partial(of_trained, trainer, pictures, options.epochs)
-            for score, measure in found.items():
-                if (name, seed, score) not in finished(file, KEY):
-                    for row in compared(*measure(vectors)):
-                        record({"dataset": name, "seed": seed, "score": score} | row, file)
+            left = [score for score in found if (name, seed, score) not in finished(file, KEY)]
+            if left and not vectors:
+                vectors = {kind: vectors_of(trainer, images) for kind, images in pictures.items()}
+            for score in left:
+                for row in compared(*found[score](vectors)):
+                    record({"dataset": name, "seed": seed, "score": score} | row, file)
     cost = pd.DataFrame(costs(trainer, DEPTH, [1, 32])).assign(**machine())
     cost.to_csv(options.output / "outliers-cost.csv", index=False)
     print(*map(markdown_table, (*tables(pd.read_csv(file)), cost.iloc[:, :6])), describe(), sep="\n\n")

@@ -52,7 +52,8 @@ class ServedClassifier(PythonModel):  # type: ignore[misc]  # mlflow has no type
         images = list(model_input["image"])
         batches = [images[start : start + self._at_once] for start in range(0, len(images), self._at_once)]
         rows = [row for batch in batches for row in self._batch(batch)]
-        return pd.DataFrame(rows, columns=self._columns, index=model_input.index)
+        answer = pd.DataFrame(rows, columns=self._columns, index=model_input.index)
+        return answer.astype({"known": object}) if self._tells else answer  # one dtype, with a None in it or not
 
     def decode(self, image: Any) -> np.ndarray[Any, Any]:
         """An encoded picture as uint8 [size, size, 3], which `predict` takes in its place.
