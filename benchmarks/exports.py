@@ -98,6 +98,8 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
             "same label": table["equal_labels"].map("{:.1%}".format),
             "largest difference": table["largest_difference"].map("{:.1g}".format),
             "mean difference": table["mean_difference"].map("{:.1g}".format),
+            "known alike": table["equal_known"].map("{:.1%}".format),
+            "strangeness differs by": table["strangeness_difference"].map("{:.1g}".format),
             "balanced accuracy": table["balanced_accuracy"].map("{:.3f}".format),
             "loss in points (95%)": [f"{value:.1f} ({low:.1f} to {high:.1f})" for value, low, high in loss.to_numpy()],
             "time, Keras = 1": table["times_keras"].map("{:.2f}".format),
