@@ -117,6 +117,12 @@ class SmallTrainer:
         text = f"{settings} {seed}"
         return SimpleNamespace(text=text, save=lambda path: path.write_text(text))
 
+    def familiar(self, _network, settings):
+        from frostline.statistics.familiar import fit_familiar
+
+        vectors = np.random.default_rng(settings.keep).normal(size=(12, 3))
+        return "two", fit_familiar(vectors, np.arange(12) % 2, [(np.arange(6), np.arange(6, 12))])
+
 
 def _shrink() -> None:
     import keras

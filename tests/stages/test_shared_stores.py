@@ -103,8 +103,9 @@ def test_artifacts_come_back_through_the_server(
     assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
     sent = ada / "results/evaluation" / NAME / "predictions.csv"
     assert Path(client.download_artifacts(run.info.run_id, sent.name, str(tmp_path))).read_bytes() == sent.read_bytes()
-    (kept,) = tracking_server.artifacts.rglob(sent.name)
-    assert kept.read_bytes() == sent.read_bytes()
+    kept = list(tracking_server.artifacts.rglob(sent.name))
+    assert len(kept) == 2  # of the run, and of the version
+    assert {each.read_bytes() for each in kept} == {sent.read_bytes()}
 
 
 def test_a_run_that_fails_has_failed_on_the_server(stores: StoresConfig, client: MlflowClient) -> None:

@@ -44,7 +44,6 @@ from frostline.search.trials import (
 )
 from frostline.statistics.interval import Interval
 from frostline.statistics.temperature import soften
-from frostline.training.familiarity import familiar_to, tapped_layer
 
 __all__ = ["Outcome", "Refitted"]
 
@@ -126,9 +125,8 @@ class Outcome:
         return Refitted(self, model, guide_model, familiarity, time.perf_counter() - started)
 
     def _familiarity(self, model: Any) -> Familiarity | None:
-        setup, settings = self.plan.trainer.setup, self.best.settings
-        familiar = familiar_to(model, setup, settings)
-        return Familiarity(tapped_layer(setup, settings), familiar) if familiar else None
+        familiar = self.plan.trainer.familiar(model, self.best.settings)
+        return Familiarity(*familiar) if familiar else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,10 @@ from scipy.special import softmax
 from frostline.data.arrays import Rows
 from frostline.data.views import views_of
 from frostline.statistics.brier import brier_score
+from frostline.statistics.familiar import Familiar
 from frostline.statistics.standard_error import standard_error
 from frostline.statistics.temperature import fit_temperature, with_temperature
+from frostline.training.familiarity import familiar_to, tapped_layer
 from frostline.training.fit import train_epoch
 from frostline.training.heads import Heads, HeadScores
 from frostline.training.memo import Epoch, Memo
@@ -119,6 +121,14 @@ class Trainer:
             return train()
         what = settings.model_dump() | {"epochs": epochs, "seed": seed}
         return self._memo.network(what, partial(self._network, settings), train)
+
+    def familiar(self, network: Any, settings: TrialSettings) -> tuple[str, Familiar] | None:
+        """The layer after which a `network` of `settings` is tapped, and what is familiar there.
+
+        None where that cannot be told.
+        """
+        familiar = familiar_to(network, self.setup, settings)
+        return (tapped_layer(self.setup, settings), familiar) if familiar else None
 
     def judged(self, scores: HeadScores) -> Validation:
         """The validation of a head by its out-of-fold scores."""
