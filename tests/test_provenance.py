@@ -54,7 +54,13 @@ EXCUSED = {
 }
 ENTRIES = {
     Activations: ("frostline.cache.prefix", {}),
-    Trainings: ("frostline.training.trial", {"frostline.statistics.standard_error": "judges what is replayed"}),
+    Trainings: (
+        "frostline.training.trial",
+        {
+            "frostline.statistics.standard_error": "judges what is replayed",
+            "frostline.statistics.familiar": "describes networks once they are trained",
+        },
+    ),
     Study: ("frostline.search.driver", {}),
 }
 
