@@ -44,7 +44,6 @@ def version(folder: Path, trained_on: list[str]) -> LoadedVersion:
 
 def test_it_is_the_test_split_and_training_images(config: Config, tmp_path: Path) -> None:
     found = material_of(config, "cells", version(tmp_path, ["0"]))
-    assert found.test is not None
     assert sorted(found.test.sha256) == ["1", "3", "5", "7"]
     assert len(found.training) == COUNT // 2
     assert not set(found.training) & set(found.test.paths)

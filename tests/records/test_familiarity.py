@@ -17,11 +17,22 @@ def familiarity() -> Familiarity:
 def test_it_is_read_as_it_was_written(familiarity, tmp_path):
     familiarity.write(tmp_path)
     found = Familiarity.read(tmp_path)
-    assert found is not None
     assert found.layer == "block4_pool"
     strangers = np.random.default_rng(2).normal(size=(5, 12))
     expected = familiarity.flagging(0.1).familiar.distances(strangers)
     np.testing.assert_allclose(found.flagging(0.1).familiar.distances(strangers), expected, rtol=1e-4)
+
+
+def test_what_is_of_another_network_is_one_clear_error(familiarity):
+    import keras
+
+    images = keras.Input((8, 8, 3))
+    for name in ("block4_pool", "other"):  # six channels give twelve numbers, three do not
+        network = keras.Model(images, keras.layers.AveragePooling2D(2, name=name)(images))
+        with pytest.raises(ArtifactError, match=r"is of another network: it has 12 numbers after a layer block4_pool"):
+            familiarity.tap(network)
+    maps = keras.layers.Conv2D(6, 1, name="block4_pool")(images)
+    assert familiarity.tap(keras.Model(images, maps)).output_shape == (None, 12)
 
 
 def test_the_same_is_the_same_file(familiarity, tmp_path):

@@ -30,7 +30,8 @@ def tapped_block(keep: int) -> int:
 def tap(network: Any, layer: str) -> Any:
     """The part of `network` from images [N, S, S, 3] in 0..255 to the pooled vectors [N, 2C] after its `layer`.
 
-    A network that looks at each image under several views does so here under one alone, the image as it is.
+    A network that looks at each image under several views does so here under one alone, the image as it is. Raises
+    LookupError if it has no such layer.
     """
     import keras
 
@@ -65,7 +66,10 @@ def with_strangeness(network: Any, layer: str, familiar: Familiar) -> Any:
 def _after(viewed: Any, layer: str) -> Any:
     """The feature maps [N, h, w, C] after the layer of that stable name."""
     names = stable_names(viewed)
-    return next(each for each in viewed.operations if names.get(each.name, each.name) == layer).output
+    for operation in viewed.operations:
+        if names.get(operation.name, operation.name) == layer:
+            return operation.output
+    raise LookupError(f"no layer {layer}")
 
 
 def _averaged(vectors: Any, views: int) -> Any:

@@ -26,7 +26,7 @@ class Answered:
         more than one of them.
         """
         columns = _of_probabilities(classes)
-        found = table.dropna(subset=columns)
+        found = table.dropna(subset=[*columns, *table.columns.intersection(["strangeness"])])
         if "group" in found:
             found = found.drop_duplicates("group")
         strangeness = found["strangeness"].to_numpy(dtype=np.float64) if "strangeness" in found else None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from frostline.backbones.readout import POOLED, compress
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.backbones.tapped import tap, tapped_block
+from frostline.backbones.tapped import tapped_block
 from frostline.backbones.viewed import images_at_once, views_in
 from frostline.cache.prefix import PrefixCache
 from frostline.config.schema import Config
@@ -53,22 +53,24 @@ class Answers:
     def strangeness(self, network: Any, settings: TrialSettings, familiarity: Familiarity) -> NDArray[np.float64]:
         """How far each image lies, [len(rows)], from what is familiar to `network`, trained by `settings`.
 
-        Shared vectors serve where they are what the network itself gives of some of the images.
+        Shared vectors serve where they are what the network itself gives of some of the images. Raises ArtifactError if
+        `familiarity` is of another network.
         """
-        tapped = tap(network, familiarity.layer)
+        tapped = familiarity.tap(network)
         vectors = self._shared_vectors(tapped_block(settings.keep), settings)
-        if vectors is None or vectors.shape[1:] != tapped.output_shape[1:] or not self._agree(tapped, vectors):
+        shared = vectors is not None and vectors.shape[1:] == tapped.output_shape[1:]
+        if vectors is None or not (shared and self._agree(tapped, vectors, rtol=_TOLERANCE)):
             vectors = self._seen(tapped, self._rows)
         return familiarity.familiar.distances(compress(vectors).astype(np.float64))
 
     def _shared_vectors(self, block: int, settings: TrialSettings) -> NDArray[np.float32] | None:
-        """After a block that `settings` leave frozen; None where it is trained, or the backbone is another."""
+        """After a block that `settings` leave frozen; None where it is trained, or there is no such backbone now."""
+        if block > settings.freeze_depth:
+            return None
         try:
-            if block <= min(settings.freeze_depth, self._backbone.depth):
-                return self._vectors.average(("identity",), block, self._rows)
-        except FrostlineError:  # which `of` has said
-            pass
-        return None
+            return self._vectors.average(("identity",), block, self._rows) if block <= self._backbone.depth else None
+        except FrostlineError:
+            return None
 
     def _shared(self, network: Any, settings: TrialSettings | None, what: str) -> NDArray[np.float32] | None:
         """From shared activations; None where they do not serve, which is said if they should have."""
@@ -84,10 +86,10 @@ class Answers:
         say(f"{what} without shared activations: on those of {self._name} as params.yaml has it, it answers otherwise.")
         return None
 
-    def _agree(self, network: Any, answers: NDArray[np.float32]) -> bool:
+    def _agree(self, network: Any, answers: NDArray[np.float32], rtol: float = 0) -> bool:
         """Whether `answers` are what the whole network says of some of the images."""
         some = np.unique(np.linspace(0, len(self._rows) - 1, _COMPARED).astype(int))
-        return np.allclose(answers[some], self._seen(network, self._rows[some]), rtol=_TOLERANCE, atol=_TOLERANCE)
+        return np.allclose(answers[some], self._seen(network, self._rows[some]), rtol=rtol, atol=_TOLERANCE)
 
     def _seen(self, network: Any, rows: Rows, what: str | None = None) -> NDArray[np.float32]:
         """Of the whole network about the images."""

@@ -1,11 +1,14 @@
 """`familiar.npz`: what the images that a network was trained on look like to it, kept beside the network."""
 
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
+from frostline.backbones.tapped import tap
+from frostline.errors import ArtifactError
 from frostline.files.outputs import output_of
 from frostline.statistics.familiar import Familiar
 
@@ -24,6 +27,20 @@ class Familiarity:
     def flagging(self, share: float) -> Self:
         """The same in a unit that a `share` of familiar images exceeds: see `Familiar.flagging`."""
         return replace(self, familiar=self.familiar.flagging(share))
+
+    def tap(self, network: Any) -> Any:
+        """The part of `network` that gives the pooled vectors: see `backbones.tapped.tap`.
+
+        Raises ArtifactError if this is of another network.
+        """
+        with suppress(LookupError):
+            tapped = tap(network, self.layer)
+            if tapped.output_shape[1:] == self.familiar.mean.shape:
+                return tapped
+        raise ArtifactError(
+            f"{FAMILIAR} is of another network: it has {len(self.familiar.mean)} numbers after a layer {self.layer}. "
+            "Restore both files with `dvc checkout`, or train again: dvc repro --force train."
+        )
 
     def write(self, folder: Path) -> None:
         """Write it into `folder`. Nothing is pickled."""

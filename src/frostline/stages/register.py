@@ -15,6 +15,7 @@ from frostline.config.schema import Config
 from frostline.errors import ArtifactError, RegistryError
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
+from frostline.records.familiarity import Familiarity
 from frostline.records.names import model_name
 from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, best_of_largest
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
@@ -77,6 +78,8 @@ def _check(record: TrainRecord, folder: Path) -> None:
             f"{path} is not the network that {folder / 'train.json'} describes: somebody exchanged one of the two. "
             "Restore them with `dvc checkout`, or train again: dvc repro --force train."
         )
+    if familiarity := Familiarity.read(folder):
+        familiarity.tap(network)
 
 
 def _register(

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-__all__ = ["Familiar", "fit_familiar"]
+__all__ = ["Familiar", "conformal_bound", "fit_familiar"]
 
 _EPSILON = 1e-2
 _MOST_COMPONENTS = 64
 _VECTORS_PER_COMPONENT = 4
+_LEAST = 1e-6  # where all known vectors are alike
 
 Floats = NDArray[np.floating[Any]]
 
@@ -68,13 +69,8 @@ class Familiar:
         return np.asarray(np.sqrt(np.maximum(common + nearest, 0)), dtype=np.float64)
 
     def flagging(self, share: float) -> "Familiar":
-        """The same in another unit: a distance of 1, which a `share` of familiar vectors, in (0, 1), exceeds at most.
-
-        It is a conformal quantile. With fewer than 1 / `share` known vectors it is the largest distance among them,
-        which a larger share exceeds.
-        """
-        count = len(self.held_out)
-        unit = float(self.held_out[min(math.ceil((count + 1) * (1 - share)), count) - 1])
+        """The same in another unit: a distance of 1 is the `conformal_bound` of a `share` of familiar vectors."""
+        unit = max(conformal_bound(self.held_out, share), _LEAST)
         return replace(
             self,
             scale=self.scale / unit,
@@ -82,6 +78,15 @@ class Familiar:
             bias=self.bias / unit**2,
             held_out=self.held_out / unit,
         )
+
+
+def conformal_bound(known: Floats, share: float) -> float:
+    """Of numbers `known` [N], ascending, the one that a `share` of others like them, in (0, 1), exceed at most.
+
+    With fewer than 1 / `share` it is the largest, which a larger share exceeds (Vovk, Gammerman and Shafer 2005,
+    Algorithmic learning in a random world).
+    """
+    return float(known[min(math.ceil((len(known) + 1) * (1 - share)), len(known)) - 1])
 
 
 def fit_familiar(
