@@ -20,13 +20,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score
 
 from frostline.compute.local import InProcess
 from frostline.config.effort import Effort
 from frostline.config.load import load_config
-from frostline.config.schema import BackboneConfig, Config, ElpvConfig, FolderConfig
+from frostline.config.schema import Config
 from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
 from frostline.evaluation.label_issues import held_out_cell, out_of_fold
@@ -44,21 +43,19 @@ from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
 from .measuring import Option, describe, finished, markdown_table, parse, record
-from .training import BACKBONE, changed, make_trainer, pack, stored_in
+from .sets import OPTIONS, SPLIT, digits, packed_sets
+from .training import BACKBONE, changed, make_trainer, stored_in
 
 FILE = "label_errors.csv"
 KEY = ["dataset", "share", "seed"]
 SURE = ("0.0", "1.0")  # what the experts of the solar cells gave as the probability of a defect
 UNSURE = "solar cells, all"
-SPLIT = 20  # the seed of split, cell and search; that of the wrong labels varies
 
 
 def main() -> None:
     options = parse(
         __doc__,
-        dogs_cats=Option(kind=Path, help="the folder that holds cat/ and dog/"),
-        image_size=Option(96, smallest=32, help="pixels"),
-        per_class=Option(250, smallest=8, help="images of a class"),
+        **OPTIONS,
         heads=Option(16, smallest=3, help="in a study"),
         shares=Option([0.05, 0.1], smallest=[0.1], help="of wrong labels"),
         seeds=Option([0, 1, 2], smallest=[0]),
@@ -74,14 +71,7 @@ def main() -> None:
 
 def data_sets(options: argparse.Namespace) -> dict[str, tuple[Config, PackedImages]]:
     """Packed images by the name of their set, with a config for them. What is no training image is in no cell."""
-    sources: dict[str, ElpvConfig | FolderConfig] = {"solar cells": ElpvConfig(source="elpv")}
-    if options.dogs_cats:
-        sources["dogs and cats"] = FolderConfig(source="folder", path=options.dogs_cats)
-    sets = {}
-    for name, source in sources.items():
-        key = name.replace(" ", "_")
-        config = config_of(key, source, options)
-        sets[name] = config, pack(config, key, options.work, few=options.smallest)
+    sets = packed_sets(heads_alone(options), options)
     config, cells = sets[UNSURE] = sets["solar cells"]
     sure = cells.index["probability"].isin(SURE)
     sets["solar cells"] = (
@@ -93,24 +83,11 @@ def data_sets(options: argparse.Namespace) -> dict[str, tuple[Config, PackedImag
     return sets
 
 
-def config_of(dataset: str, source: ElpvConfig | FolderConfig, options: argparse.Namespace) -> Config:
+def heads_alone(options: argparse.Namespace) -> Config:
+    """For a study of `options.heads` heads."""
     config = changed(load_config(), "stores", cache=options.work / "label-errors-cache")
     effort = Effort(heads=options.heads, thawed=0, images=0)
-    config = changed(config, "search", effort=effort, views=("identity",) if options.smallest else ("mirror",))
-    backbone = BackboneConfig(image_size=options.image_size, weights=None if options.smallest else "imagenet")
-    return config.model_copy(update={"seed": SPLIT, "datasets": {dataset: source}, "backbones": {BACKBONE: backbone}})
-
-
-def digits(size: int) -> PackedImages:
-    """scikit-learn's 1,797 digits, enlarged."""
-    found = load_digits()
-    classes = tuple("0123456789")
-    grey = np.kron(found.images * (255 / 16), np.ones((1, size // 8, size // 8))).astype(np.uint8)
-    names = [f"{number:04}" for number in range(len(grey))]
-    labels = found.target.astype(np.int64)
-    index = pd.DataFrame({"image": names, "label": np.array(classes)[labels], "split": "train", "group": names})
-    images = np.repeat(grey[..., None], 3, axis=3)
-    return PackedImages(images, labels, index.assign(sha256=names), classes, size, "stretch", f"digits-{size}")
+    return changed(config, "search", effort=effort, views=("identity",) if options.smallest else ("mirror",))
 
 
 def measure(

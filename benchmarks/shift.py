@@ -31,6 +31,7 @@ from frostline.runtime.precision import resolve_precision
 from frostline.runtime.progress import say
 
 from .measuring import Option, markdown_table, parse
+from .sets import DOGS_CATS
 from .training import BACKBONE
 
 SIZES = (96, 128, 160, 224)
@@ -46,7 +47,7 @@ def main() -> None:
         __doc__,
         sizes=Option(SIZES, smallest=[MANY_AT], help="image sizes in pixels"),
         most=Option(1000, smallest=20, help="images of a set"),
-        dogs_cats=Option(kind=Path, help="the folder that holds cat/ and dog/"),
+        dogs_cats=DOGS_CATS,
         imagenet_sample=Option(kind=Path, help="a folder of ImageNet pictures"),
     )
     chosen = sets(options.dogs_cats, options.imagenet_sample)

@@ -40,6 +40,7 @@ from frostline.runtime.progress import say
 from frostline.statistics.interval import Interval
 
 from .measuring import Option, append, finished, markdown_table, parse
+from .sets import DOGS_CATS
 from .shift import edges
 from .training import BACKBONE
 
@@ -80,7 +81,7 @@ def main() -> None:
         images=Option(200, smallest=12, help="of each class"),
         train=Option(50, smallest=8, help="images of each class that a head is trained on"),
         draws=Option(5, smallest=2),
-        dogs_cats=Option(kind=Path, help="the folder that holds cat/ and dog/"),
+        dogs_cats=DOGS_CATS,
         imagenet_sample=Option(kind=Path, help="a folder of ImageNet pictures"),
     )
     file = options.output / "similarity.csv"

@@ -34,6 +34,7 @@ from frostline.search.plan import CellInputs
 
 from .curves.cells import CellKey, DataSet
 from .measuring import Option
+from .sets import DOGS_CATS
 from .training import BACKBONE, changed, least, pack, stored_in
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[Any]]
@@ -48,7 +49,7 @@ VIEWS: Mapping[str, tuple[ViewSet, ...]] = {
 """What a person who knows the pictures puts into params.yaml."""
 
 DATA = {
-    "dogs_cats": Option(kind=Path, help="the folder that holds cat/ and dog/"),
+    "dogs_cats": DOGS_CATS,
     "imagenet_sample": Option(kind=Path, help="a folder of ImageNet pictures, named by their WordNet numbers"),
     "sets": Option(["digits", "solar_cells", "dogs_cats", "animals_things"], help="of these, those that are at hand"),
     "digits": Option(1797, smallest=60, help="so many of scikit-learn's"),

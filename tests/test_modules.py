@@ -25,7 +25,7 @@ PURE = {
 # What else each of these must do, and why.
 MORE = {
     "cli.py": {"app.add_typer", "app.callback", "app.command"},  # Typer's way to build a command line
-    "commands/caching.py": {"app.command"},
+    "commands/cache_commands.py": {"app.command"},
     "data/budget.py": {"Budget"},  # memory is the whole process's
     "registry/served.py": {"set_model", "ServedClassifier"},  # MLflow's models-from-code form
 }

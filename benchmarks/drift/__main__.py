@@ -12,18 +12,18 @@ writes `drift-intervals.csv` (`intervals.py`), and prints tables of both.
 """
 
 import argparse
+from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from frostline.config.schema import ElpvConfig, FolderConfig
 from frostline.evaluation.drift import FEWEST
 
-from ..label_errors import SPLIT, config_of
+from ..label_errors import heads_alone
 from ..measuring import Option, append, describe, finished, markdown_table, parse, record
-from ..training import changed, pack
+from ..sets import OPTIONS, SPLIT, packed_sets
+from ..training import changed
 from .asked import Asked, ask
 from .changes import DEGREES, SAME
 from .intervals import coverage
@@ -38,24 +38,21 @@ Case = tuple[str, float, int]
 def main() -> None:
     options = parse(
         __doc__,
-        dogs_cats=Option(kind=Path, help="the folder that holds cat/ and dog/"),
-        image_size=Option(96, smallest=32, help="pixels"),
-        per_class=Option(250, smallest=4, help="images of a class to train on"),
+        **OPTIONS | {"per_class": Option(250, smallest=4, help="images of a class to train on")},
         heads=Option(16, smallest=3, help="in the study"),
         altered=Option(600, smallest=60, help="so many images are blurred, darkened and compressed at most"),
         pictures=Option([50, 100, 500], smallest=[FEWEST], help="in a draw"),
         draws=Option(200, smallest=2, help="of pictures as they are; half as many of each change"),
         resamples=Option(200, smallest=5, help="of each bootstrap"),
     )
-    sources: dict[str, ElpvConfig | FolderConfig] = {"solar cells": ElpvConfig(source="elpv")}
-    if options.dogs_cats:
-        sources["dogs and cats"] = FolderConfig(source="folder", path=options.dogs_cats)
     file, known = options.output / FILE, finished(options.output / FILE, KEY)
     cases = [(*case, number) for case in _cases() for number in options.pictures]
-    for name, source in sources.items():
-        missing = [case for case in cases if (name, *case) not in known]
-        if missing:
-            measure(name, source, missing, options, file)
+    base = changed(heads_alone(options), "search", views=("identity",))
+    for name, (config, packed) in packed_sets(base, options).items():
+        if missing := [case for case in cases if (name, *case) not in known]:
+            asked = ask(config, packed, options)
+            for row in measured(asked, missing, options):
+                record({"dataset": name} | row, file)
     (options.output / INTERVALS).unlink(missing_ok=True)
     append(list(coverage(options.pictures, options.draws, options.resamples, SPLIT)), options.output / INTERVALS)
     intervals = pd.read_csv(options.output / INTERVALS).drop(columns="draws")
@@ -66,18 +63,13 @@ def _cases() -> list[tuple[str, float]]:
     return [case for change, degrees in DEGREES.items() for case in product([change], degrees)]
 
 
-def measure(
-    name: str, source: ElpvConfig | FolderConfig, cases: list[Case], options: argparse.Namespace, file: Path
-) -> None:
-    """A row for each of the cases that the set has images for."""
-    key = name.replace(" ", "_")
-    config = changed(config_of(key, source, options), "search", views=("identity",))
-    asked = ask(config, pack(config, key, options.work, few=options.smallest), options)
+def measured(asked: Asked, cases: list[Case], options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """A row for each of the cases that there are pictures for."""
     for change, degree, pictures in cases:
         if asked.has_enough(change, pictures) or options.smallest:
             draws = options.draws if change == SAME else options.draws // 2
-            row = {"draws": draws} | counts(asked, (change, degree, pictures), draws)
-            record(dict(zip(KEY, (name, change, degree, pictures), strict=True)) | row, file)
+            key = {"change": change, "degree": degree, "pictures": pictures, "draws": draws}
+            yield key | counts(asked, (change, degree, pictures), draws)
 
 
 def counts(asked: Asked, case: Case, draws: int) -> dict[str, object]:

@@ -17,7 +17,8 @@ from frostline.registry.network import answers_of
 from frostline.runtime.progress import track
 from frostline.training.familiarity import familiar_to, tapped_layer
 
-from ..label_errors import SPLIT, best_head, digits
+from ..label_errors import best_head
+from ..sets import SPLIT, digits
 from ..training import make_trainer
 from .changes import ALTERATIONS, DEGREES, DIGITS, SAME, VANISHING, altered
 

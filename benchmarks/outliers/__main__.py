@@ -14,10 +14,8 @@ Adds rows to `outliers.csv` as it goes on, where those that are there are kept. 
 times as long a network takes that tells strangeness (median and quartiles of 20 rounds). Prints tables.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,14 +29,15 @@ from frostline.backbones.readout import compress
 from frostline.backbones.tapped import tap, tapped_block
 from frostline.config.load import load_config
 from frostline.data.splits import cross_folds
-from frostline.statistics.familiar import fit_familiar
+from frostline.statistics.familiar import conformal_bound, fit_familiar
 from frostline.training.familiarity import familiar_to
 from frostline.training.trial import Trainer
 
 from ..measuring import Option, describe, finished, machine, markdown_table, parse, record
+from ..sets import OPTIONS, SPLIT
 from ..training import make_trainer, standard
 from .cost import costs
-from .pictures import SPLIT, Images, data_sets, strangers, tested
+from .pictures import Images, data_sets, strangers, tested
 
 FILE = "outliers.csv"
 KEY = ["dataset", "seed", "score"]
@@ -65,9 +64,7 @@ class Score(NamedTuple):
 def main() -> None:
     options = parse(
         __doc__,
-        dogs_cats=Option(kind=Path, help="the folder that holds cat/ and dog/"),
-        image_size=Option(96, smallest=32, help="pixels"),
-        per_class=Option(250, smallest=8, help="images of a class"),
+        **OPTIONS,
         pictures=Option(200, smallest=6, help="of each kind, to be asked about"),
         seeds=Option([0, 1, 2], smallest=[0]),
         epochs=Option(3, smallest=1, help="of training, where all blocks are trained"),
@@ -146,7 +143,7 @@ def distance_to(known: NDArray[np.floating[Any]], asked: NDArray[np.floating[Any
 def compared(score: Score, vectors: Mapping[str, Vectors]) -> Iterator[dict[str, object]]:
     """A row per kind of picture: how many are flagged, and how well it is told from the familiar (AUROC)."""
     held_out = np.sort(score.held_out)
-    bound = held_out[min(math.ceil((len(held_out) + 1) * (1 - SHARE)), len(held_out)) - 1]
+    bound = conformal_bound(held_out, SHARE)
     familiar = score.of(vectors[FAMILIAR])
     for kind, found in vectors.items():
         strange = score.of(found)

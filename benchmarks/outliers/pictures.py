@@ -6,16 +6,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from sklearn.datasets import load_digits
 
 from frostline.config.load import load_config
-from frostline.config.schema import BackboneConfig, Config, ElpvConfig, FolderConfig
+from frostline.config.schema import Config
 from frostline.data.packed import PackedImages
 
-from ..label_errors import digits
-from ..training import BACKBONE, changed, pack
+from ..sets import SPLIT, digits, packed_sets
+from ..training import changed
 
-SPLIT = 20
 WORDS = ("the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he")
 
 Images = NDArray[np.uint8]
@@ -23,22 +21,12 @@ Images = NDArray[np.uint8]
 
 def data_sets(options: argparse.Namespace) -> dict[str, tuple[Config, PackedImages]]:
     """Packed images by the name of their set, with a config for them."""
-    sources: dict[str, ElpvConfig | FolderConfig] = {"solar cells": ElpvConfig(source="elpv")}
-    if options.dogs_cats:
-        sources["dogs and cats"] = FolderConfig(source="folder", path=options.dogs_cats)
-    base = changed(
-        changed(load_config(), "stores", cache=options.work / "outliers-cache"), "search", views=("identity",)
-    )
-    backbone = BackboneConfig(image_size=options.image_size, weights=None if options.smallest else "imagenet")
-    base = base.model_copy(update={"seed": SPLIT, "backbones": {BACKBONE: backbone}})
-    sets = {}
-    for name, source in sources.items():
-        key = name.replace(" ", "_")
-        config = base.model_copy(update={"datasets": {key: source}})
-        sets[name] = config, pack(config, key, options.work, few=options.smallest)
+    base = changed(load_config(), "stores", cache=options.work / "outliers-cache")
+    sets = packed_sets(changed(base, "search", views=("identity",)), options)
+    config, _ = sets["solar cells"]
     numbers = digits(options.image_size)
-    numbers.index["split"] = np.where(np.arange(len(load_digits().target)) % 4, "train", "test")
-    return sets | {"digits": (base, numbers)}
+    numbers.index["split"] = np.where(np.arange(len(numbers.labels)) % 4, "train", "test")
+    return sets | {"digits": (config, numbers)}
 
 
 def tested(packed: PackedImages) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from frostline import __version__
-from frostline.commands import caching
+from frostline.commands import cache_commands
 from frostline.commands.arguments import BackboneName, Dataset, Images, OfDataset, Size, Why
 from frostline.commands.debug_option import Commands, Debug
 from frostline.files.atomic import tidy
@@ -31,7 +31,7 @@ app = typer.Typer(
 STAGES = "Stages (dvc repro runs them)"
 MODELS = "Models and results"
 
-app.add_typer(caching.app, name="cache", rich_help_panel=MODELS)
+app.add_typer(cache_commands.app, name="cache", rich_help_panel=MODELS)
 
 
 def _stage(name: str) -> Any:

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
-SHARED = {"measuring", "project", "study", "training"}
+SHARED = {"measuring", "project", "sets", "study", "training"}
 WRITES = {
     "choices": ["choices.csv", "strategies.csv"],
     "cluster": [

@@ -1,4 +1,4 @@
-"""`frostline cache`: the commands of its own that it has."""
+"""The commands that `frostline cache` has. The command line imports this, and nothing that is heavy."""
 
 from typing import Annotated
 
