@@ -13,7 +13,7 @@ from frostline.config.schema import Config
 from frostline.data.packed import PackedImages
 from frostline.evaluation.answered import Answered
 from frostline.evaluation.drift import Drift, compare
-from frostline.registry.network import answers_of
+from frostline.registry.network import answers_of, together
 from frostline.runtime.progress import track
 from frostline.training.familiarity import familiar_to, tapped_layer
 
@@ -134,6 +134,5 @@ def ask(config: Config, packed: PackedImages, options: argparse.Namespace) -> As
 def answered(network: Any, images: NDArray[np.uint8], classes: tuple[str, ...]) -> Answered:
     """What a network that tells strangeness says of `images`."""
     batches = np.array_split(images, range(AT_ONCE, len(images), AT_ONCE))
-    parts = [answers_of(network, batch) for batch in track(batches, "Asking", len(batches))]
-    probabilities, strangeness = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Answered(classes, probabilities, strangeness)
+    told = together([answers_of(network, batch) for batch in track(batches, "Asking", len(batches))])
+    return Answered(classes, *told)

@@ -183,7 +183,7 @@ class Machine(Identity):
 class Version(Identity):
     """What a registered version answers, and what it may be judged by. Its libraries it names itself.
 
-    `serving` holds classes, image size, resize, levels and limits.
+    `serving` holds classes, image size, resize, levels, limits, what is familiar and the share of outliers.
     """
 
     network: str

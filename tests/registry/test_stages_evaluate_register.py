@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import yaml
 from frostline.data.manifest import Prepared, write_prepared
 from frostline.data.packed import Form, read_packed, write_packed
 from frostline.errors import ArtifactError, DataError, RegistryError
+from frostline.records.familiarity import Familiarity
 from frostline.registry.versions import fetch
 from frostline.stages import evaluate, register
 
@@ -247,8 +250,14 @@ def test_a_network_that_is_not_its_records_is_not_registered(project, trained, m
     model.write_bytes(right[:1000])
     with pytest.raises(ArtifactError, match=r"model\.keras is damaged.*dvc repro --force train"):
         register.run("solar_cells")
-    assert not registered.exists()
     model.write_bytes(right)
+    familiarity = Familiarity.read(model.parent)
+    replace(familiarity, layer="block4_pool").write(model.parent)
+    for stage in (partial(evaluate.run, "solar_cells", "small", "vgg16"), partial(register.run, "solar_cells")):
+        with pytest.raises(ArtifactError, match=r"familiar\.npz is of another network: .* after a layer block4_pool"):
+            stage()
+    assert not registered.exists()
+    familiarity.write(model.parent)
     register.run("solar_cells")
     assert json.loads((registered / "solar_cells.json").read_text())["model_fingerprint"] == record.fingerprints.model
 

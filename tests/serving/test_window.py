@@ -15,7 +15,7 @@ from frostline.serving import window
 class Telling:
     """Answers a picture by the numbers that its bytes spell: strangeness, and the probability of a dog."""
 
-    model_config = {"classes": ["cat", "dog"]}  # noqa: RUF012
+    model_config = {"classes": ["cat", "dog"], "outliers": 0.01}  # noqa: RUF012
 
     def unwrap_python_model(self) -> "Telling":
         return self
@@ -26,7 +26,8 @@ class Telling:
         strangeness, dog = np.array(numbers).T
         errors = ["" if row else "unreadable: no" for row in rows]
         answers = {"label": "dog", "probability": dog, "known": strangeness <= 1, "strangeness": strangeness}
-        return pd.DataFrame(answers | {"error": errors, "probability_cat": 1 - dog, "probability_dog": dog})
+        told = answers if "outliers" in self.model_config else {"label": "dog", "probability": dog}
+        return pd.DataFrame(told | {"error": errors, "probability_cat": 1 - dog, "probability_dog": dog})
 
 
 def numbers(images: int, seed: int) -> np.ndarray:
@@ -73,6 +74,14 @@ def test_a_new_champion_begins_anew(serving, loaded) -> None:
         server.service.take_up(loaded("2"))
         found = server.get("/drift").json()
     assert (found["model"]["version"], found["pictures"]) == ("2", 0)
+
+
+def test_a_version_that_does_not_tell_strangeness_is_compared_without(serving, loaded, monkeypatch) -> None:
+    monkeypatch.setattr(Telling, "model_config", {"classes": ["cat", "dog"]})  # but its table has it
+    with serving(loaded()) as server:
+        assert server.post(*pictures(60, seed=2)).status_code == 200
+        found = server.get("/drift").json()
+    assert [quantity["name"] for quantity in found["quantities"]] == ["shares of classes", "probability of cat"]
 
 
 def test_a_version_without_a_reference_says_so(serving, model, version) -> None:

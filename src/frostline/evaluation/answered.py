@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["Answered"]
+__all__ = ["ANSWERS", "Answered"]
+
+ANSWERS = "predictions.csv"
+"""The table of answers to test images, which `evaluate` writes and a version carries."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from frostline.data.images import read_bytes
 from frostline.errors import ImageError, RegistryError
-from frostline.evaluation.answered import Answered
+from frostline.evaluation.answered import ANSWERS, Answered
 from frostline.records.train_record import read_training_images
 from frostline.registry.network import open_network
 from frostline.registry.package import Candidate
@@ -75,11 +75,13 @@ class LoadedVersion:
 
     @property
     def test_answers(self) -> Answered | None:
-        """What it answered to the test images; None where it does not say."""
-        file = self.folder / "artifacts" / "predictions.csv"
+        """What it answered to the test images; None where it does not say. Strangeness is in it if it tells that."""
+        file = self.folder / "artifacts" / ANSWERS
         if not file.exists():
             return None
         table = pd.read_csv(file, dtype={"image": str, "group": str}, keep_default_na=False)
+        if "outliers" not in self.model_config:
+            table = table.drop(columns="strangeness", errors="ignore")
         return Answered.of(table, tuple(self.model_config["classes"]))
 
     @property

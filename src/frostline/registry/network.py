@@ -1,6 +1,6 @@
 """The network of a version, as it is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from frostline.backbones.tapped import PROBABILITIES, STRANGENESS, with_strangen
 from frostline.data.arrays import Told
 from frostline.records.familiarity import Familiarity
 
-__all__ = ["answers_of", "as_answers", "open_network"]
+__all__ = ["answers_of", "as_answers", "open_network", "together"]
 
 
 def open_network(folder: Path, model_config: Mapping[str, Any]) -> Any:
@@ -38,3 +38,9 @@ def as_answers(found: Mapping[str, Any]) -> Told:
         return np.asarray(found[PROBABILITIES], dtype=np.float64), np.asarray(found[STRANGENESS], dtype=np.float64)
     (probabilities,) = (np.asarray(each, dtype=np.float64) for each in found.values())
     return probabilities, np.full(len(probabilities), np.nan)
+
+
+def together(parts: Sequence[Told]) -> Told:
+    """What was told of one batch after another."""
+    probabilities, strangeness = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return probabilities, strangeness

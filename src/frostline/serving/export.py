@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from frostline.backbones.viewed import images_at_once, views_in
-from frostline.data.arrays import Told
 from frostline.data.test_set import TestSet
 from frostline.errors import ExportError
 from frostline.evaluation.agreement import Agreement, compare
 from frostline.files.atomic import atomic_file
 from frostline.registry.models import LoadedVersion
-from frostline.registry.network import answers_of
+from frostline.registry.network import answers_of, together
 from frostline.runtime.progress import say, track
 from frostline.serving.forms.asking import Ask, open_export
 from frostline.serving.forms.kind import Kind
@@ -107,9 +106,4 @@ def _compared(version: LoadedVersion, network: Any, ask: Ask, test: TestSet, see
     if not original:
         raise ExportError(f"{version.name} version {version.number} can read none of {len(test.paths)} test images.")
     compared = test.only(np.concatenate(usable))
-    return compare(compared.labels, _together(original), _together(copy), compared.groups, seed)
-
-
-def _together(answers: Sequence[Told]) -> Told:
-    probabilities, strangeness = (np.concatenate(each) for each in zip(*answers, strict=True))
-    return probabilities, strangeness
+    return compare(compared.labels, together(original), together(copy), compared.groups, seed)

@@ -18,6 +18,7 @@ from frostline.data.arrays import Probabilities
 from frostline.data.packed import PackedImages, read_packed
 from frostline.data.sources import open_source
 from frostline.errors import ArtifactError, DataError
+from frostline.evaluation.answered import ANSWERS
 from frostline.evaluation.answers import Answers
 from frostline.evaluation.assessment import against_guide, assess, familiarity_of, uncalibrated
 from frostline.evaluation.examples import most_confident, predictions
@@ -77,13 +78,13 @@ def run(dataset: str, size: str, backbone: str) -> None:
     metrics, evidence = assessed.metrics, assessed.evidence
     metrics["validation_balanced_accuracy"] = record.validation.corrected.value
     metrics["megabytes"] = (Path("models") / name / "model.keras").stat().st_size / 1e6
-    evidence["serving"] = _serving(config, record, test)
     table = predictions(test, labels, probabilities, packed.classes)
     if familiarity := Familiarity.read(Path("models") / name):
         outliers = config.serving.outliers
         strangeness = answers.strangeness(network, record.best.settings, familiarity.flagging(outliers))
         table["strangeness"], evidence["familiarity"] = strangeness, familiarity_of(test, strangeness, outliers)
         metrics["unknown"] = evidence["familiarity"]["value"]
+    evidence["serving"] = _serving(config, record, test)
     if (guided := _guided(record, answers, probabilities)) is not None:
         metrics["guide"] = against_guide(test, labels, probabilities, guided, config.seed)
     folder = Path("results/evaluation") / name
@@ -93,7 +94,7 @@ def run(dataset: str, size: str, backbone: str) -> None:
         with atomic_folder(folder) as new:
             for kind, numbers in (("metrics", metrics), ("evidence", evidence)):
                 (new / f"{kind}.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-            (new / "predictions.csv").write_bytes(csv_text(table).encode())  # DVC reads it
+            (new / ANSWERS).write_bytes(csv_text(table).encode())  # DVC reads it
             for picture, figure in _figures(network, packed, rows, probabilities, record, evidence).items():
                 figure.savefig(new / picture)
         headline = {f"test_{metric}": metrics[metric] for metric in METRICS if metrics[metric] is not None}

@@ -13,6 +13,7 @@ from frostline.backbones.weights import digest
 from frostline.config.load import load_config
 from frostline.config.schema import Config
 from frostline.errors import ArtifactError, RegistryError
+from frostline.evaluation.answered import ANSWERS
 from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
 from frostline.records.familiarity import Familiarity
@@ -94,7 +95,7 @@ def _register(
             )
             best = best.model_copy(update={"run_id": log.id})
         card = card_of(read_result(best.name), config)
-        table = Path("results/evaluation") / best.name / "predictions.csv"
+        table = Path("results/evaluation") / best.name / ANSWERS
         with output_of("evaluate", table):
             table.stat()
         candidate = Candidate(best, Path("models") / best.name, config.prepare, config.serving, card, table)

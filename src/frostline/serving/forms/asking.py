@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frostline.data.arrays import Told
 from frostline.data.parallel import cores
 from frostline.errors import ExportError
-from frostline.registry.network import answers_of, as_answers
+from frostline.registry.network import answers_of, as_answers, together
 from frostline.serving.forms.choices import Form
 
 __all__ = ["Ask", "interpreter_of", "open_export"]
@@ -59,9 +59,4 @@ def _litert(path: Path) -> Ask:
     asked = interpreter_of(model_path=str(path)).get_signature_runner()
     (given,) = asked.get_input_details()
 
-    def ask(pixels: NDArray[np.float32]) -> Told:
-        told = [as_answers(asked(**{given: picture[None]})) for picture in pixels]
-        probabilities, strangeness = (np.concatenate(each) for each in zip(*told, strict=True))
-        return probabilities, strangeness
-
-    return ask
+    return lambda pixels: together([as_answers(asked(**{given: picture[None]})) for picture in pixels])
