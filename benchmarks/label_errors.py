@@ -42,7 +42,7 @@ from frostline.training.settings import TrialSettings
 from frostline.training.setup import Setup
 from frostline.training.trial import Trainer
 
-from .measuring import Option, describe, finished, markdown_table, parse, record
+from .measuring import Option, describe, finished, markdown_table, parse, record, spread
 from .sets import OPTIONS, SPLIT, digits, packed_sets
 from .training import BACKBONE, changed, make_trainer, stored_in
 
@@ -170,14 +170,12 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
         "recall": "of the wrong ones",
         "time": "of the study's time",
     }
-    table = found.groupby(["dataset", "share"])[list(columns)].agg(spread).rename(columns=columns).reset_index()
+    table = found.groupby(["dataset", "share"])[list(columns)].agg(_spread).rename(columns=columns).reset_index()
     return table.drop(columns="share")
 
 
-def spread(values: "pd.Series[float]") -> str:
-    digits = 0 if values.max() > 1 else 2
-    low, mean, high = (f"{value:.{digits}f}" for value in (values.min(), values.mean(), values.max()))
-    return mean if low == high else f"{mean} ({low} to {high})"
+def _spread(values: "pd.Series[float]") -> str:
+    return spread(values, 0 if values.max() > 1 else 2)
 
 
 if __name__ == "__main__":

@@ -169,6 +169,14 @@ def finished(file: Path, key: Sequence[str]) -> set[tuple[object, ...]]:
     return set(pd.read_csv(file)[list(key)].itertuples(index=False, name=None)) if file.exists() else set()
 
 
+def spread(values: "pd.Series[float]", places: int) -> str:
+    """The mean with the lowest and the highest, to so many places; one number where these are alike, none of none."""
+    if values.isna().all():
+        return ""
+    low, mean, high = (f"{value:.{places}f}" for value in (values.min(), values.mean(), values.max()))
+    return mean if low == high else f"{mean} ({low} to {high})"
+
+
 def markdown_table(frame: pd.DataFrame) -> str:
     """`frame` without its index. pandas' own `to_markdown` needs a package that frostline does not ask for."""
     rows = [frame.columns, ["---"] * len(frame.columns), *frame.itertuples(index=False)]

@@ -33,7 +33,7 @@ from frostline.statistics.familiar import conformal_bound, fit_familiar
 from frostline.training.familiarity import familiar_to
 from frostline.training.trial import Trainer
 
-from ..measuring import Option, describe, finished, machine, markdown_table, parse, record
+from ..measuring import Option, describe, finished, machine, markdown_table, parse, record, spread
 from ..sets import OPTIONS, SPLIT
 from ..training import make_trainer, standard
 from .cost import costs
@@ -166,13 +166,6 @@ def tables(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
             cells = of_set.groupby(["score", "pictures"], sort=False)[column].agg(partial(spread, places=places))
             table = cells.unstack("pictures").reset_index()
             yield table.rename(columns={"score": f"{name}: {column}" + (" (%)" if column == "flagged" else "")})
-
-
-def spread(values: "pd.Series[float]", places: int) -> str:
-    if values.isna().all():
-        return ""
-    low, mean, high = (f"{value:.{places}f}" for value in (values.min(), values.mean(), values.max()))
-    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 if __name__ == "__main__":
