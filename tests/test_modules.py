@@ -20,7 +20,8 @@ PURE = {
     *("ConfigDict", "Field", "AfterValidator", "BeforeValidator", "TypeVar", "get_args", "dataclass", "field"),
     *("lru_cache", "model_validator", "partial", "plainly", "quiet_decoders", "quieted"),
     *("typer.Argument", "typer.Option", "typer.Typer"),
-    *("BackboneSpec", "ComputeConfig", "Effort", "Levels", "PromotionConfig", "ServingConfig", "SimilarUpTo", "_Short"),
+    *("BackboneSpec", "ComputeConfig", "Effort", "Levels", "PrepareConfig", "PreprocessConfig", "ProfileConfig"),
+    *("PromotionConfig", "SearchConfig", "ServingConfig", "SimilarUpTo", "StoresConfig", "TrainConfig", "_Short"),
 }
 # What else each of these must do, and why.
 MORE = {

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from frostline.config.frozen import Frozen
+from frostline.config.section import Section
 from frostline.config.types import Count
 
 __all__ = ["ComputeConfig"]
 
 
-class ComputeConfig(Frozen, allow_inf_nan=False):
+class ComputeConfig(Section):
     """Which machines train, and what each worker has of them. It has no say in what is found."""
 
     engine: Literal["local", "ray"] = "local"

@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 
 from frostline.config.cards import CardConfig
 from frostline.config.compute import ComputeConfig
-from frostline.config.effort import ChosenEffort
+from frostline.config.effort import EFFORTS, ChosenEffort
 from frostline.config.entry import entry_of
-from frostline.config.frozen import Frozen
+from frostline.config.section import Section
 from frostline.config.serving import ServingConfig
 from frostline.config.types import (
     Count,
@@ -19,6 +19,7 @@ from frostline.config.types import (
     LogRange,
     MetricName,
     Named,
+    PerClass,
     Pooling,
     PromotionMetric,
     Resize,
@@ -46,11 +47,7 @@ __all__ = [
 ]
 
 
-class _Section(Frozen, allow_inf_nan=False):
-    """A section of `params.yaml`."""
-
-
-class _Dataset(_Section):
+class _Dataset(Section):
     """A data set. `views` are what its trials choose among, in place of `search.views`: symmetries are the data's."""
 
     views: ViewSets | None = None
@@ -92,7 +89,7 @@ class KerasConfig(_Dataset):
 DatasetConfig = Annotated[FolderConfig | CsvConfig | ElpvConfig | KerasConfig, Field(discriminator="source")]
 
 
-class PrepareConfig(_Section):
+class PrepareConfig(Section):
     """What counts as a usable image, and how images are split. `frostline advise` takes the defaults."""
 
     test_fraction: Fraction = 0.25
@@ -102,13 +99,13 @@ class PrepareConfig(_Section):
     near_duplicate_bits: Annotated[int, Field(ge=0, le=32)] | None = 2
 
 
-class PreprocessConfig(_Section):
+class PreprocessConfig(Section):
     """How a picture becomes a square."""
 
-    resize: Resize
+    resize: Resize = "stretch"
 
 
-class BackboneConfig(_Section):
+class BackboneConfig(Section):
     """A pretrained network: which Keras application, whose weights, at which image size in pixels."""
 
     application: str | None = None
@@ -116,14 +113,14 @@ class BackboneConfig(_Section):
     image_size: ImageSize = "native"
 
 
-class SimilarUpTo(_Section):
+class SimilarUpTo(Section):
     """The largest shift that counts as similar: from a sample's statistics, or from BatchNorm's."""
 
     sample: Annotated[float, Field(gt=0)] = 0.25
     batchnorm: Annotated[float, Field(gt=0)] = 0.3
 
 
-class ProfileConfig(_Section):
+class ProfileConfig(Section):
     """How cells are measured, and where the regimes meet. `frostline advise` takes the defaults."""
 
     images: Annotated[int, Field(ge=20)] = 400
@@ -133,36 +130,36 @@ class ProfileConfig(_Section):
     large_in_all: Count = 2000
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """How one trial trains and validates."""
 
-    batch_size: Count
-    epochs: Count
-    patience: Count
-    warmup: Annotated[float, Field(ge=0)]
-    class_weights: bool
-    train_batchnorm: bool
-    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
-    folds: Annotated[int, Field(ge=2)]
-    repeats: Count
-    repeats_up_to: Annotated[int, Field(ge=0)]
-    folds_up_to: Annotated[int, Field(ge=0)]
-    validation_fraction: Fraction
-    resident_gigabytes: Annotated[float, Field(ge=0)]
+    batch_size: Count = 16
+    epochs: Count = 60
+    patience: Count = 5
+    warmup: Annotated[float, Field(ge=0)] = 1
+    class_weights: bool = True
+    train_batchnorm: bool = False
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    folds: Annotated[int, Field(ge=2)] = 5
+    repeats: Count = 3
+    repeats_up_to: Annotated[int, Field(ge=0)] = 500
+    folds_up_to: Annotated[int, Field(ge=0)] = 5000
+    validation_fraction: Fraction = 0.2
+    resident_gigabytes: Annotated[float, Field(ge=0)] = 2
 
 
-class SearchConfig(_Section):
+class SearchConfig(Section):
     """What Optuna varies, and how much of it is tried."""
 
-    effort: ChosenEffort
-    startup_trials: Count
-    strategies: Strategies
-    head_learning_rate: LogRange
-    backbone_learning_rate: LogRange
-    dropout: LinearRange
-    pooling: Annotated[tuple[Pooling, ...], Field(min_length=1)]
-    views: ViewSets
-    test_views: Literal["same", "identity"]
+    effort: ChosenEffort = EFFORTS["quick"]
+    startup_trials: Count = 10
+    strategies: Strategies = "auto"
+    head_learning_rate: LogRange = (0.00001, 0.001)
+    backbone_learning_rate: LogRange = (0.000003, 0.001)
+    dropout: LinearRange = (0.0, 0.6)
+    pooling: Annotated[tuple[Pooling, ...], Field(min_length=1)] = ("average", "maximum", "both")
+    views: ViewSets = ("identity", "flips")
+    test_views: Literal["same", "identity"] = "same"
 
     @model_validator(mode="after")
     def _dropout_is_a_fraction(self) -> "SearchConfig":
@@ -175,7 +172,7 @@ class SearchConfig(_Section):
         return views if self.test_views == "same" else "identity"
 
 
-class PromotionConfig(_Section):
+class PromotionConfig(Section):
     """When a challenger becomes the champion."""
 
     metric: PromotionMetric = "balanced_accuracy"
@@ -185,32 +182,32 @@ class PromotionConfig(_Section):
     floors: dict[MetricName, float] = Field(default_factory=dict)
 
 
-class StoresConfig(_Section):
+class StoresConfig(Section):
     """Where runs, studies and cached activations are kept between runs."""
 
-    tracking: str
-    studies: str
-    cache: Path
-    cache_gigabytes: Annotated[float, Field(gt=0)]
+    tracking: str = "sqlite:///mlruns/mlflow.db"
+    studies: str = "sqlite:///mlruns/optuna.db"
+    cache: Path = Path(".cache/frostline")
+    cache_gigabytes: Annotated[float, Field(gt=0)] = 20
 
 
-class Config(_Section):
-    """The whole of `params.yaml`."""
+class Config(Section):
+    """The whole of `params.yaml`. All but `datasets`, `sizes` and `backbones`, DVC's matrix, may be left out."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 20
     datasets: Named[DatasetConfig]
-    sizes: Named[Count]
+    sizes: Named[PerClass]
     backbones: Named[BackboneConfig]
-    prepare: PrepareConfig
-    preprocess: PreprocessConfig
-    profile: ProfileConfig
-    train: TrainConfig
-    search: SearchConfig
+    prepare: PrepareConfig = PrepareConfig()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    profile: ProfileConfig = ProfileConfig()
+    train: TrainConfig = TrainConfig()
+    search: SearchConfig = SearchConfig()
     promotion: PromotionConfig = PromotionConfig()
     serving: ServingConfig = ServingConfig()
     cards: dict[str, CardConfig] = Field(default_factory=dict)
     compute: ComputeConfig = ComputeConfig()
-    stores: StoresConfig
+    stores: StoresConfig = StoresConfig()
 
     def dataset(self, name: str) -> DatasetConfig:
         """The data set called `name`. Raises ConfigError if params.yaml has none."""
@@ -235,8 +232,8 @@ class Config(_Section):
         search = self.search.model_copy(update={"views": self.views_of(name)})
         return self.model_copy(update={"search": search})
 
-    def size(self, name: str) -> int:
-        """Images per class of the size called `name`. Raises ConfigError if params.yaml has none."""
+    def size(self, name: str) -> PerClass:
+        """Images per class of the size called `name`, or `all`. Raises ConfigError if params.yaml has none."""
         return entry_of("size", "sizes", self.sizes, name)
 
     def backbone(self, name: str) -> BackboneConfig:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from frostline.config.frozen import Frozen
+from frostline.config.section import Section
 
 __all__ = ["ServingConfig"]
 
 
-class ServingConfig(Frozen, allow_inf_nan=False):
+class ServingConfig(Section):
     """`outliers` is the share of pictures like the training images that may be called unknown."""
 
     outliers: Annotated[float, Field(gt=0, le=0.5)] = 0.01

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -17,6 +17,7 @@ __all__ = [
     "LogRange",
     "MetricName",
     "Named",
+    "PerClass",
     "Pooling",
     "PromotionMetric",
     "Resize",
@@ -84,6 +85,14 @@ def _is_image_size(value: object) -> object:
     return value
 
 
+def _is_per_class(value: Any) -> Any:
+    if value == "all":
+        return value
+    if not isinstance(value, int | float) or isinstance(value, bool) or value % 1 or not 1 <= value < 2**31:
+        raise ValueError("must be all, or a whole number of images per class from 1 to 2147483647")
+    return int(value)
+
+
 def _has_a_bootstrap(metric: str) -> str:
     if metric == "calibration_error":
         raise ValueError("calibration_error cannot be what must be better: it has no interval that can be relied on")
@@ -101,6 +110,8 @@ Named = Annotated[
 ]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
+PerClass = Annotated[int | Literal["all"], BeforeValidator(_is_per_class)]
+"""How many training images of a class a cell has at most; all of them: `all`."""
 LogRange = Annotated[tuple[float, float], AfterValidator(_is_positive_range)]
 StrategyName = Literal["end_of_convnet", "start_of_convnet", "fine_tune", "retrain"]
 GUIDE: tuple[StrategyName, ...] = get_args(StrategyName)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from frostline.config.schema import TrainConfig
+from frostline.config.types import PerClass
 from frostline.data.arrays import Rows
 from frostline.errors import DataError
 
@@ -42,8 +43,8 @@ def assign_splits(
     return splits
 
 
-def cell_rows(index: pd.DataFrame, per_class: int, seed: int) -> Rows:
-    """Row numbers, int64, of a cell's images: of each class at most `per_class`, of the splits train and val.
+def cell_rows(index: pd.DataFrame, per_class: PerClass, seed: int) -> Rows:
+    """Row numbers, int64, of a cell's images: of each class at most `per_class`, or `all`, of train and val.
 
     A cell is its data set in small: it has images of both splits in the proportion that the source has, one of each at
     least where there are any and `per_class` is not 1. In seeded order. A smaller cell is a subset of a larger one.
@@ -61,7 +62,7 @@ def cell_rows(index: pd.DataFrame, per_class: int, seed: int) -> Rows:
     first, share = side.cumcount() == 0, (side.cumcount() + 0.5) / side.transform("size")
     # Each side's first, then both in step: every beginning of a class has them in proportion.
     ranked = ranked.assign(turn=share.mask(first, 0.0)).sort_values(["turn", "split"], kind="stable")
-    chosen = ranked.groupby("label", sort=False).head(per_class)
+    chosen = ranked if per_class == "all" else ranked.groupby("label", sort=False).head(per_class)
     return chosen.sort_values("rank")["row"].to_numpy(np.int64)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from frostline.config.frozen import Frozen
-from frostline.config.types import Resize
+from frostline.config.types import PerClass, Resize
 from frostline.data.levels import Levels
 from frostline.data.views import views_of
 from frostline.files.atomic import atomic_file
@@ -24,6 +24,7 @@ __all__ = [
     "TrialCounts",
     "ValidationScore",
     "best_of_largest",
+    "of_largest",
     "read_training_images",
     "write_training_images",
 ]
@@ -150,7 +151,7 @@ class TrainRecord(OfModel, Frozen):
 
     dataset: str
     size: str
-    per_class: int
+    per_class: PerClass
     images: int
     backbone: str
     image_size: int
@@ -193,15 +194,19 @@ class TrainRecord(OfModel, Frozen):
             path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
+def of_largest(records: Sequence[TrainRecord]) -> list[TrainRecord]:
+    """Those of models of one data set that were trained on the most images."""
+    most = max(record.images for record in records)
+    return [record for record in records if record.images == most]
+
+
 def best_of_largest(records: Sequence[TrainRecord]) -> TrainRecord:
     """Of models of one data set the one to use, by validation score, never by test score.
 
     Only those of the largest size compete: cells of different sizes are validated on different images, so their scores
     do not compare, and more training images are better.
     """
-    largest = max(record.per_class for record in records)
-    candidates = [record for record in records if record.per_class == largest]
-    return max(candidates, key=lambda record: record.validation.corrected.value)
+    return max(of_largest(records), key=lambda record: record.validation.corrected.value)
 
 
 def write_training_images(folder: Path, sha256: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from frostline.backbones.surgery import Backbone
 from frostline.config.schema import ProfileConfig
-from frostline.config.types import Similarity
+from frostline.config.types import PerClass, Similarity
 from frostline.data.packed import PackedImages
 from frostline.data.sample import sample_rows
 from frostline.data.splits import cell_rows
@@ -64,11 +64,11 @@ class Distance:
 def profile_cells(
     comparison: Comparison,
     packed: PackedImages,
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, PerClass],
     config: ProfileConfig,
     seed: int,
 ) -> dict[str, CellProfile]:
-    """The profile of a data set at each of `sizes` (name: images per class), from one forward pass over a sample of it.
+    """The profile of a data set at each of `sizes` (images per class, or `all`), from one forward pass over a sample.
 
     Similarity is the data set's, so that its cells agree; the probe reads the cell's own images alone, as it is
     trained.

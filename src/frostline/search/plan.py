@@ -6,6 +6,7 @@ from typing import Self
 from frostline.cache.prefix import PrefixCache
 from frostline.compute.workers import Workers
 from frostline.config.schema import Config
+from frostline.config.types import PerClass
 from frostline.data.packed import PackedImages
 from frostline.provenance import Study, fingerprint
 from frostline.records.names import OfModel
@@ -27,13 +28,13 @@ __all__ = ["CellInputs", "StudyPlan"]
 class CellInputs(OfModel):
     """What one cell is trained from: its names in params.yaml, its images, and what `profile` found.
 
-    `per_class` is how many images of a class it has at most.
+    `per_class` is how many images of a class it has at most, or `all`.
     """
 
     dataset: str
     size: str
     backbone: str
-    per_class: int
+    per_class: PerClass
     packed: PackedImages
     profile: CellProfile
 

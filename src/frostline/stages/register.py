@@ -18,7 +18,7 @@ from frostline.files.atomic import atomic_file
 from frostline.files.outputs import output_of
 from frostline.records.familiarity import Familiarity
 from frostline.records.names import model_name
-from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, best_of_largest
+from frostline.records.train_record import TRAINING_IMAGES, TrainRecord, best_of_largest, of_largest
 from frostline.registry.models import RegisteredVersion, find_challenger, name_of, register_challenger
 from frostline.registry.package import CARD, Candidate
 from frostline.report.card import card_of
@@ -49,7 +49,7 @@ def run(dataset: str) -> None:
             f"No model of the data set '{dataset}' has been trained and evaluated: run `dvc repro` first."
         )
     best = best_of_largest(records)
-    candidates = [record for record in records if record.per_class == best.per_class]
+    candidates = of_largest(records)
     tracker, folder = Tracker.open(config.stores, dataset), Path("models") / best.name
     with alone(lock_folder(config.stores), name_of(dataset), _SECONDS):
         version = find_challenger(tracker, Candidate(best, folder, config.prepare, config.serving))

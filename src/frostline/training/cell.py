@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.config.schema import TrainConfig
+from frostline.config.types import PerClass
 from frostline.data.arrays import Rows
 from frostline.data.packed import PackedImages
 from frostline.data.splits import Folds, cell_rows, validation_splits
@@ -69,7 +70,7 @@ class Cell:
         return f"{len(self.folds)}-fold{times}"
 
 
-def make_cell(packed: PackedImages, per_class: int, train: TrainConfig, seed: int) -> Cell:
-    """The cell of at most `per_class` images of each class of `packed`, those that validate it among them."""
+def make_cell(packed: PackedImages, per_class: PerClass, train: TrainConfig, seed: int) -> Cell:
+    """The cell of at most `per_class` images of each class of `packed`, or `all`, those that validate it among them."""
     rows = cell_rows(packed.index, per_class, seed)
     return Cell(packed, rows, validation_splits(packed.index, rows, train, seed))
