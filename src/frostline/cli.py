@@ -73,6 +73,14 @@ def weigh(backbone: BackboneName) -> None:
 
 
 @app.command(rich_help_panel=STAGES)
+def plan(
+    due: Annotated[bool, typer.Option("--due", help="Only what dvc repro would run now.")] = False,
+) -> None:
+    """Say how long this machine will take, step by step, and what more effort would cost."""
+    _stage("plan").run(due=due)
+
+
+@app.command(rich_help_panel=STAGES)
 def prepare(dataset: Dataset) -> None:
     """Check every image, set aside what cannot be used, and split."""
     _stage("prepare").run(dataset)

@@ -8,11 +8,15 @@ __all__ = ["Rates", "choose_cuts", "deepest_cut"]
 
 @dataclass(frozen=True)
 class Rates:
-    """What this machine does in a second: floating-point operations of a forward pass, bytes read, bytes written."""
+    """What this machine does in a second: floating-point operations of a forward pass, bytes read, bytes written.
+
+    `tracing` is how many seconds more the first pass of a network takes than the next.
+    """
 
     flops: float
     read: float
     written: float
+    tracing: float = 0.0
 
 
 def choose_cuts(

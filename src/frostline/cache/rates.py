@@ -23,17 +23,20 @@ _PROBE_BYTES = 32 * 2**20
 def measure_rates(backbone: Backbone, images: NDArray[Any], folder: Path) -> Rates:
     """Time one forward pass over `images` [N, S, S, 3], and a file in `folder`. Raises WriteError if it cannot be."""
     written, read = _disk(folder)
-    return Rates(flops=_flops(backbone, images), read=read, written=written)
+    first, next_one = _passes(backbone, images)
+    flops = sum(backbone.flops_per_block()) * _BATCH / next_one
+    return Rates(flops=flops, read=read, written=written, tracing=max(0.0, first - next_one))
 
 
-def _flops(backbone: Backbone, images: NDArray[Any]) -> float:
-    """Of the whole backbone over one batch, the second time round: the first one traces."""
+def _passes(backbone: Backbone, images: NDArray[Any]) -> tuple[float, float]:
+    """Seconds of the whole backbone over one batch: the first time round, which traces, and the second."""
     network = backbone.slice(0, backbone.depth)
     batch = np.asarray(images[padded(np.arange(min(_BATCH, len(images))), _BATCH)])
-    network.predict_on_batch(batch)
-    started = time.perf_counter()
-    network.predict_on_batch(batch)
-    return sum(backbone.flops_per_block()) * _BATCH / (time.perf_counter() - started)
+    times = [time.perf_counter()]
+    for _ in range(2):
+        network.predict_on_batch(batch)
+        times.append(time.perf_counter())
+    return times[1] - times[0], times[2] - times[1]
 
 
 def _disk(folder: Path) -> tuple[float, float]:
