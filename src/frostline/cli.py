@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+BEGIN = "Begin here"
 STAGES = "Stages (dvc repro runs them)"
 MODELS = "Models and results"
 
@@ -60,6 +61,27 @@ def _begin(
     prepare_keras()
 
 
+@app.command(rich_help_panel=BEGIN)
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the project goes.")] = Path(),
+    images: Annotated[
+        Path | None, typer.Option(help="A folder with a sub-folder per class, an archive of one, or a table.")
+    ] = None,
+    example: Annotated[bool, typer.Option("--example", help="The solar cells, instead of images of your own.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over dvc.yaml and params.yaml.")] = False,
+) -> None:
+    """Make a project for your images: params.yaml filled in, dvc.yaml, git and DVC."""
+    _command("init").run(folder, images, example=example, force=force)
+
+
+@app.command(rich_help_panel=BEGIN)
+def plan(
+    due: Annotated[bool, typer.Option("--due", help="Only what dvc repro would run now.")] = False,
+) -> None:
+    """Say how long this machine will take, step by step, and what more effort would cost."""
+    _stage("plan").run(due=due)
+
+
 @app.command(rich_help_panel=STAGES)
 def scan(dataset: Dataset) -> None:
     """Record what the data source holds now, so that DVC notices changes."""
@@ -70,14 +92,6 @@ def scan(dataset: Dataset) -> None:
 def weigh(backbone: BackboneName) -> None:
     """Record a backbone's weights and the libraries, so that DVC notices changes."""
     _stage("weigh").run(backbone)
-
-
-@app.command(rich_help_panel=STAGES)
-def plan(
-    due: Annotated[bool, typer.Option("--due", help="Only what dvc repro would run now.")] = False,
-) -> None:
-    """Say how long this machine will take, step by step, and what more effort would cost."""
-    _stage("plan").run(due=due)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -219,7 +233,7 @@ def export(
     _command("export").run(dataset, form, precision, output, force=force)
 
 
-@app.command(rich_help_panel=MODELS)
+@app.command(rich_help_panel=BEGIN)
 def advise(
     folder: Annotated[Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled.")],
     backbone: Annotated[str, typer.Option(help="A Keras application.")] = "vgg16",
@@ -241,7 +255,7 @@ def relabel(
     _command("relabel").run(dataset, table)
 
 
-@app.command(rich_help_panel=MODELS)
+@app.command(rich_help_panel=BEGIN)
 def doctor() -> None:
     """Check all that a run needs: packages, devices, data, weights, stores, room."""
     if not _command("doctor").run():

@@ -101,7 +101,11 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
         ("search.effort", 12, r"search.effort: must be quick, .*; received 12"),
         ("search.effort", None, r"search.effort: must be quick, .*; received None"),
         ("search.effort", ["quick"], r"search.effort: must be quick, .*; received \['quick'\]"),
-        ("search.effort", {"heads": 3, "thawed": 1}, r"has 1 fault:\n  search.effort.images: missing; README"),
+        (
+            "search.effort",
+            {"heads": 3, "thawed": 1},
+            r"has 1 fault:\n  search.effort.images: missing; `fro",
+        ),
         ("search.effort", {}, r"has 3 faults:\n  search.effort.heads: missing"),
         (
             "search.effort",

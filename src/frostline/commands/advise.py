@@ -22,10 +22,11 @@ from frostline.runtime.precision import resolve_precision
 from frostline.runtime.terminal import console, is_unicode, plain
 from frostline.text.phrases import counted, listed
 
-__all__ = ["examine", "run"]
+__all__ = ["WHOLE", "examine", "run"]
 
 _SEED = 20
-_CELL = "all"
+WHOLE = "all"
+"""What a folder is called as one cell."""
 
 
 def run(folder: Path, backbone: str, weights: str, image_size: int, images: int, picture: Path) -> None:
@@ -36,7 +37,7 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
     prepare = PrepareConfig()
     config = BackboneConfig(weights=weights, image_size=image_size)
     profile, sample = examine(folder, backbone, config, images, prepare)
-    cell = profile.cell(_CELL)
+    cell = profile.cell(WHOLE)
     screen = console(120)
     screen.print(_evidence(profile, cell, sample))
     for note in _notes(profile, cell, sample, prepare):
@@ -61,7 +62,7 @@ def examine(
     distance = measure_distance(comparison, measured.compared, sample.groups, thresholds, _SEED)
     seen = CellImages(sample.labels, sample.groups, sample.trainable)
     cell = profile_cell(comparison, distance, measured.seen, seen, thresholds, _SEED)
-    return make_profile(folder.resolve().name, backbone, comparison, {_CELL: cell}, thresholds), sample
+    return make_profile(folder.resolve().name, backbone, comparison, {WHOLE: cell}, thresholds), sample
 
 
 def _evidence(profile: Profile, cell: CellProfile, sample: Sample) -> Table:
@@ -163,7 +164,7 @@ def _lines(folder: Path, backbone: str, weights: str, profile: Profile, cell: Ce
     name = re.sub(r"[^A-Za-z0-9_]+", "_", profile.dataset).strip("_") or "my_images"
     sections = {
         "datasets": {name: {"source": "folder", "path": str(folder.resolve())}},
-        "sizes": {_CELL: max(sample.counts)},
+        "sizes": {WHOLE: max(sample.counts)},
         "backbones": {backbone: {"weights": weights, "image_size": profile.image_size}},
     }
     lines, writer = StringIO(), YAML()

@@ -70,7 +70,8 @@ def load_config(path: Path = Path("params.yaml")) -> Config:
     if not isinstance(document, dict):
         held = "is empty" if document is None else f"holds a {type(document).__name__}"
         raise ConfigError(
-            f"{path} must hold sections such as 'datasets:', but it {held}. See the committed params.yaml."
+            f"{path} must hold sections such as 'datasets:', but it {held}. `frostline init` writes one with every key "
+            "explained."
         )
     try:
         return Config.model_validate(document)
@@ -120,7 +121,7 @@ def _fault(item: Any) -> str:
         return f"{where}: no longer a key; {gone}." if gone else f"{where}: unknown key.{_nearest(key, above)}"
     if item["type"] in ("missing", "union_tag_not_found"):
         where += ".source" if item["type"] == "union_tag_not_found" else ""
-        return f"{where}: missing; README and the committed params.yaml explain it."
+        return f"{where}: missing; `frostline init` writes a file with every key explained."
     plain = _RULES.get(item["type"])
     rule = plain.format(**item.get("ctx", {})) if plain else item["msg"].removeprefix("Value error, ")
     return f"{where}: {rule}; received {_SHORT.repr(item['input'])}."

@@ -1,0 +1,59 @@
+"""What a new project begins with, from what a look at its images showed."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from frostline.backbones.catalogue import CATALOGUE, BackboneSpec
+from frostline.backbones.weights import local_weights
+
+__all__ = ["Proposal", "dataset_name", "image_size", "known_backbone"]
+
+_STEP = 32
+_WITHOUT_GPU = 128
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A data set (its keys in params.yaml by `dataset`, its name), a backbone with an image size, and why (`notes`)."""
+
+    name: str
+    dataset: dict[str, str]
+    backbone: str
+    image_size: int
+    notes: tuple[str, ...] = ()
+
+
+def dataset_name(images: Path) -> str:
+    """What the data set at `images` is called: its file's or folder's name, as far as params.yaml allows it.
+
+    >>> dataset_name(Path("/photos/Röntgen 2024.zip"))
+    'R_ntgen_2024'
+    """
+    words = re.sub(r"[^A-Za-z0-9_]+", "_", images.name.partition(".")[0] if images.suffix else images.name)
+    return words.strip("_")[:64] or "my_images"
+
+
+def known_backbone() -> BackboneSpec:
+    """The first backbone of the catalogue whose weights are on this machine; VGG16 if none is."""
+    return next((spec for spec in CATALOGUE.values() if local_weights(spec)), next(iter(CATALOGUE.values())))
+
+
+def image_size(side: float, spec: BackboneSpec, *, accelerated: bool) -> tuple[int, str]:
+    """The pixels a side that a network is to see of pictures whose shorter side has `side` pixels, and why.
+
+    No more than the pictures have, in steps of 32, nor than the network was pretrained at; without an accelerator no
+    more than 128, with which a study takes minutes.
+
+    >>> [image_size(300, CATALOGUE["vgg16"], accelerated=accelerated)[0] for accelerated in (False, True)]
+    [128, 224]
+    """
+    most = spec.native_size if accelerated else max(_WITHOUT_GPU, spec.minimum_size)
+    own = int(side) // _STEP * _STEP
+    chosen = max(spec.minimum_size, min(most, own or _STEP))
+    if chosen == own:
+        return chosen, f"the pictures' shorter side has {side:.0f} pixels"
+    if chosen > own:
+        return chosen, f"the least that {spec.application} takes; the pictures' shorter side has {side:.0f} pixels"
+    why = f"what {spec.application} was pretrained at" if accelerated else "without a GPU more pixels take long"
+    return chosen, f"{why}; the pictures' shorter side has {side:.0f}"
