@@ -1,7 +1,7 @@
 """The repository's own pipeline under real DVC: what changed beside data and parameters redoes what it must, no more.
 
-`scan` and `weigh` are frostline's own; stages that decode or train are a program that writes what follows from its
-inputs alone, as they do, but for `train`, whose record names its runs.
+`scan` and `weigh` are frostline's own, and of `plan` what it leaves; stages that decode or train are a program that
+writes what follows from its inputs alone, as they do, but for `train`, whose record names its runs.
 """
 
 import os
@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-ALWAYS = ("scan", "weigh", "register")
+ALWAYS = ("scan", "weigh", "plan", "register")
 PICTURES = {"prepare@cells", "preprocess@cells-filed", "preprocess@cells-named", "labels@cells", "report"}
 COMMAND = """#!{python}
 import json, sys, uuid
@@ -26,6 +26,11 @@ if stage in ("scan", "weigh"):
     from frostline.cli import main
 
     sys.exit(main())
+if stage == "plan":
+    from frostline.config.load import load_config
+    from frostline.records.settings import write_settings
+
+    sys.exit(write_settings(load_config()))
 name, one, all_names = names[0] if names else "", "-".join(names[:2]), "-".join(names)
 
 

@@ -35,6 +35,12 @@ write_training_images(folder, [])
 TrainRecord.model_validate(record).write(folder)
 """
 
+PLAN = """
+from frostline.config.load import load_config
+from frostline.records.settings import write_settings
+write_settings(load_config())
+"""
+
 
 @pytest.fixture
 def project(tmp_path, record_fields) -> Path:
@@ -48,6 +54,7 @@ def project(tmp_path, record_fields) -> Path:
     (folder / "record.json").write_text(json.dumps(record_fields | {"dataset": "cells"}))
     (folder / "digests.json").write_text(json.dumps([_network(folder / f"{seed}.keras", seed) for seed in range(3)]))
     (folder / "train.py").write_text(TRAIN)
+    (folder / "plan.py").write_text(PLAN)
     (folder / ".gitignore").write_text("mlruns/\n.cache/\n")
     evaluation = folder / "results" / "evaluation" / NAME
     evaluation.mkdir(parents=True)
@@ -60,7 +67,9 @@ def project(tmp_path, record_fields) -> Path:
     _prepare(folder / "data/prepared/cells")
     register = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["register"]
     train = {"cmd": "python train.py", "params": ["seed"], "deps": ["record.json"], "outs": [f"models/{NAME}"]}
-    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"train": train, "register": register}}))
+    plan = {"cmd": "python plan.py", "always_changed": True, "outs": [{"data/settings.yaml": {"cache": False}}]}
+    stages = {"plan": plan, "train": train, "register": register}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     subprocess.run(["git", "init", "-q", folder.parent], check=True)
     run(folder.parent, "dvc", "init", "-q")
     commit(folder)

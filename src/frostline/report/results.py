@@ -70,7 +70,7 @@ def read_results(config: Config) -> list[CellResult]:
         if (_MODELS / name / "train.json").exists() and (_EVALUATIONS / name / "evidence.json").exists()
     ]
     if not found:
-        raise ArtifactError("Nothing has been trained and evaluated yet: run `make repro` (or `dvc repro`) first.")
+        raise ArtifactError("Nothing has been trained and evaluated yet: run `dvc repro` first.")
     return found
 
 

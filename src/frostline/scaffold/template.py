@@ -16,7 +16,7 @@ _NO_WORDS = {"data": None, "intended_use": None, "considerations": None}
 
 def pipeline() -> str:
     """The text of dvc.yaml, which is the same in every project."""
-    return _text("dvc.yaml")
+    return _text("pipeline.yaml")
 
 
 def ignored(name: str) -> list[str]:
@@ -26,7 +26,7 @@ def ignored(name: str) -> list[str]:
 
 def example_parameters() -> str:
     """The text of params.yaml for the solar cells."""
-    return _text("params.yaml")
+    return _text("parameters.yaml")
 
 
 def parameters(proposal: Proposal) -> str:
