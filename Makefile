@@ -13,7 +13,7 @@ READY := $(VENV)/.ready$(JAX:%=-%)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint ui dashboard clean
+.PHONY: help repro test lint wheel ui dashboard clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheel: $(READY) ## Build the wheel that pip installs elsewhere, into dist/
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 ui: $(READY) ## Open the MLflow UI on the default store
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db

@@ -1,13 +1,15 @@
 """`frostline summary`: what the last run found, in tables, and where to look further."""
 
 from collections.abc import Sequence
+from shlex import quote
 
 from rich.table import Table
 
 from frostline.config.load import load_config
 from frostline.records.label_summary import LabelSummary
 from frostline.report.results import CellResult, read_results
-from frostline.runtime.terminal import console
+from frostline.runtime.terminal import console, plain
+from frostline.stores.addresses import address_of, tracking_address
 
 __all__ = ["run"]
 
@@ -22,19 +24,23 @@ def run() -> None:
 
     Raises ArtifactError if none of params.yaml was trained and evaluated yet.
     """
-    results = read_results(load_config())
+    config = load_config()
+    results = read_results(config)
     screen = console(_WIDTH)
     for table in (_found(results), _groups(results), _guide(results)):
         screen.print(table)
     for dataset in dict.fromkeys(result.record.dataset for result in results):
         if labels := LabelSummary.read(dataset):
             screen.print(f"{dataset}: {labels.sentence}: see {labels.folder}/label_issues.csv", soft_wrap=True)
-    screen.print(
-        "Compare runs and models:      [bold]make ui[/bold], then http://127.0.0.1:5000/#/experiments"
-        f"/{results[-1].record.experiment_id}?workflowType=machine_learning",
-        soft_wrap=True,
-    )
-    screen.print("Look into the Optuna studies: [bold]make dashboard[/bold]")
+    tracking = quote(tracking_address(config.stores).shown)
+    studies = quote(address_of(config.stores.studies, "stores.studies").shown)
+    page = f"http://127.0.0.1:5000/#/experiments/{results[-1].record.experiment_id}?workflowType=machine_learning"
+    for line in (
+        f"Compare runs and models:      mlflow ui --backend-store-uri {tracking}",
+        f"                              then {page}",
+        f"Look into the Optuna studies: optuna-dashboard {studies}",
+    ):
+        screen.print(plain(line), soft_wrap=True)
 
 
 def _found(results: Sequence[CellResult]) -> Table:
