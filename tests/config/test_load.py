@@ -88,9 +88,36 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
         (
             "datasets.mine",
             {"source": "CSV"},
-            r"datasets.mine: source must be one of 'folder', 'csv', 'elpv', 'keras'; ",
+            r"datasets.mine: source must be one of 'folder', 'csv', 'elpv', 'keras', 'huggingface', 'tfds'; ",
         ),
         ("datasets.mine", {"source": "csv", "path": None}, r"datasets.mine.csv.path: must be a path; received None"),
+        ("datasets.mine", {"source": "csv", "path": "t.csv", "colums": {}}, r"unknown key. Did you mean 'columns'\?"),
+        (
+            "datasets.mine",
+            {"source": "csv", "path": "t.csv", "columns": {"lable": "breed"}},
+            r"datasets.mine.csv.columns.lable: unknown key. Did you mean 'label'\?",
+        ),
+        (
+            "datasets.mine",
+            {"source": "csv", "path": "t.csv", "columns": {"label": ["one"]}},
+            r"columns.label: must be the name of a column, or a list of two or more columns, .*; received \['one'\]",
+        ),
+        (
+            "datasets.mine",
+            {"source": "csv", "path": "t.csv", "columns": {"image": "Label"}},
+            r"csv.columns: must name each column once, but label is named more than once",
+        ),
+        (
+            "datasets.mine",
+            {"source": "csv", "path": "t.csv", "folder": "photos", "download": True},
+            r"datasets.mine.csv: folder and download exclude each other",
+        ),
+        ("datasets.mine", {"source": "huggingface"}, r"datasets.mine.huggingface.name: missing"),
+        (
+            "datasets.mine",
+            {"source": "tfds", "name": "mnist", "columns": {"labels": "y"}},
+            r"datasets.mine.tfds.columns.labels: unknown key. Did you mean 'label'\?",
+        ),
         ("profile.similar_up_to", {"smaple": 1}, r"similar_up_to.smaple: unknown key. Did you mean 'sample'\?"),
         (
             "search.effort",

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from frostline.config.schema import Config, CsvConfig, ElpvConfig, FolderConfig, KerasConfig
+from frostline.config.datasets import DatasetConfig
+from frostline.config.schema import Config
 from frostline.errors import ConfigError
 from frostline.text.nearest import did_you_mean
 from frostline.text.phrases import counted
@@ -41,14 +42,6 @@ _RULES = {
     "too_long": "must hold {max_length} or fewer, but holds {actual_length}",
     "union_tag_invalid": "source must be one of {expected_tags}",
     "path_type": "must be a path",
-}
-
-
-_SOURCES: dict[str, type[BaseModel]] = {
-    "folder": FolderConfig,
-    "csv": CsvConfig,
-    "elpv": ElpvConfig,
-    "keras": KerasConfig,
 }
 
 
@@ -144,9 +137,11 @@ def _here() -> str:
 
 def _nearest(key: str, location: Sequence[Any]) -> str:
     """What may have been meant by `key` at a place in the file; pydantic puts a data set's source after its name."""
-    if location and location[0] == "datasets":
-        return did_you_mean(key, _SOURCES[location[-1]].model_fields)
     known: Any = Config
+    if location and location[0] == "datasets":
+        sources = get_args(get_args(DatasetConfig)[0])
+        source, *location = location[2:]
+        known = next(each for each in sources if source in get_args(each.model_fields["source"].annotation))
     for name in location:
         known = get_args(known)[-1] if get_origin(known) is dict else known.model_fields[name].annotation
     return did_you_mean(key, known.model_fields)

@@ -1,12 +1,13 @@
 """What `params.yaml` may say, as one frozen section per stage; `frostline.config.load` reads it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from frostline.config.cards import CardConfig
 from frostline.config.compute import ComputeConfig
+from frostline.config.datasets import CsvConfig, DatasetConfig, ElpvConfig, FolderConfig, KerasConfig
 from frostline.config.effort import EFFORTS, ChosenEffort
 from frostline.config.entry import entry_of
 from frostline.config.section import Section
@@ -45,48 +46,6 @@ __all__ = [
     "StoresConfig",
     "TrainConfig",
 ]
-
-
-class _Dataset(Section):
-    """A data set. `views` are what its trials choose among, in place of `search.views`: symmetries are the data's."""
-
-    views: ViewSets | None = None
-
-    @property
-    def origin(self) -> dict[str, Any]:
-        """All that decides which pictures there are and how they are labelled, for JSON."""
-        return self.model_dump(mode="json", exclude={"views"})
-
-
-class FolderConfig(_Dataset):
-    """A folder with a sub-folder per class, with or without `train/`, `val/` and `test/` above them."""
-
-    source: Literal["folder"]
-    path: Path
-
-
-class CsvConfig(_Dataset):
-    """A CSV file with the columns image and label, and optionally split and group; others are kept as they are."""
-
-    source: Literal["csv"]
-    path: Path
-
-
-class ElpvConfig(_Dataset):
-    """Solar cells from the package `elpv-dataset`, `defective` at or above a defect probability."""
-
-    source: Literal["elpv"]
-    threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
-
-
-class KerasConfig(_Dataset):
-    """One of `keras.datasets` by name, for example `cifar10` (downloaded by Keras)."""
-
-    source: Literal["keras"]
-    name: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
-
-
-DatasetConfig = Annotated[FolderConfig | CsvConfig | ElpvConfig | KerasConfig, Field(discriminator="source")]
 
 
 class PrepareConfig(Section):
