@@ -22,6 +22,7 @@ PURE = {
     *("typer.Argument", "typer.Option", "typer.Typer"),
     *("BackboneSpec", "ComputeConfig", "Effort", "Levels", "PrepareConfig", "PreprocessConfig", "ProfileConfig"),
     *("PromotionConfig", "SearchConfig", "ServingConfig", "SimilarUpTo", "StoresConfig", "TrainConfig", "_Short"),
+    *("Columns", "PictureColumns"),
 }
 # What else each of these must do, and why.
 MORE = {

@@ -7,7 +7,7 @@ import pandas as pd
 from frostline.config.schema import PrepareConfig
 from frostline.data.sources import Record
 from frostline.errors import DataError
-from frostline.text.phrases import listed
+from frostline.text.phrases import counted, listed
 from frostline.text.words import visible
 
 __all__ = ["check_counts", "check_splits"]
@@ -23,6 +23,12 @@ def check_counts(
 
     `quarantine` has the columns image, reason, detail and label.
     """
+    if images.empty and set(quarantine["reason"]) == {"missing"}:
+        raise DataError(
+            f"None of the {counted(len(quarantine), 'file')} is there; the first would be "
+            f"{visible(quarantine['image'].iloc[0])}. Of a table (source: csv) let `folder` under datasets in "
+            "params.yaml name the folder that its paths start from."
+        )
     usable = Counter(images["label"])
     faults = []
     for label, count in sorted(counts.items()):

@@ -190,8 +190,9 @@ def _card(
     manifest: pd.DataFrame, quarantine: pd.DataFrame, config: DatasetConfig, prepare: PrepareConfig, seed: int
 ) -> dict[str, Any]:
     options = config.origin
-    if Path(options.get("path", "")).is_absolute():  # the card names no folder of this machine
-        options["path"] = Path(options["path"]).name
+    for key in ("path", "folder", "name"):  # the card names no folder of this machine
+        if Path(options.get(key) or "").is_absolute():
+            options[key] = Path(options[key]).name
     group_sizes = manifest["group"].value_counts()
     shared = group_sizes[group_sizes > 1]
     reasons = _counts(quarantine["reason"])

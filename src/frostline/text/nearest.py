@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean"]
+__all__ = ["did_you_mean", "nearest"]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -13,5 +13,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     " Did you mean 'vgg16'?"
     """
     names = sorted(known)
-    matches = difflib.get_close_matches(name, names, n=1)
-    return f" Did you mean '{matches[0]}'?" if matches else f" Known: {', '.join(names)}."
+    found = nearest(name, names)
+    return f" Did you mean '{found}'?" if found else f" Known: {', '.join(names)}."
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that is most like `name`, if any is like it."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)

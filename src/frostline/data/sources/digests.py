@@ -37,6 +37,12 @@ class Digests:
             self._remember({path: (stamps[path], digest) for path, digest in digests.items() if digest})
         return [digests.get(path, "") for path in paths]
 
+    def known(self, file: Path) -> str:
+        """The digest of `file` that is remembered, if the file is as it was then; else nothing. Nothing is written."""
+        path = str(file.absolute())
+        stamp, digest = self._remembered().get(path, ("", ""))
+        return digest if stamp == _stamp(path) else ""
+
     def _remembered(self) -> dict[str, tuple[str, str]]:
         try:
             return {path: (stamp, digest) for path, (stamp, digest) in json.loads(self.memory.read_bytes()).items()}

@@ -1,13 +1,15 @@
-"""Folder names that tell of other tasks than classification: pictures beside annotations, and folds."""
+"""Names that tell what is what: folders of other tasks than classification (annotations, folds), and pictures."""
 
+import mimetypes
 import re
 from collections.abc import Iterable
+from pathlib import PurePath
 
-__all__ = ["are_folds", "is_annotations", "is_pictures"]
+__all__ = ["are_folds", "is_annotations", "is_other_name", "is_picture_name", "is_pictures"]
 
 _PICTURES = re.compile(r"(jpe?g|png)?(image|img|picture|pic|photo)s?")
 _ANNOTATIONS = re.compile(
-    r"(label|annotation|annot|mask|bbox|trimap|segmentation|segmap|xml|json)s?|metadata|groundtruth|gt|imagesets"
+    r"(label|annotation|annot|mask|bbox|trimap|segmentation|segmap|xml|json)s?|meta|metadata|groundtruth|gt|imagesets"
 )
 _FOLD = re.compile(r"(k?fold|cv)\d+")
 
@@ -20,6 +22,16 @@ def is_pictures(name: str) -> bool:
 def is_annotations(name: str) -> bool:
     """Whether a folder of this name holds what belongs to pictures: labels, masks, Annotations, ground_truth."""
     return _ANNOTATIONS.fullmatch(_plain(name)) is not None
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file of this name is called like a picture."""
+    return (mimetypes.guess_type(name, strict=False)[0] or "").startswith("image/")
+
+
+def is_other_name(name: str) -> bool:
+    """Whether a file of this name is called like something else than a picture; without an ending it is not."""
+    return bool(PurePath(name).suffix) and not is_picture_name(name)
 
 
 def are_folds(names: Iterable[str]) -> bool:

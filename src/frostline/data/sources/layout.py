@@ -1,11 +1,11 @@
 """Which folders are classes and which are splits, told by their names and by what lies where."""
 
-import mimetypes
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
-from frostline.data.sources.folder_names import are_folds, is_annotations, is_pictures
+from frostline.data.sources.folder_names import are_folds, is_annotations, is_other_name, is_picture_name, is_pictures
 from frostline.data.sources.record import as_word
 from frostline.data.sources.split_names import UNLABELLED, SplitName, parse, settle
 from frostline.data.sources.walk import Walk
@@ -13,6 +13,8 @@ from frostline.errors import DataError
 from frostline.text.phrases import listed
 
 __all__ = ["ClassFolder", "Layout"]
+
+_NO_PICTURES = "without pictures, by the names of its files"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Layout:
         if undivided and told_apart:
             fault = f"but other things too, or only, in {self._names(undivided)}"
             raise self._error(f"the splits {self._names(splits)}, {fault}")
-        if undivided:
+        if undivided or not splits:
             return classes
         if all(self._wraps_anything(folder) for folder in splits):
             raise self._error(f"the splits of more than one thing: {self._names(splits)}")
@@ -115,7 +117,9 @@ class Layout:
             return "unlabelled, by its name"
         if is_annotations(folder.name):
             return "annotations, by its name"
-        return "" if any(self.walk.files_below(folder)) else "empty"
+        if not any(self.walk.files_below(folder)):
+            return "empty"
+        return _NO_PICTURES if self._holds_other_things(folder) else ""
 
     def _unwrapped(self, folders: list[Path]) -> list[Path]:
         """For each of `folders` the one in it that holds the classes. One class in all of them is none: it wraps."""
@@ -136,16 +140,34 @@ class Layout:
         return self._repeated(children[0], split) if repeats else folder
 
     def _children(self, folder: Path) -> list[Path]:
-        """The folders in `folder`; of pictures in class folders and their annotations only the former."""
+        """The folders in `folder`; of one that wraps class folders, and annotations or other things, only that one."""
         children = self.walk.folders(folder)
         annotations = [child for child in children if is_annotations(child.name)]
-        others = [child for child in children if child not in annotations]
+        others = self._without_other_things([child for child in children if child not in annotations])
         if not annotations or len(others) != 1 or not self._wraps(others[0]):
-            return children
+            return [child for child in children if child in annotations or child in others]
         if is_pictures(others[0].name) or not any(_has_pictures(self.walk.files_below(each)) for each in annotations):
             self.left_out.update(dict.fromkeys(annotations, "annotations, by its name"))
             return others
         return children
+
+    def _without_other_things(self, folders: list[Path]) -> list[Path]:
+        """The one of `folders` that only wraps folders, if all the others hold files, and none of them is a picture."""
+        wrapping: list[Path] = []
+        for folder in folders:
+            if self._wraps(folder):
+                wrapping.append(folder)
+            elif not self._holds_other_things(folder):
+                return folders
+        if len(wrapping) != 1 or self._holds_other_things(wrapping[0]):
+            return folders
+        self.left_out.update((folder, _NO_PICTURES) for folder in folders if folder not in wrapping)
+        return wrapping
+
+    def _holds_other_things(self, folder: Path) -> bool:
+        files = self.walk.files_below(folder)
+        first = next(files, None)
+        return first is not None and all(is_other_name(file.name) for file in chain([first], files))
 
     def _wraps(self, folder: Path) -> bool:
         name = parse(folder.name)
@@ -186,4 +208,4 @@ def _frames(names: dict[Path, SplitName]) -> dict[tuple[str, ...], list[Path]]:
 
 def _has_pictures(files: Iterable[Path]) -> bool:
     """Whether any of `files` is called like a picture."""
-    return any((mimetypes.guess_type(file.name, strict=False)[0] or "").startswith("image/") for file in files)
+    return any(is_picture_name(file.name) for file in files)

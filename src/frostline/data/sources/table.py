@@ -1,57 +1,66 @@
-"""A CSV file with the columns image and label, and optionally split and group."""
+"""A table of pictures: a file or an address, a label, and optionally a split and a group in each row."""
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from frostline.config.datasets import Columns
+from frostline.data.sources.columns import TableColumns, places_of, truth
 from frostline.data.sources.digests import Digests
+from frostline.data.sources.downloads import Downloads, is_web_address
+from frostline.data.sources.folder_names import is_picture_name
+from frostline.data.sources.kept import RAW, is_archive, is_unpacked, stem, unpacked
+from frostline.data.sources.label_studio import files_meant
 from frostline.data.sources.locate import Files, foreign
 from frostline.data.sources.record import Reading, Record, as_word, state_of
 from frostline.data.sources.split_names import UNLABELLED, parse, settle
 from frostline.data.sources.table_text import Row, read_rows
 from frostline.errors import DataError
-from frostline.text.phrases import listed
+from frostline.runtime.project import in_project
+from frostline.text.phrases import counted, listed
 from frostline.text.words import visible
 
 __all__ = ["CsvSource", "images_in"]
 
-_NEEDED = ("image", "label")
-_OWN = (*_NEEDED, "split", "group")
+_SEVERAL = '{"choices"'  # how Label Studio writes more than one label
 
 
 @dataclass(frozen=True)
 class CsvSource:
-    """Pictures named by a table; their paths are absolute or relative to the table's folder.
+    """Pictures named by a table; their paths are absolute or relative to `folder`, else to the table's own folder.
 
     What spreadsheets do to a table is understood: empty rows and columns, other separators, a header in capitals or
-    with spaces. Labels and groups are compared without spaces at their ends and in one Unicode form.
+    with spaces. Labels and groups are compared without spaces at their ends and in one Unicode form. A path may lack
+    the ending of its file. With `download` every picture is an address, of a file that is kept in `data/raw/`.
     """
 
     path: Path
+    folder: Path | None = None
+    columns: Columns = field(default_factory=Columns)
+    download: bool = False
 
     @property
     def root(self) -> Path:
-        """The folder of the table."""
-        return self.path.parent
+        """The folder that paths start from; an archive is unpacked."""
+        if self.download:
+            return in_project(RAW / f"{stem(self.path)}-downloads")
+        folder = self.folder or self.path.parent
+        return unpacked(folder) if is_archive(folder) else folder
 
     def read(self) -> Reading:
         """One record per row. Raises DataError for missing columns, empty cells, unknown splits and foreign paths."""
-        rows = read_rows(self.path, _NEEDED)
-        columns = _Columns.of(rows, f"The table {self.path}")
-        if len(rows) < 2:
-            raise DataError(f"The table {self.path} has no rows below its header.")
-        files = Files(self.root)
-        splits = [self._split(row, columns.cell(row, "split")) for row in rows[1:]]
+        rows, columns = self._table()
+        images = self._downloaded(rows, columns) if self.download else self._located(rows, columns)
+        splits = [self._split(row, columns.cell(row, "split")) for row in rows]
         records = [
             Record(
-                image=self.image(row, columns.cell(row, "image"), files),
-                label=self._label(row, columns.cell(row, "label")),
+                image=image,
+                label=self._label(row, columns),
                 split=settle(split, splits) if split else None,
                 group=as_word(columns.cell(row, "group")) or None,
-                extra={name: columns.at(row, place) for name, place in columns.other.items()},
+                extra={name: row.at(place) for name, place in columns.other.items()},
             )
-            for row, split in zip(rows[1:], splits, strict=True)
+            for row, image, split in zip(rows, images, splits, strict=True)
         ]
         unnamed = {f"column {place + 1}": "it has no name" for place in columns.unnamed}
         return Reading(records, left_out=unnamed)
@@ -64,24 +73,90 @@ class CsvSource:
         """Fingerprint of the table's rows, each with the content of the file that it names."""
         return state_of(self.root, self.read(), digests)
 
+    def to_fetch(self) -> str:
+        """What the first reading does beside looking at files; nothing if that is done."""
+        if not self.download:
+            packed = self.folder and is_archive(self.folder) and not is_unpacked(self.folder)
+            return f"{self.folder} will be unpacked into {in_project(RAW)}" if packed else ""
+        rows, columns = self._table()
+        missing = Downloads(self.root).missing(self._addresses(rows, columns))
+        return f"{counted(len(missing), 'picture')} will be downloaded into {self.root}" if missing else ""
+
     def image(self, row: Row, cell: str, files: Files) -> str:
         """The path that `cell` of `row` names, relative to `root`. Raises DataError if it names none of this system."""
-        if not cell.strip():
+        bare = cell.strip()
+        if not bare:
             raise self._error(row, "has an empty image. Fill it in, or remove the row")
-        if found := files.find(cell):
+        found = files.find(cell)
+        if found and not (files.root / found).is_dir():
             return found
-        if what := foreign(cell.strip()):
+        pictures = [] if is_picture_name(bare) else files.with_ending(bare)
+        if len(pictures) > 1:
+            raise self._error(row, f"has the image {visible(bare)}, which may be {listed(pictures)}: add the ending")
+        meant = files_meant(bare)
+        if not (found or pictures or meant) and (what := foreign(bare)):
             raise self._error(
                 row,
-                f"has the image {visible(cell.strip())}, which is {what}. Expected the path of a file on this "
-                f"machine, best relative to the table's folder {self.root}",
+                f"has the image {visible(bare)}, which is {what}. Expected the path of a file on this machine, best "
+                f"relative to the folder {files.root}"
+                + (". To train on pictures from the web, say download: true" if is_web_address(bare) else ""),
             )
-        return files.relative(cell.strip())
+        return next(iter(pictures), found or files.relative(meant[-1] if meant else bare))
 
-    def _label(self, row: Row, cell: str) -> str:
-        if label := as_word(cell):
-            return label
-        raise self._error(row, "has an empty label. Fill it in, or remove the row")
+    def _table(self) -> tuple[list[Row], TableColumns]:
+        """The rows below the header, and where the columns are."""
+        rows = read_rows(self.path, self.columns.asked_for)
+        columns = TableColumns.of(rows, self.columns, f"The table {self.path}")
+        if len(rows) < 2:
+            raise DataError(f"The table {self.path} has no rows below its header.")
+        return rows[1:], columns
+
+    def _located(self, rows: Sequence[Row], columns: TableColumns) -> list[str]:
+        files = Files(self.root)
+        if self.folder and not files.root.is_dir():
+            raise DataError(
+                f"The folder {files.root} does not exist (seen from {Path.cwd()}). "
+                "Mend `folder` under datasets in params.yaml."
+            )
+        return [self.image(row, columns.cell(row, "image"), files) for row in rows]
+
+    def _downloaded(self, rows: Sequence[Row], columns: TableColumns) -> list[str]:
+        addresses, downloads = self._addresses(rows, columns), Downloads(self.root)
+        downloads.fetch(addresses)
+        return [downloads.name(address) for address in addresses]
+
+    def _addresses(self, rows: Sequence[Row], columns: TableColumns) -> list[str]:
+        addresses = [columns.cell(row, "image").strip() for row in rows]
+        for row, address in zip(rows, addresses, strict=True):
+            if not is_web_address(address):
+                raise self._error(
+                    row,
+                    f"has the image '{visible(address)}'. With download: true each must be an address that begins with "
+                    "http:// or https://. Make files a data set of their own",
+                )
+        return addresses
+
+    def _label(self, row: Row, columns: TableColumns) -> str:
+        if len(columns.labels) > 1:
+            return self._class_with_one(row, columns)
+        [place] = columns.labels.values()
+        label = as_word(row.at(place))
+        if not label:
+            raise self._error(row, "has an empty label. Fill it in, or remove the row")
+        if label.startswith(_SEVERAL):
+            raise self._error(row, f"has the label {visible(label)}. Expected one class for each picture")
+        return label
+
+    def _class_with_one(self, row: Row, columns: TableColumns) -> str:
+        found = {name: truth(row.at(place)) for name, place in columns.labels.items()}
+        for name, is_true in found.items():
+            if is_true is None:
+                cell = row.at(columns.labels[name])
+                raise self._error(row, f"has {visible(cell)!r} in column {visible(name)}. Expected 1 or 0")
+        true = [name for name, is_true in found.items() if is_true]
+        if len(true) != 1:
+            raise self._error(row, f"has a 1 in {listed(true) or 'none of the label columns'}. Expected one class")
+        return true[0]
 
     def _split(self, row: Row, cell: str) -> str | None:
         name = parse(cell)
@@ -102,7 +177,7 @@ def images_in(table: Path) -> Iterator[Path]:
     """
     rows = read_rows(table, ("image",))
     header = rows[0].cells if rows else []
-    places = _places(header, "image")
+    places = places_of(header, "image")
     if len(places) != 1:
         raise DataError(
             f"The table {table} has {len(places) or 'no'} column{'s' if places else ''} image. Expected one, with the "
@@ -110,57 +185,4 @@ def images_in(table: Path) -> Iterator[Path]:
         )
     source, files = CsvSource(table), Files(table.parent)
     for row in rows[1:]:
-        cell = row.cells[places[0]] if places[0] < len(row.cells) else ""
-        yield source.root / source.image(row, cell, files)
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Where a table's columns are: frostline's own, the named others, and those that hold cells without a name."""
-
-    own: dict[str, int]
-    other: dict[str, int]
-    unnamed: list[int]
-
-    @classmethod
-    def of(cls, rows: list[Row], table: str) -> "_Columns":
-        header = rows[0].cells if rows else []
-        received = listed(header) or "an empty file"
-        own = {name: places[0] for name in _OWN if (places := _places(header, name))}
-        if missing := [name for name in _NEEDED if name not in own]:
-            raise DataError(
-                f"{table} lacks the column(s) {', '.join(missing)}. Expected image, label and optionally "
-                f"split, group; received {received}."
-            )
-        wider = next((row for row in rows if any(cell.strip() for cell in row.cells[len(header) :])), None)
-        if wider:
-            raise DataError(
-                f"{table}, line {wider.line}, has more cells than the header has columns. Put cells that have the "
-                "separator in them into double quotes."
-            )
-        others = [place for place in range(len(header)) if place not in own.values()]
-        named = [place for place in others if header[place].strip()]
-        twice = [name for name, count in Counter(as_word(header[place]) for place in named).items() if count > 1]
-        twice += [name for name in own if len(_places(header, name)) > 1]
-        if twice:
-            raise DataError(
-                f"{table} has more than one column {listed(twice)} (received {received}). Each "
-                "must have its own name: rename or remove them."
-            )
-        filled = {place for row in rows[1:] for place, cell in enumerate(row.cells) if cell.strip()}
-        unnamed = [place for place in others if place not in named and place in filled]
-        return cls(own, {as_word(header[place]): place for place in named}, unnamed)
-
-    def cell(self, row: Row, name: str) -> str:
-        """The cell of `row` in one of frostline's own columns, empty if there is none."""
-        return self.at(row, self.own[name]) if name in self.own else ""
-
-    def at(self, row: Row, place: int) -> str:
-        """The cell of `row` at `place`, empty if the row is shorter."""
-        return row.cells[place] if place < len(row.cells) else ""
-
-
-def _places(header: list[str], name: str) -> list[int]:
-    """Where `header` has `name`: as it stands, or else in other case or with spaces around it."""
-    exact = [place for place, cell in enumerate(header) if cell == name]
-    return exact or [place for place, cell in enumerate(header) if cell.strip().casefold() == name]
+        yield files.root / source.image(row, row.at(places[0]), files)

@@ -1,17 +1,20 @@
-"""A CSV file's cells, however a spreadsheet wrote them: UTF-8 or UTF-16, with commas, semicolons or tabs."""
+"""A table's cells, however a program wrote them: UTF-8 or UTF-16, with commas, semicolons or tabs, or JSON Lines."""
 
 import codecs
 import csv
 import io
+import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from frostline.errors import DataError
 
 __all__ = ["Row", "read_rows"]
 
+_JSON_LINES = (".jsonl", ".ndjson")
 _SEPARATORS = ",;\t|"
 _ENCODINGS = {  # by the mark at the file's start; UTF-32's begins with UTF-16's
     codecs.BOM_UTF8: "utf-8-sig",
@@ -31,15 +34,21 @@ class Row:
     line: int
     cells: list[str]
 
+    def at(self, place: int) -> str:
+        """The cell at `place`, empty if the row is shorter."""
+        return self.cells[place] if place < len(self.cells) else ""
+
 
 def read_rows(path: Path, columns: Collection[str]) -> list[Row]:
-    """The rows of a table, its header first. Separated by what makes its first row a header with `columns`.
+    """The rows of a table, its header first. Cells are separated by what makes the header hold `columns`, if any does.
 
     Raises:
         DataError: there is no such file, or it is not CSV in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
     """
     try:
         text = _decode(path.read_bytes())
+        if path.suffix.lower() in _JSON_LINES:
+            return _objects(text)
         if line := _SEPARATOR_LINE.match(text):
             return _rows(text[line.end() :], line[1], lines_before=1)
         return _rows(text, _separator(text, columns), lines_before=0)
@@ -50,7 +59,8 @@ def read_rows(path: Path, columns: Collection[str]) -> list[Row]:
     except csv.Error as error:
         raise DataError(f"The table {path} cannot be read as CSV: {error}. Is a double quote not closed?") from None
     except (OSError, _NotTextError) as error:
-        raise DataError(f"The table {path} cannot be read as CSV in UTF-8: {error}.") from None
+        form = "JSON Lines" if path.suffix.lower() in _JSON_LINES else "CSV"
+        raise DataError(f"The table {path} cannot be read as {form} in UTF-8: {error}.") from None
 
 
 class _NotTextError(Exception):
@@ -59,7 +69,9 @@ class _NotTextError(Exception):
 
 def _decode(data: bytes) -> str:
     if data.startswith(_WORKBOOKS):
-        raise _NotTextError("it is a workbook of a spreadsheet. Save it there as CSV in UTF-8")
+        raise _NotTextError(
+            "it is a workbook of a spreadsheet, or an archive. Save it there as CSV in UTF-8, or unpack it"
+        )
     encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
@@ -82,12 +94,36 @@ def _separator(text: str, columns: Collection[str]) -> str:
     header = next((line for line in text.splitlines() if line.strip(_SEPARATORS + " ")), "")
     for separator in _SEPARATORS:
         names = {name.strip(' "').casefold() for name in header.split(separator)}
-        if names.issuperset(columns):
+        if names.issuperset(name.strip().casefold() for name in columns):
             return separator
-    return ","
+    return max(_SEPARATORS, key=header.count)  # the first of the most frequent
 
 
 def _rows(text: str, separator: str, lines_before: int) -> list[Row]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows = (Row(reader.line_num + lines_before, cells) for cells in reader)
     return [row for row in rows if any(cell.strip() for cell in row.cells)]
+
+
+def _objects(text: str) -> list[Row]:
+    """A row for each JSON object, below a header of all their keys."""
+    objects: dict[int, dict[str, Any]] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise _NotTextError(f"line {number} is no JSON object")
+        objects[number] = found
+    keys = list(dict.fromkeys(key for found in objects.values() for key in found))
+    rows = [Row(number, [_cell(found.get(key)) for key in keys]) for number, found in objects.items()]
+    return [Row(1, keys), *rows] if rows else []
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
