@@ -235,7 +235,9 @@ def export(
 
 @app.command(rich_help_panel=BEGIN)
 def advise(
-    folder: Annotated[Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Pictures, in a sub-folder per class, or unlabelled; or a ZIP or TAR of them.")
+    ],
     backbone: Annotated[str, typer.Option(help="A Keras application.")] = "vgg16",
     weights: Annotated[str, typer.Option(help="imagenet, or a path to a weights file.")] = "imagenet",
     image_size: Annotated[int, typer.Option(min=1, max=4096, help="Pixels a side that the network sees.")] = 128,

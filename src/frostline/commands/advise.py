@@ -12,6 +12,7 @@ from frostline.backbones.catalogue import resolve_image_size
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
+from frostline.data.sources.kept import stem, unpacked
 from frostline.files.atomic import atomic_file
 from frostline.plots.profile import profile_figure
 from frostline.records.profile import CellProfile, Profile
@@ -30,7 +31,7 @@ WHOLE = "all"
 
 
 def run(folder: Path, backbone: str, weights: str, image_size: int, images: int, picture: Path) -> None:
-    """Print regime, evidence and recommendation for `folder`, and write the figure to `picture`.
+    """Print regime, evidence and recommendation for `folder`, or an archive, and write the figure to `picture`.
 
     At most `images` pictures are looked at. Raises DataError if there is none to look at.
     """
@@ -53,16 +54,17 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
 def examine(
     folder: Path, backbone: str, config: BackboneConfig, images: int, prepare: PrepareConfig
 ) -> tuple[Profile, Sample]:
-    """The profile of `folder` as one cell, and the sample of at most `images` that it was measured on."""
+    """The profile of `folder`, which may be an archive, as one cell; and the sample of at most `images` behind it."""
     thresholds = ProfileConfig(images=images)
-    sample = sample_folder(folder, images, resolve_image_size(backbone, config), prepare, _SEED)
+    pictures, name = (unpacked(folder), stem(folder)) if folder.is_file() else (folder, folder.resolve().name)
+    sample = sample_folder(pictures, images, resolve_image_size(backbone, config), prepare, _SEED)
     network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
     comparison = prepare_comparison(backbone, config, network, [sample.side])
     measured = comparison.measure(sample.images)
     distance = measure_distance(comparison, measured.compared, sample.groups, thresholds, _SEED)
     seen = CellImages(sample.labels, sample.groups, sample.trainable)
     cell = profile_cell(comparison, distance, measured.seen, seen, thresholds, _SEED)
-    return make_profile(folder.resolve().name, backbone, comparison, {WHOLE: cell}, thresholds), sample
+    return make_profile(name, backbone, comparison, {WHOLE: cell}, thresholds), sample
 
 
 def _evidence(profile: Profile, cell: CellProfile, sample: Sample) -> Table:

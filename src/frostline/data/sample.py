@@ -27,6 +27,7 @@ from frostline.data.readers import open_reader
 from frostline.data.selection import select
 from frostline.data.sources import Record
 from frostline.data.sources.folder import FolderSource
+from frostline.data.sources.metadata import read_metadata
 from frostline.data.sources.walk import Walk
 from frostline.data.splits import assign_splits, cell_rows
 from frostline.errors import DataError, ImageError
@@ -138,13 +139,20 @@ def _records(folder: Path) -> tuple[list[Record], tuple[str, ...], int]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder (seen from {Path.cwd()}). Give a folder of pictures.")
     loose = [Record(image=file, label="") for file in FolderSource(folder).loose_files()]
+    if labelled := read_metadata(folder):
+        named = {record.image for record in labelled.records}
+        return labelled.records, _classes(labelled.records), sum(record.image not in named for record in loose)
     walk = Walk()
     if not any(any(walk.files_below(each)) for each in walk.folders(folder)):
         if loose:
             return loose, (), 0
         raise DataError(f"{folder} is empty. Put pictures into it, best in a sub-folder per class.")
     records = FolderSource(folder).records()
-    return records, tuple(sorted({record.label for record in records if record.split != "test"})), len(loose)
+    return records, _classes(records), len(loose)
+
+
+def _classes(records: list[Record]) -> tuple[str, ...]:
+    return tuple(sorted({record.label for record in records if record.split != "test"}))
 
 
 def _split(table: pd.DataFrame, prepare: PrepareConfig, seed: int) -> pd.DataFrame:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from frostline.data.sources.archives import is_archive_name
 from frostline.data.sources.digests import Digests
 from frostline.data.sources.layout import ClassFolder, Layout
+from frostline.data.sources.metadata import read_metadata
 from frostline.data.sources.record import Reading, Record, state_of
 from frostline.data.sources.walk import Walk
 from frostline.errors import DataError
-from frostline.text.phrases import counted
+from frostline.text.phrases import counted, listed
 from frostline.text.words import encodable
 
 __all__ = ["FolderSource"]
@@ -18,8 +20,8 @@ __all__ = ["FolderSource"]
 class FolderSource:
     """Every file below a class folder is a picture of that class, however deep; some are ignored (module `ignored`).
 
-    Which folders are classes is told by `Layout`. Folders whose names are the same word, in whatever Unicode form or
-    with spaces at their ends, are one class.
+    Which folders are classes is told by `Layout`, unless a table says the labels (module `metadata`). Folders whose
+    names are the same word, in whatever Unicode form or with spaces at their ends, are one class.
     """
 
     root: Path
@@ -31,6 +33,8 @@ class FolderSource:
                 f"The folder {self.root} does not exist (seen from {Path.cwd()}). "
                 "Mend `path` under datasets in params.yaml."
             )
+        if labelled := read_metadata(self.root):
+            return labelled
         layout = Layout(self.root)
         classes = layout.classes()
         records = [
@@ -41,6 +45,7 @@ class FolderSource:
         if not records:
             raise DataError(
                 f"{self.root} holds no files in its class folders. Put pictures into a sub-folder per class."
+                + self._about_archives()
             )
         folders: dict[str, list[str]] = {}
         for folder in classes:
@@ -58,6 +63,14 @@ class FolderSource:
     def state(self, digests: Digests, /) -> str:
         """Fingerprint of the classes, and of the files' names, classes and contents."""
         return state_of(self.root, self.read(), digests)
+
+    def to_fetch(self) -> str:
+        """What the first reading does beside looking at files: nothing."""
+        return ""
+
+    def _about_archives(self) -> str:
+        archives = [name for name in self.loose_files() if is_archive_name(Path(name))]
+        return f" It holds archives: unpack {listed(archives)}, or let `path` name one." if archives else ""
 
     def _left_out(self, layout: Layout, classes: list[ClassFolder]) -> dict[str, str]:
         reasons = {encodable(self._name(folder)): why for folder, why in layout.left_out.items()}

@@ -51,6 +51,10 @@ class KerasSource:
         """Fingerprint of the name: Keras never changes the pictures behind it."""
         return fingerprint(["keras.datasets", self.name])
 
+    def to_fetch(self) -> str:
+        """What the first reading does beside looking at files; nothing if that is done."""
+        return "" if self.root.exists() else f"Keras will download it into {self.root}"
+
     def _write(self) -> None:
         try:
             splits = getattr(importlib.import_module("keras").datasets, self.name).load_data()

@@ -83,6 +83,9 @@ class Source(Protocol):
         It is the same wherever the same pictures lie. Raises as `read` does, and WriteError as `digests` does.
         """
 
+    def to_fetch(self) -> str:
+        """What the first reading downloads or unpacks, in words; nothing if that is done."""
+
 
 def as_word(text: str) -> str:
     """A label, group or column name in the one form in which they are compared and kept.
