@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from frostline.commands.examination.machine import existing
 from frostline.commands.examination.row import Remark, Row, examine
-from frostline.config.schema import Config, KerasConfig
+from frostline.config.schema import Config
 from frostline.errors import DataError, StoreError
 from frostline.stores.addresses import Address, address_of, tracking_address
 from frostline.text.phrases import counted
@@ -29,8 +29,8 @@ def _data(config: Config, name: str) -> str:
     from frostline.data.sources import open_source
 
     source = open_source(config.dataset(name))
-    if isinstance(config.dataset(name), KerasConfig) and not source.root.exists():
-        return Remark(f"not here yet: Keras will download it into {source.root}")
+    if to_fetch := source.to_fetch():
+        return Remark(f"not here yet: {to_fetch}")
     records = source.records()
     first = source.root / records[0].image
     if not os.access(first, os.R_OK):
