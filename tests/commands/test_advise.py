@@ -50,6 +50,18 @@ def test_regime_evidence_and_lines_that_can_be_pasted(folder: Path) -> None:
     assert load_config(PARAMS).search.strategies == "auto"
 
 
+def test_an_archive_is_advised_on_as_its_folder(folder: Path) -> None:
+    shutil.make_archive(str(folder.parent / "cells"), "zip", folder.parent, folder.name)
+    answer = advise(folder.parent / "cells.zip")
+    assert answer.returncode == 0, answer.stderr
+    assert "80 in 2 classes (even 40, odd 40)" in " ".join(answer.stdout.split())
+    lines = answer.stdout[answer.stdout.index("datasets:") : answer.stdout.index("The picture is")]
+    assert yaml.safe_load(lines)["datasets"] == {
+        "cells": {"source": "folder", "path": str((folder.parent / "cells.zip").resolve())}
+    }
+    assert "80 files unpacked into data/raw/cells-" in answer.stderr
+
+
 def test_a_class_of_three_pictures_is_named_as_too_small(folder: Path) -> None:
     for picture in sorted((folder / "odd").iterdir())[3:]:
         picture.unlink()

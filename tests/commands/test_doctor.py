@@ -19,6 +19,7 @@ from frostline.commands.examination.machine import machine_rows, room_rows
 from frostline.commands.examination.network import _rows as network_rows
 from frostline.commands.examination.project import project_rows
 from frostline.commands.examination.row import Row
+from frostline.config.datasets import HuggingFaceConfig, TfdsConfig
 from frostline.config.load import load_config
 from frostline.config.schema import BackboneConfig, Config, CsvConfig, FolderConfig, KerasConfig
 
@@ -165,9 +166,16 @@ def test_a_temporary_folder_that_is_none_is_noted(monkeypatch: pytest.MonkeyPatc
         (FolderConfig(source="folder", path=Path("~nobody_at_all")), "missing", "does not exist"),
         (CsvConfig(source="csv", path=Path("absent.csv")), "missing", "does not exist"),
         (KerasConfig(source="keras", name="cifar10"), "note", "Keras will download it into"),
+        (FolderConfig(source="folder", path=Path("absent.zip")), "missing", "The archive absent.zip does not exist"),
+        (FolderConfig(source="folder", path=Path("images.zip")), "note", "images.zip will be unpacked into"),
+        (CsvConfig(source="csv", path=Path("web.csv"), download=True), "note", "1 picture will be downloaded into"),
+        (HuggingFaceConfig(source="huggingface", name="beans"), "note", "of Hugging Face will be loaded into"),
+        (TfdsConfig(source="tfds", name="beans"), "note", "of TensorFlow Datasets will be loaded into"),
     ],
 )
 def test_data_that_is_not_there(project: Path, source: Any, state: str, message: str) -> None:
+    (project / "images.zip").write_bytes(b"PK")
+    (project / "web.csv").write_text("image,label\nhttp://127.0.0.1:1/a.jpg,cat\n")
     rows = found(project_rows(load_config().model_copy(update={"datasets": {"mine": source}})))
     assert rows["data: mine"][0] == state
     assert message in rows["data: mine"][1]

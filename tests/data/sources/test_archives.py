@@ -234,7 +234,7 @@ BIG = {f"{label}/{n}.jpg": os.urandom(3000) for label in "ab" for n in range(20)
         (lambda path: make_zip(path, {}), r"holds no files in its class folders"),
         (
             lambda path: make_zip(path, {"train.zip": b"", "test.zip": b""}),
-            r"It holds archives: unpack test.zip, train.zip",
+            r"x.zip, unpacked: data/raw/x-.* It holds archives: unpack test.zip, train.zip",
         ),
         (str, r"The archive .*x.zip does not exist \(seen from .*Mend `path`"),
     ],

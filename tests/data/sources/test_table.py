@@ -281,7 +281,10 @@ def test_paths_start_from_the_folder_or_the_archive_that_params_name(
         table_of(tmp_path, text, folder="absent").read()
 
 
-def test_json_lines_are_a_table_too(tmp_path: Path) -> None:
+def test_json_lines_are_a_table_too_and_json_is_none(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text("[]")
+    with pytest.raises(DataError, match=r"t\.json cannot be read as CSV in UTF-8: it is JSON\. Export it as CSV"):
+        CsvSource(tmp_path / "t.json").read()
     (tmp_path / "t.jsonl").write_text(
         '{"image": "a", "label": 1, "x": null}\n\n{"label": "2", "image": "b", "y": [0]}\n'
     )

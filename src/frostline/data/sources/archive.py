@@ -1,5 +1,7 @@
 """An archive of a folder of pictures, read as that folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,8 @@ class ArchiveSource:
 
     def read(self) -> Reading:
         """What `FolderSource` reads of it. Raises DataError if it is absent, or cannot be unpacked."""
-        return self._folder().read()
+        with self._named():
+            return self._folder().read()
 
     def records(self) -> list[Record]:
         """The records of `read` alone."""
@@ -34,13 +37,24 @@ class ArchiveSource:
 
     def state(self, digests: Digests, /) -> str:
         """Fingerprint of what `FolderSource` would read: packing the same pictures again changes nothing."""
-        return self._folder().state(digests)
+        with self._named():
+            return self._folder().state(digests)
 
     def to_fetch(self) -> str:
         """What the first reading does beside looking at files; nothing if that is done."""
         if not self.path.is_file() or is_unpacked(self.path):
             return ""
         return f"{self.path} will be unpacked into {in_project(RAW)}"
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say of which archive the folder is that an error is about."""
+        try:
+            yield
+        except DataError as error:
+            if str(self.path) in str(error):
+                raise
+            raise DataError(f"{self.path}, unpacked: {error}") from None
 
     def _folder(self) -> FolderSource:
         if not self.path.is_file():

@@ -40,6 +40,7 @@ def unpacked(archive: Path) -> Path:
         [digest] = _memory(archive).of([archive])
         folder = _place(archive, digest)
         if not folder.is_dir():
+            say(f"{archive}: unpacking {archive.stat().st_size / 1e6:.1f} MB")
             with atomic_folder(folder) as new:
                 count = unpack(archive, new)
             say(f"{archive}: {counted(count, 'file')} unpacked into {folder}")

@@ -49,6 +49,8 @@ def read_rows(path: Path, columns: Collection[str]) -> list[Row]:
         text = _decode(path.read_bytes())
         if path.suffix.lower() in _JSON_LINES:
             return _objects(text)
+        if path.suffix.lower() == ".json":
+            raise _NotTextError("it is JSON. Export it as CSV, or write an object in each line of a .jsonl file")
         if line := _SEPARATOR_LINE.match(text):
             return _rows(text[line.end() :], line[1], lines_before=1)
         return _rows(text, _separator(text, columns), lines_before=0)
