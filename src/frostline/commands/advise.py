@@ -12,7 +12,7 @@ from frostline.backbones.catalogue import resolve_image_size
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig, PrepareConfig, ProfileConfig
 from frostline.data.sample import Sample, sample_folder
-from frostline.data.sources.kept import stem, unpacked
+from frostline.data.sources.kept import is_file, stem, unpacked
 from frostline.files.atomic import atomic_file
 from frostline.plots.profile import profile_figure
 from frostline.records.profile import CellProfile, Profile
@@ -56,7 +56,7 @@ def examine(
 ) -> tuple[Profile, Sample]:
     """The profile of `folder`, which may be an archive, as one cell; and the sample of at most `images` behind it."""
     thresholds = ProfileConfig(images=images)
-    pictures, name = (unpacked(folder), stem(folder)) if folder.is_file() else (folder, folder.resolve().name)
+    pictures, name = (unpacked(folder), stem(folder)) if is_file(folder) else (folder, folder.resolve().name)
     sample = sample_folder(pictures, images, resolve_image_size(backbone, config), prepare, _SEED)
     network = build_backbone(backbone, config, precision=resolve_precision("auto"), seed=_SEED)
     comparison = prepare_comparison(backbone, config, network, [sample.side])

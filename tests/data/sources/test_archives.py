@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frostline.config.schema import FolderConfig
+from frostline.config.schema import CsvConfig, FolderConfig
 from frostline.data.sources import open_source, unpacking
 from frostline.data.sources.digests import Digests
 from frostline.data.sources.folder import FolderSource
@@ -309,3 +309,15 @@ def test_an_archive_in_params_is_what_its_folder_would_be(tmp_path: Path) -> Non
     make_zip(tmp_path / "x.zip")
     source = open_source(FolderConfig(source="folder", path=Path("x.zip")))
     assert source.read() == FolderSource(source.root).read()
+
+
+@pytest.mark.parametrize("path", [f"{'x' * 300}.zip", "file/x.zip", "folder.zip"])
+def test_paths_that_cannot_be_looked_at_and_folders_called_like_archives(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.zip/a").mkdir(parents=True)
+    (tmp_path / "folder.zip/a/1.jpg").touch()
+    source = open_source(FolderConfig(source="folder", path=Path(path)))
+    table = open_source(CsvConfig(source="csv", path=Path("t.csv"), folder=Path(path)))
+    assert source.root == table.root == Path(path)
+    if path == "folder.zip":
+        assert source.read().counts() == {"a": 1}

@@ -1,5 +1,6 @@
 """Where labelled pictures come from: a folder or an archive of one, a table, a package, or a library of data sets."""
 
+import os
 from pathlib import Path
 
 from frostline.config.datasets import (
@@ -15,6 +16,7 @@ from frostline.data.sources.archives import is_archive_name
 from frostline.data.sources.elpv import ElpvSource
 from frostline.data.sources.folder import FolderSource
 from frostline.data.sources.huggingface import HuggingFace
+from frostline.data.sources.kept import is_file
 from frostline.data.sources.keras_datasets import KerasSource
 from frostline.data.sources.library import LibrarySource
 from frostline.data.sources.record import Reading, Record, Source
@@ -45,5 +47,5 @@ def open_source(config: DatasetConfig) -> Source:
 
 def folder_source(path: Path) -> FolderSource | ArchiveSource:
     """What reads the folder `path`, or the archive of one."""
-    is_folder = path.is_dir() or not (path.is_file() or is_archive_name(path))
-    return FolderSource(path) if is_folder else ArchiveSource(path)
+    is_absent_archive = is_archive_name(path) and not os.path.lexists(path)
+    return ArchiveSource(path) if is_file(path) or is_absent_archive else FolderSource(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from frostline.data.sources.digests import Digests
 from frostline.data.sources.folder import FolderSource
-from frostline.data.sources.kept import RAW, is_unpacked, unpacked
+from frostline.data.sources.kept import RAW, is_file, is_unpacked, unpacked
 from frostline.data.sources.record import Reading, Record
 from frostline.errors import DataError
 from frostline.runtime.project import in_project
@@ -24,7 +24,7 @@ class ArchiveSource:
     @property
     def root(self) -> Path:
         """The folder that it is unpacked into, now if it was not before; without an archive, its path."""
-        return unpacked(self.path) if self.path.is_file() else self.path
+        return unpacked(self.path) if is_file(self.path) else self.path
 
     def read(self) -> Reading:
         """What `FolderSource` reads of it. Raises DataError if it is absent, or cannot be unpacked."""
@@ -42,7 +42,7 @@ class ArchiveSource:
 
     def to_fetch(self) -> str:
         """What the first reading does beside looking at files; nothing if that is done."""
-        if not self.path.is_file() or is_unpacked(self.path):
+        if not is_file(self.path) or is_unpacked(self.path):
             return ""
         return f"{self.path} will be unpacked into {in_project(RAW)}"
 
@@ -57,7 +57,7 @@ class ArchiveSource:
             raise DataError(f"{self.path}, unpacked: {error}") from None
 
     def _folder(self) -> FolderSource:
-        if not self.path.is_file():
+        if not is_file(self.path):
             raise DataError(
                 f"The archive {self.path} does not exist (seen from {Path.cwd()}). "
                 "Mend `path` under datasets in params.yaml."

@@ -14,7 +14,7 @@ from frostline.runtime.progress import say
 from frostline.runtime.project import in_project
 from frostline.text.phrases import counted
 
-__all__ = ["RAW", "is_archive", "is_unpacked", "stem", "unpacked"]
+__all__ = ["RAW", "is_archive", "is_file", "is_unpacked", "stem", "unpacked"]
 
 RAW = Path("data/raw")
 """Where files are kept that frostline unpacks, downloads or has of a library, from the project's folder."""
@@ -23,9 +23,17 @@ _DIGITS = 12
 _LONGEST = 40
 
 
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file; not where the system refuses to tell, which reading it will say."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def is_archive(path: Path) -> bool:
     """Whether `path` is a file that is called like an archive."""
-    return is_archive_name(path) and path.is_file()
+    return is_archive_name(path) and is_file(path)
 
 
 def unpacked(archive: Path) -> Path:
