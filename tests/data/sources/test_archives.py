@@ -1,5 +1,6 @@
 """Archives as people and programs make them: read as the folder that they hold, or one clear error."""
 
+import contextlib
 import io
 import os
 import shutil
@@ -303,6 +304,23 @@ def test_nothing_is_written_outside(tmp_path_factory: pytest.TempPathFactory, na
     outside = {path for path in set(place.rglob("*")) - before if not path.is_relative_to(place / "deep/er")}
     assert not outside
     assert count is None or count >= len([path for path in (place / "deep/er").rglob("*") if path.is_file()])
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), mode=st.sampled_from(["zip", "w", "w:gz", "w:bz2", "w:xz"]))
+def test_whatever_bytes_change_it_is_read_or_one_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, mode: str
+) -> None:
+    place = tmp_path_factory.mktemp("changed")
+    path = place / "x"
+    content = bytearray((make_zip(path) if mode == "zip" else make_tar(path, mode=mode)).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+    (place / "out").mkdir()
+    with contextlib.suppress(DataError):
+        unpacking.unpack(path, place / "out")
+    assert {entry.name for entry in place.iterdir()} == {"x", "out"}
 
 
 def test_an_archive_in_params_is_what_its_folder_would_be(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What ZIP and TAR archives hold, entry by entry, whatever their names end in."""
 
+import errno
 import lzma
 import stat
 import struct
@@ -25,7 +26,7 @@ _OTHERS = {
 _ZIP, _COMPRESSED = (b"PK\x03\x04", b"PK\x05\x06"), (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 _DAMAGES = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, RuntimeError, ValueError, OverflowError),  # Python's readers raise them of odd bytes
+    *(EOFError, RuntimeError, ValueError, LookupError, OverflowError),  # Python's readers raise them of odd bytes
 )
 _UNIX = 3
 _ENCRYPTED, _UTF8 = 0x1, 0x800
@@ -88,7 +89,7 @@ def damage_told(archive: Path) -> Iterator[None]:
     except NotImplementedError as error:
         raise DataError(f"{archive} is packed in a way that is not read: {error}. {_UNPACK}.") from None
     except (*_DAMAGES, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # the system's, not a decompressor's
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # the system's own
             raise
         raise DataError(
             f"{archive} is damaged, or its copy is incomplete: {str(error) or type(error).__name__}. Copy or download "
@@ -102,7 +103,7 @@ def _of_zip(path: Path) -> Iterator[Entry]:
             name, mode = _zip_name(info), info.external_attr >> 16 if info.create_system == _UNIX else 0
             if info.flag_bits & _ENCRYPTED:
                 raise DataError(f"{path} is encrypted. {_UNPACK}.")
-            if info.is_dir() or name.endswith("/"):
+            if name.endswith("/"):
                 yield Entry(name)
             elif stat.S_ISLNK(mode):
                 with archive.open(info) as content:
