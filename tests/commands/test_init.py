@@ -47,6 +47,22 @@ def test_a_project_is_made_and_dvc_knows_it(images: Path, tmp_path: Path, capsys
     assert "train@Bilder_f_r_alle-all-vgg16" in listed.split()
 
 
+def test_an_archive_is_unpacked_in_the_project(images: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "Bilder"), "zip", images)
+    run(tmp_path / "project", Path(archive), example=False, force=False)
+    config = load_config(tmp_path / "project/params.yaml")
+    assert str(config.dataset("Bilder").path) == archive
+    assert "# 24 images in 2 classes" in (tmp_path / "project/params.yaml").read_text()
+    assert list((tmp_path / "project/data/raw").glob("Bilder-*"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_table_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("image,label\n")
+    run(tmp_path / "project", Path("labels.csv"), example=False, force=False)
+    assert load_config(tmp_path / "project/params.yaml").dataset("labels").source == "csv"
+
+
 def test_images_inside_the_project_are_named_from_there(images: Path, tmp_path: Path) -> None:
     run(tmp_path, images, example=False, force=False)
     assert yaml.safe_load((tmp_path / "params.yaml").read_text())["datasets"]["Bilder_f_r_alle"]["path"] == images.name

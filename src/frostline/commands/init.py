@@ -1,6 +1,8 @@
 """`frostline init`: a project of one's own, with params.yaml filled in for its images."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from frostline.commands.advise import WHOLE, examine
@@ -20,7 +22,7 @@ __all__ = ["run"]
 
 _LOOKED_AT = 400
 _MEASURED_AT = 128
-_TABLES = (".csv", ".tsv")
+_TABLES = (".csv", ".tsv", ".jsonl")
 
 
 def run(folder: Path, images: Path | None, *, example: bool, force: bool) -> None:
@@ -47,9 +49,8 @@ def run(folder: Path, images: Path | None, *, example: bool, force: bool) -> Non
             "over them."
         )
     texts = {"dvc.yaml": pipeline(), "params.yaml": _parameters(folder, images)}
-    with writing(folder / "dvc.yaml"):
-        folder.mkdir(parents=True, exist_ok=True)
-    made = make_repository(folder)
+    with _made(folder):
+        made = make_repository(Path.cwd())
     for name, text in (texts | _ignored(folder)).items():
         with atomic_file(folder / name) as file:
             file.write_text(text, encoding="utf-8")
@@ -72,12 +73,26 @@ def _proposal(folder: Path, images: Path) -> Proposal:
     place = path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path)
     source = "csv" if images.suffix.lower() in _TABLES else "folder"
     spec = known_backbone()
-    side, seen = _look(images, spec.name) if images.is_dir() else (float(spec.native_size), "")
+    if source == "csv":
+        side, seen = float(spec.native_size), ""
+    elif images.is_dir():
+        side, seen = _look(images, spec.name)
+    else:
+        with _made(home):  # where an archive is unpacked
+            side, seen = _look(path, spec.name)
     pixels, why = image_size(side, spec, accelerated=bool(accelerators()))
     notes = tuple(filter(None, (seen, f"image_size is {pixels}: {why}.")))
     for note in notes:
         say(note)
     return Proposal(dataset_name(path), {"source": source, "path": place}, spec.name, pixels, notes)
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    with writing(folder / "data"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with chdir(folder):
+        yield
 
 
 def _look(images: Path, backbone: str) -> tuple[float, str]:

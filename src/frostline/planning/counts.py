@@ -42,7 +42,7 @@ class Counts:
 def count_images(config: Config, dataset: str) -> Counts | None:
     """The counts of a data set; None if its files are not on this machine yet. Raises DataError as its source does."""
     source = open_source(config.dataset(dataset))
-    return counts_of(source.records(), config.prepare) if source.root.exists() else None
+    return None if source.to_fetch() else counts_of(source.records(), config.prepare)
 
 
 def counts_of(records: Sequence[Record], prepare: PrepareConfig) -> Counts:
