@@ -13,7 +13,7 @@ READY := $(VENV)/.ready$(JAX:%=-%)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro test lint wheel ui dashboard clean
+.PHONY: help repro test lint docs wheel ui dashboard clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY) ## Build the documentation into site/, strictly
+	$(BIN)/mkdocs build --strict
 
 wheel: $(READY) ## Build the wheel that pip installs elsewhere, into dist/
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from frostline.runtime.debugging import is_debugging, traceback_of
 from frostline.runtime.progress import say
 from frostline.serving.access import AccessLog
+from frostline.serving.described import INVOCATIONS, REFUSALS
 from frostline.serving.limits import Refused
 from frostline.serving.service import Service
 
@@ -37,33 +38,35 @@ def create_app(service: Service, *, access_log: bool = False) -> FastAPI:
     app = FastAPI(title="frostline", openapi_url=None, redirect_slashes=False)
     app.add_middleware(AccessLog, metrics=service.metrics, paths=_PATHS, written=access_log)
 
-    @app.api_route("/ping", methods=["GET", "HEAD"])
-    @app.api_route("/health", methods=["GET", "HEAD"])
+    @app.api_route("/ping", methods=["GET", "HEAD"], summary="The same as /health", operation_id="ping")
+    @app.api_route("/health", methods=["GET", "HEAD"], summary="Whether the process lives", operation_id="health")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.api_route("/ready", methods=["GET", "HEAD"])
+    @app.api_route(
+        "/ready", methods=["GET", "HEAD"], summary="Whether a request would be answered", operation_id="ready"
+    )
     async def ready() -> dict[str, str]:
         service.current()
         return {"status": "ok"}
 
-    @app.get("/version")
+    @app.get("/version", summary="Which model answers")
     async def version() -> dict[str, str]:
         model = service.current()
         return {"model": model.name, "version": model.number}
 
-    @app.get("/drift")
+    @app.get("/drift", summary="Whether the last pictures are like the test images")
     async def drift() -> dict[str, Any]:
         model = service.current()
         found = await service.drift(model)
         return {"model": {"name": model.name, "version": model.number}, **found.model_dump()}
 
-    @app.get("/metrics")
+    @app.get("/metrics", summary="Counters and times, for Prometheus")
     async def metrics(request: Request) -> Response:
         content, kind = service.metrics.text(request.headers.get("accept", ""))
         return Response(content, headers={"Content-Type": kind})
 
-    @app.post("/invocations")
+    @app.post("/invocations", summary="Label pictures", openapi_extra=INVOCATIONS, responses=REFUSALS)
     async def invocations(request: Request) -> JSONResponse:
         try:
             async with asyncio.timeout(service.limits.seconds):

@@ -1,0 +1,76 @@
+"""What the server's paths take and give, for OpenAPI; see `server.create_app`."""
+
+from typing import Any
+
+__all__ = ["INVOCATIONS", "REFUSALS"]
+
+_PICTURE = {"type": "string", "description": "A picture's file in base64."}
+_ROW = {"type": "object", "required": ["image"], "properties": {"image": _PICTURE}}
+_ANSWER = {
+    "type": "object",
+    "description": "One picture's answer. Beside these there is probability_<class> for each class.",
+    "properties": {
+        "label": {"type": "string", "description": "The likeliest class; empty if the picture cannot be used."},
+        "probability": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+        "known": {"type": ["boolean", "null"], "description": "Whether it is like a training image."},
+        "strangeness": {"type": ["number", "null"], "minimum": 0, "description": "Above 1 it is not known."},
+        "error": {"type": "string", "description": "Why the picture cannot be used; else empty."},
+    },
+}
+_MODEL = {"type": "object", "properties": {"name": {"type": "string"}, "version": {"type": "string"}}}
+_PREDICTIONS = {
+    "type": "object",
+    "properties": {"predictions": {"type": "array", "items": _ANSWER}, "model": _MODEL},
+}
+
+INVOCATIONS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "oneOf": [
+                        {
+                            "type": "object",
+                            "required": ["dataframe_records"],
+                            "properties": {"dataframe_records": {"type": "array", "items": _ROW}},
+                        },
+                        {
+                            "type": "object",
+                            "required": ["instances"],
+                            "properties": {"instances": {"type": "array", "items": {"oneOf": [_PICTURE, _ROW]}}},
+                        },
+                        {
+                            "type": "object",
+                            "required": ["inputs"],
+                            "properties": {"inputs": {"type": "array", "items": {"oneOf": [_PICTURE, _ROW]}}},
+                        },
+                        {"type": "object", "required": ["dataframe_split"]},
+                    ]
+                }
+            }
+        },
+    },
+    "responses": {
+        "200": {"description": "A row per picture.", "content": {"application/json": {"schema": _PREDICTIONS}}}
+    },
+}
+"""The body and the answer of POST /invocations."""
+
+_ERROR = {"type": "object", "properties": {"error": {"type": "string", "description": "What happened, and the mend."}}}
+
+
+def _refusal(words: str) -> dict[str, Any]:
+    return {"description": words, "content": {"application/json": {"schema": _ERROR}}}
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: _refusal("The request cannot be read."),
+    408: _refusal("The client was silent for too long."),
+    413: _refusal("The request is larger than the server takes."),
+    415: _refusal("The body is not JSON."),
+    500: _refusal("The model failed on this request."),
+    503: _refusal("The server is starting, stopping, or has too many other requests. Retry-After says when to ask."),
+    504: _refusal("There was no answer in time."),
+}
+"""What POST /invocations says where it does not answer."""
