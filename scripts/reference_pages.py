@@ -14,6 +14,7 @@ from typing import Any, cast
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
+_BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
 MADE = "<!-- Made by scripts/reference_pages.py: change the code, and run it again. -->\n\n"
 
 
@@ -47,8 +48,8 @@ def _parameters() -> str:
     meanings = _meanings((ROOT / "params.yaml").read_text(encoding="utf-8"))
     lines = [
         "# params.yaml\n",
-        "`datasets`, `sizes` and `backbones` must be there: they are DVC's matrix. Every other key may be left out, and",
-        "then has the default below. `frostline init` writes a file with all keys, explained.\n",
+        "`datasets`, `sizes` and `backbones` must be there: they are DVC's matrix. Every other key may be left out,",
+        "and then has the default below. `frostline init` writes a file with all keys, explained.\n",
     ]
     for section, held in schema["properties"].items():
         lines += [f"## {section}\n", *_section(section, held, schema, meanings), ""]
@@ -101,34 +102,22 @@ def _kind(held: dict[str, Any], schema: dict[str, Any]) -> str:
         return "keys: " + ", ".join(f"`{key}` ({_kind(each, schema)})" for key, each in inner["properties"].items())
     if "anyOf" in held:
         return ", or ".join(_kind(each, schema) for each in held["anyOf"])
-    if "enum" in held:
-        return "one of " + ", ".join(f"`{value}`" for value in held["enum"])
-    if "const" in held:
-        return f"`{held['const']}`"
-    if held.get("type") == "array":
-        if "prefixItems" in held:
-            return "a range `[low, high]`"
-        return f"a list of: {_kind(held['items'], schema)}"
-    if held.get("type") == "object":
+    if values := held.get("enum") or ([held["const"]] if "const" in held else []):
+        return ("one of " if len(values) > 1 else "") + ", ".join(f"`{value}`" for value in values)
+    return _several(held, schema) if held.get("type") in ("array", "object") else _one(held)
+
+
+def _several(held: dict[str, Any], schema: dict[str, Any]) -> str:
+    if held["type"] == "object":
         return "names with " + _kind(held["additionalProperties"], schema)
-    words = {
-        "integer": "a whole number",
-        "number": "a number",
-        "boolean": "`true` or `false`",
-        "string": "a path" if held.get("format") == "path" else "text",
-        "null": "`null`",
-    }[held.get("type", "string")]
-    bounds = [
-        f"{word} {held[name]:g}"
-        for name, word in (
-            ("minimum", "from"),
-            ("exclusiveMinimum", "above"),
-            ("maximum", "to"),
-            ("exclusiveMaximum", "below"),
-        )
-        if name in held and held[name] < 2**31
-    ]
-    return " ".join([words, *bounds])
+    return "a range `[low, high]`" if "prefixItems" in held else f"a list of: {_kind(held['items'], schema)}"
+
+
+def _one(held: dict[str, Any]) -> str:
+    text = "a path" if held.get("format") == "path" else "text"
+    kinds = {"integer": "a whole number", "number": "a number", "boolean": "`true` or `false`", "null": "`null`"}
+    bounds = [f"{words} {held[name]:g}" for name, words in _BOUNDS.items() if held.get(name, 2**31) < 2**31]
+    return " ".join([kinds.get(held.get("type", ""), text), *bounds])
 
 
 def _resolved(held: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -178,8 +167,8 @@ def _openapi() -> dict[str, Any]:
 def _http(described: dict[str, Any]) -> str:
     lines = [
         "# The HTTP API\n",
-        "`frostline serve` answers these requests. The same as OpenAPI: [openapi.json](openapi.json). What a request may",
-        "cost, and how to operate the server: [serving](../models.md#serving).\n",
+        "`frostline serve` answers these requests. The same as OpenAPI: [openapi.json](openapi.json). What a request",
+        "may cost, and how to operate the server: [serving](../models.md#serving).\n",
         "| request | what it is for |",
         "|---|---|",
     ]

@@ -91,6 +91,13 @@ def test_inside_another_repository_only_dvc_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "part" / ".dvc" / "config").exists()
 
 
+def test_where_git_looks_away_dvc_works_without_it(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".gitignore").write_text("/scratch/\n")
+    run(tmp_path / "scratch/project", None, example=True, force=False)
+    assert "no_scm" in (tmp_path / "scratch/project/.dvc/config").read_text()
+
+
 def test_without_git_dvc_works_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     run(tmp_path / "alone", None, example=True, force=False)

@@ -18,21 +18,23 @@ def make_repository(folder: Path) -> list[str]:
     """
     made = []
     git = shutil.which("git")
-    if git and not _inside(git, folder):
+    if git and not _answers(git, folder, "rev-parse", "--is-inside-work-tree"):
         _run([git, "init", "-q"], folder)
         made.append("a git repository")
     if not (folder / ".dvc").is_dir():
-        within = ["--subdir"] if not (folder / ".git").exists() else []
-        _run([sys.executable, "-m", "dvc", "init", "-q", *(within if git else ["--no-scm"])], folder)
+        own = (folder / ".git").exists()
+        tracked = own or (git and not _answers(git, folder, "check-ignore", "-q", "."))
+        option = [] if own and git else ["--subdir"] if tracked and git else ["--no-scm"]
+        _run([sys.executable, "-m", "dvc", "init", *option], folder)
         for key in ("core.analytics", "core.check_update"):
             _run([sys.executable, "-m", "dvc", "config", key, "false"], folder)
         made.append("a DVC project")
     return made
 
 
-def _inside(git: str, folder: Path) -> bool:
-    words = [git, "rev-parse", "--is-inside-work-tree"]
-    return subprocess.run(words, cwd=folder, capture_output=True, check=False).returncode == 0  # noqa: S603
+def _answers(git: str, folder: Path, *question: str) -> bool:
+    """Whether git says yes to `question`."""
+    return subprocess.run([git, *question], cwd=folder, capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def _run(words: Sequence[str], folder: Path) -> None:
