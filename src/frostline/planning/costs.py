@@ -23,8 +23,14 @@ __all__ = ["Costs"]
 _INSPECTING = 1.3
 # Seconds that `benchmarks.plan` measured beside what is computed below: DVC, files, figures, lines in MLflow's store.
 _BESIDE = {
-    **{"prepare": 6.0, "preprocess": 4.5, "profile": 9.0, "train": 10.0},
-    **{"evaluate": 12.0, "labels": 9.0, "register": 9.0, "report": 4.0},
+    "prepare": 6.0,
+    "preprocess": 4.5,
+    "profile": 9.0,
+    "train": 10.0,
+    "evaluate": 12.0,
+    "labels": 9.0,
+    "register": 9.0,
+    "report": 4.0,
 }
 _WITHOUT_KERAS = ("prepare", "preprocess", "report")
 
