@@ -18,6 +18,8 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 from small_project import EFFORT, NAME, ROOT, TRIALS, command, environment, frostline, make_project, run
 
+from frostline.planning.steps import STAGES
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, solar_cells: list[Path]) -> Path:
@@ -126,6 +128,21 @@ def test_mlflow_holds_the_study_with_its_trials_under_it(project: Path) -> None:
     figures = {"groups.png", "trials.png", "heads.png", "history.png", "importance.png"}
     assert {"trials.json", "groups.json"} | figures <= artifacts
     assert "To see freeze depth against score" in parent.data.tags["mlflow.note.content"]
+
+
+def test_every_file_of_the_reference_page_is_there_with_its_columns(project: Path) -> None:
+    page = (ROOT / "docs/reference/files.md").read_text()
+    for place, name in {"NAME": NAME, "<data set>": "cells", "<backbone>": "vgg16"}.items():
+        page = page.replace(place, name)
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    of_stages = [row for row in rows if row[1] in ("scan", "weigh", "plan", *STAGES)]
+    assert len(of_stages) > 15
+    for file, stage, told in of_stages:
+        path = project / file.strip("`")
+        assert path.exists(), f"{stage} leaves no {path}"
+        if path.suffix == ".csv":
+            columns = told.removesuffix(", and the source's own").replace("CLASS", "even, probability_odd").split(", ")
+            assert path.read_text().splitlines()[0].split(",") == columns, file
 
 
 def test_nothing_is_done_twice_and_a_learning_rate_bound_redoes_training_alone(project: Path) -> None:
