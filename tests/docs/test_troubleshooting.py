@@ -49,10 +49,15 @@ def raised() -> Iterator[tuple[str, str, list[str]]]:
     """Where an error is made, of which class, and the fixed words that it is given."""
     for path, tree in TREES:
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES:
-                words = [word for argument in node.args[:1] for word in constants(argument)]
-                if any(map(str.strip, words)):
-                    yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node.func.id, words
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[message, *_]) if name in CLASSES:
+                    words = constants(message)
+                case ast.Raise(exc=ast.Call(func=ast.Attribute(attr="_error"), args=[*_, message])):
+                    name, words = "DataError", constants(message)  # a fault in a table, or in the layout of folders
+                case _:
+                    continue
+            if any(map(str.strip, words)):
+                yield f"{path.relative_to(PACKAGE)}:{node.lineno}", name, words
 
 
 @pytest.mark.parametrize("name", CLASSES)
