@@ -34,9 +34,9 @@ import numpy as np
 import pandas as pd
 
 from frostline.backbones.catalogue import find_backbone
+from frostline.backbones.imagenet import local_weights
 from frostline.backbones.readout import add_head, read_out
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.backbones.weights import local_weights
 from frostline.cache.prefix import PrefixCache, _pass, padded
 from frostline.config.schema import BackboneConfig
 from frostline.data.packed import PackedImages

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from frostline.backbones.catalogue import find_backbone
-from frostline.backbones.weights import load_weights
+from frostline.backbones.loading import load_weights
 from frostline.commands import advise, predict
 from frostline.config.schema import BackboneConfig, FolderConfig, PrepareConfig
 from frostline.data.manifest import build

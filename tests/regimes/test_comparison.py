@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from frostline.backbones.catalogue import CATALOGUE
+from frostline.backbones.imagenet import local_weights
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.backbones.weights import local_weights
 from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import decode, to_square
 from frostline.regimes.comparison import prepare_comparison

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from frostline.backbones.catalogue import CATALOGUE
+from frostline.backbones.imagenet import local_weights
 from frostline.backbones.surgery import Backbone, build_backbone
-from frostline.backbones.weights import WeightsRecord, local_weights
+from frostline.backbones.weights import WeightsRecord
 from frostline.config.schema import BackboneConfig, ProfileConfig
 from frostline.data.images import load_square, to_square
 from frostline.errors import ArtifactError

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from frostline import __version__
+from frostline.backbones.foreign import HDF5
 from frostline.errors import WeightsError
 from frostline.stages.weigh import run
 
@@ -37,7 +38,7 @@ def test_weights_are_named_or_known_by_their_bytes(weigh, tmp_path, monkeypatch)
     far = tmp_path / "far/own.h5"
     for place, name in (("own.h5", "own.h5"), ("home/own.h5", "~/own.h5"), (far, str(far))):
         Path(place).parent.mkdir(exist_ok=True)
-        for content in (b"first", b"other"):
+        for content in (HDF5 + b"first", HDF5 + b"other"):
             Path(place).write_bytes(content)
             noted = weigh(name)
             assert noted["weights"] == hashlib.sha256(content).hexdigest()
@@ -46,7 +47,7 @@ def test_weights_are_named_or_known_by_their_bytes(weigh, tmp_path, monkeypatch)
 
 
 def test_a_copy_of_the_repository_notes_the_same(weigh, tmp_path, monkeypatch):
-    Path("own.h5").write_bytes(b"weights")
+    Path("own.h5").write_bytes(HDF5)
     here = weigh("own.h5")
     (tmp_path / ".git").mkdir()
     copied = tmp_path / ".dvc/tmp/exps/tmp1"  # as `dvc exp run --temp` makes it: without what git does not track
@@ -56,8 +57,16 @@ def test_a_copy_of_the_repository_notes_the_same(weigh, tmp_path, monkeypatch):
     assert weigh("own.h5") == here
 
 
-@pytest.mark.parametrize(("weights", "reason"), [("gone.h5", "No such file or directory"), (".", "Is a directory")])
-def test_a_file_that_cannot_be_read_is_one_clear_error(weigh, weights, reason):
-    with pytest.raises(WeightsError, match=rf"{weights} \(backbones\.mine\.weights in params\.yaml\) .*{reason}\. Put"):
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ("gone.h5", "cannot be read: No such file or directory. Put"),
+        (".", "is a folder, and none that is known here"),
+        ("net.pth", "is a Python pickle"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_clear_error(weigh, weights, words):
+    Path("net.pth").write_bytes(b"\x80\x02]q")
+    with pytest.raises(WeightsError, match=rf"{weights} \(backbones\.mine\.weights in params\.yaml\) {words}"):
         weigh(weights)
     assert not Path("data/backbones/mine.json").exists()

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from frostline.backbones.blocks import block_ends
 from frostline.backbones.catalogue import BackboneSpec, application, find_backbone, resolve_image_size
 from frostline.backbones.cost import flops
+from frostline.backbones.layers import leaves
+from frostline.backbones.loading import load_weights
 from frostline.backbones.naming import stable_names
 from frostline.backbones.readout import pool
-from frostline.backbones.weights import WeightsRecord, load_weights
+from frostline.backbones.weights import WeightsRecord
 from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
@@ -107,10 +109,10 @@ class Backbone:
                 f"Freezing {self.spec.name} must satisfy 0 <= freeze_depth <= keep <= {self.depth}, "
                 f"but got keep={keep}, freeze_depth={freeze_depth}."
             )
-        for layer in _leaves(self.network):
+        for layer in leaves(self.network):
             layer.trainable = False
         if freeze_depth < keep:
-            for layer in _leaves(self.slice(freeze_depth, keep)):
+            for layer in leaves(self.slice(freeze_depth, keep)):
                 layer.trainable = train_batchnorm or not isinstance(layer, keras.layers.BatchNormalization)
 
     def flops_per_block(self) -> tuple[int, ...]:
@@ -155,16 +157,6 @@ def build_backbone(
             raise BackboneError(f"{spec.application} cannot be built at {size} pixels: {error}") from error
         weights = load_weights(network, spec, None if random else config.weights)
     return Backbone(spec, network, weights, precision)
-
-
-def _leaves(network: Any) -> Iterator[Any]:
-    import keras
-
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
-        else:
-            yield layer
 
 
 @contextmanager

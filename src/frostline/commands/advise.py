@@ -166,7 +166,7 @@ def _lines(folder: Path, backbone: str, weights: str, profile: Profile, cell: Ce
     name = re.sub(r"[^A-Za-z0-9_]+", "_", profile.dataset).strip("_") or "my_images"
     sections = {
         "datasets": {name: {"source": "folder", "path": str(folder.resolve())}},
-        "sizes": {WHOLE: max(sample.counts)},
+        "sizes": {WHOLE: "all"},
         "backbones": {backbone: {"weights": weights, "image_size": profile.image_size}},
     }
     lines, writer = StringIO(), YAML()

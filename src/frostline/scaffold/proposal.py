@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frostline.backbones.catalogue import CATALOGUE, BackboneSpec
-from frostline.backbones.weights import local_weights
+from frostline.backbones.imagenet import local_weights
 
 __all__ = ["Proposal", "dataset_name", "image_size", "known_backbone"]
 

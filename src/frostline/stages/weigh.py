@@ -4,7 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from frostline.backbones.weights import weights_file
+from frostline.backbones.foreign import refuse_foreign
+from frostline.backbones.loading import weights_file
 from frostline.config.load import load_config
 from frostline.errors import WeightsError
 from frostline.files.atomic import atomic_file
@@ -16,7 +17,7 @@ __all__ = ["run"]
 def run(backbone: str) -> None:
     """Write `data/backbones/<backbone>.json`: all that networks of it depend on, beside data and parameters.
 
-    Raises WeightsError if its weights are a file that cannot be read.
+    Raises WeightsError if its weights are a file that cannot be read, or that Keras did not write.
     """
     weights = load_config().backbone(backbone).weights
     file = weights_file(weights)
@@ -27,6 +28,7 @@ def run(backbone: str) -> None:
 
 def _digest(file: Path, backbone: str) -> str:
     """SHA-256 of `file`, whole, so that one that was merely copied or touched is known: 500 MB take a second."""
+    refuse_foreign(file, f"backbones.{backbone}.weights in params.yaml")
     try:
         with file.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-__all__ = ["encodable", "escaped", "markdown", "visible"]
+__all__ = ["encodable", "escaped", "markdown", "one_line", "visible"]
 
 # Format characters join or part letters in Persian, Indic scripts and emoji; all others of their kind only mislead.
 _JOINERS = "\u200c\u200d"
@@ -33,6 +33,15 @@ def visible(text: str, keep: str = "") -> str:
 def markdown(text: str) -> str:
     """`text` in one line of Markdown, in which nothing of it is taken for markup, a link or HTML."""
     return _MARKDOWN.sub(r"\\\1", visible(text))
+
+
+def one_line(error: Exception, most: int = 300) -> str:
+    """What an error of another library says, on one line of at most so many characters; its kind, if it says nothing.
+
+    >>> one_line(ValueError("too   long.")), one_line(ValueError())
+    ('too long', 'ValueError')
+    """
+    return " ".join(str(error).split())[:most].rstrip(".") or type(error).__name__
 
 
 def escaped(character: str) -> str:

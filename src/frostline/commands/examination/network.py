@@ -63,8 +63,8 @@ def _precision(asked: str) -> str:
 
 def _backbone(config: Config, name: str) -> str:
     from frostline.backbones.catalogue import find_backbone, resolve_image_size
+    from frostline.backbones.imagenet import local_weights
     from frostline.backbones.surgery import build_backbone
-    from frostline.backbones.weights import local_weights
 
     backbone = config.backbone(name)
     spec = find_backbone(name, backbone)

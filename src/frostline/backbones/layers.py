@@ -1,0 +1,17 @@
+"""The layers of a network, and of the networks inside it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["leaves"]
+
+
+def leaves(network: Any) -> Iterator[Any]:
+    """The layers of `network` in the order of its graph; in place of a network among them, its own."""
+    import keras
+
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from leaves(layer)
+        else:
+            yield layer
