@@ -12,6 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from reference_rules import MEANINGS, allowed, rule_of
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 _BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
@@ -82,7 +84,11 @@ def _table(kind: dict[str, Any], where: str, schema: dict[str, Any], meanings: d
             continue
         needed = key in kind.get("required", ())
         default = "must be given" if needed else _default(held)
-        meaning = meanings.get(f"{where}.{key}", "")
+        meaning = meanings.get(f"{where}.{key}") or MEANINGS.get(f"{where}.{key}", "")
+        if not meaning:
+            raise ValueError(
+                f"{where}.{key} has no comment in params.yaml: explain it there, or in reference_rules.py."
+            )
         rows.append(f"| `{key}` | {_kind(held, schema)} | {default} | {meaning} |")
     return [*rows, ""]
 
@@ -97,13 +103,19 @@ def _default(held: dict[str, Any]) -> str:
 
 def _kind(held: dict[str, Any], schema: dict[str, Any]) -> str:
     """What a key takes, in words."""
+    title = _resolved(held, schema)["title"] if "$ref" in held else held.get("title", "")
+    options = [each for each in held.get("anyOf", ()) if each != {"type": "null"}]
+    if words := rule_of(title):
+        several = "a list of " if "items" in (options or [held])[0] and title != "Strategies" else ""
+        return several + words + (", or `null`" if len(options) < len(held.get("anyOf", ())) else "")
     if "$ref" in held:
         inner = _resolved(held, schema)
         return "keys: " + ", ".join(f"`{key}` ({_kind(each, schema)})" for key, each in inner["properties"].items())
     if "anyOf" in held:
         return ", or ".join(_kind(each, schema) for each in held["anyOf"])
     if values := held.get("enum") or ([held["const"]] if "const" in held else []):
-        return ("one of " if len(values) > 1 else "") + ", ".join(f"`{value}`" for value in values)
+        taken = allowed(title, values)
+        return ("one of " if len(taken) > 1 else "") + ", ".join(f"`{value}`" for value in taken)
     return _several(held, schema) if held.get("type") in ("array", "object") else _one(held)
 
 
