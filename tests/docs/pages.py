@@ -41,6 +41,13 @@ def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", title.lower()).strip()) for title in titles}
+
+
 def prose(page: Path) -> str:
     """The sentences of a page: no tables, headings, code, nor addresses."""
     text = _BLOCK.sub("", page.read_text(encoding="utf-8"))

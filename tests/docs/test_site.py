@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import textstat
-from pages import PAGES, ROOT, named, prose
+from pages import PAGES, ROOT, anchors, named, prose
 
 EASY = ("README.md", "docs/tutorial.md", "docs/installation.md", "docs/data.md", "docs/index.md")
 
@@ -23,9 +23,12 @@ def test_the_site_is_built_strictly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_file_that_a_page_names_is_there(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-        if "://" not in target and not target.startswith("mailto:"):
-            assert (page.parent / target).exists(), f"{named(page)} links to {target}"
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text(encoding="utf-8")):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), f"{named(page)} links to {target}"
+        assert not anchor or anchor in anchors(file), f"{named(page)} links to {target}#{anchor}"
 
 
 def test_reference_pages_are_what_the_code_says() -> None:
