@@ -4,6 +4,8 @@ import re
 import shlex
 
 import pytest
+from dvc.cli import DvcParserError
+from dvc.cli.parser import get_main_parser
 from pages import ROOT, Block, blocks, named
 from typer._click import Context
 from typer.main import get_command
@@ -40,6 +42,28 @@ def test_frostline_takes_it(block: Block, command: str) -> None:
         context = Context(here, info_name=here.name, parent=context)
     if not {"-h", "--help"} & set(words) and not hasattr(here, "commands"):
         here.parse_args(context, words)
+
+
+@pytest.mark.parametrize(
+    ("block", "command"),
+    [
+        pytest.param(block, found, id=f"{named(block.page)}: {found[:60]}")
+        for block in SHELL
+        for line in block.commands
+        for found in re.findall(r"(?:^|\s)(dvc [^&|;'<>]*)", line)
+    ],
+)
+def test_dvc_takes_it(block: Block, command: str) -> None:
+    try:
+        get_main_parser().parse_args(shlex.split(command)[1:])
+    except DvcParserError:
+        pytest.fail(f"{named(block.page)}: {command}")
+
+
+@pytest.mark.parametrize("block", SHELL, ids=lambda block: named(block.page))
+def test_what_downloads_says_that_it_needs_a_network(block: Block) -> None:
+    if re.search(r"\bpip (install|wheel)\b", "\n".join(block.commands)):
+        assert block.needs, f"{named(block.page)}: {block.text}"
 
 
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: named(block.page))
