@@ -150,7 +150,7 @@ def wrong_files(tmp_path_factory):
     vgg19 = built("vgg19")
     for suffix in (".weights.h5", ".keras", ".h5"):
         write(vgg19, folder / f"vgg19{suffix}")
-    first, second = vgg16(), vgg16()
+    first, second = vgg16(), vgg16(name="another")
     images = keras.Input((SIDE, SIDE, 3))
     both = keras.Model(images, layers.Add()([layers.Rescaling(2)(first(images)), second(images)]))
     write(both, folder / "two.weights.h5")

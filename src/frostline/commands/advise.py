@@ -1,6 +1,5 @@
 """`frostline advise`: the profile of any folder of pictures, in words, with no configuration."""
 
-import re
 from io import StringIO
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from frostline.regimes.comparison import prepare_comparison
 from frostline.regimes.guide import recommend
 from frostline.runtime.precision import resolve_precision
 from frostline.runtime.terminal import console, is_unicode, plain
+from frostline.scaffold.proposal import dataset_name
 from frostline.text.phrases import counted, listed
 
 __all__ = ["WHOLE", "examine", "run"]
@@ -45,7 +45,7 @@ def run(folder: Path, backbone: str, weights: str, image_size: int, images: int,
         screen.print(Text.assemble(("Note", "bold"), "  ", plain(note)))
     if len(sample.classes) > 1:
         screen.print("\nTo try it, let params.yaml say this, and run [bold]dvc repro[/bold]:\n")
-        print(_lines(folder, backbone, weights, profile, cell, sample))  # Rich would wrap them
+        print(_lines(folder, backbone, weights, profile, cell))  # Rich would wrap them
     with atomic_file(picture) as path:
         profile_figure(profile).savefig(path, format="png")
     screen.print(Text.assemble("The picture is ", plain(str(picture)), "."))
@@ -162,8 +162,8 @@ def _notes(profile: Profile, cell: CellProfile, sample: Sample, prepare: Prepare
     return notes
 
 
-def _lines(folder: Path, backbone: str, weights: str, profile: Profile, cell: CellProfile, sample: Sample) -> str:
-    name = re.sub(r"[^A-Za-z0-9_]+", "_", profile.dataset).strip("_") or "my_images"
+def _lines(folder: Path, backbone: str, weights: str, profile: Profile, cell: CellProfile) -> str:
+    name = dataset_name(profile.dataset)
     sections = {
         "datasets": {name: {"source": "folder", "path": str(folder.resolve())}},
         "sizes": {WHOLE: "all"},

@@ -8,6 +8,7 @@ from pathlib import Path
 from frostline.commands.advise import WHOLE, examine
 from frostline.config.schema import BackboneConfig, ElpvConfig, PrepareConfig
 from frostline.data.sources import open_source
+from frostline.data.sources.kept import stem
 from frostline.errors import ConfigError, DataError, PackageError, WeightsError
 from frostline.files.atomic import atomic_file
 from frostline.files.writing import writing
@@ -84,7 +85,13 @@ def _proposal(folder: Path, images: Path) -> Proposal:
     notes = tuple(filter(None, (seen, f"image_size is {pixels}: {why}.")))
     for note in notes:
         say(note)
-    return Proposal(dataset_name(path), {"source": source, "path": place}, spec.name, pixels, notes)
+    return Proposal(
+        dataset_name(path.name if path.is_dir() else stem(path)),
+        {"source": source, "path": place},
+        spec.name,
+        pixels,
+        notes,
+    )
 
 
 @contextmanager

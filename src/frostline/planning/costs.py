@@ -25,12 +25,12 @@ _INSPECTING = 1.3
 _BESIDE = {
     "prepare": 6.0,
     "preprocess": 4.5,
-    "profile": 9.0,
+    "profile": 14.0,
     "train": 10.0,
     "evaluate": 12.0,
-    "labels": 9.0,
-    "register": 9.0,
-    "report": 4.0,
+    "labels": 12.0,
+    "register": 11.0,
+    "report": 5.0,
 }
 _WITHOUT_KERAS = ("prepare", "preprocess", "report")
 

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from frostline.backbones.catalogue import CATALOGUE, BackboneSpec
 from frostline.backbones.imagenet import local_weights
@@ -24,14 +23,13 @@ class Proposal:
     notes: tuple[str, ...] = ()
 
 
-def dataset_name(images: Path) -> str:
-    """What the data set at `images` is called: its file's or folder's name, as far as params.yaml allows it.
+def dataset_name(name: str) -> str:
+    """What a data set is called that lies in a folder or file of this name, as far as params.yaml allows it.
 
-    >>> dataset_name(Path("/photos/Röntgen 2024.zip"))
+    >>> dataset_name("Röntgen 2024")
     'R_ntgen_2024'
     """
-    words = re.sub(r"[^A-Za-z0-9_]+", "_", images.name.partition(".")[0] if images.suffix else images.name)
-    return words.strip("_")[:64] or "my_images"
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:64] or "my_images"
 
 
 def known_backbone() -> BackboneSpec:
