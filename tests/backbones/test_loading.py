@@ -22,7 +22,7 @@ VGG16 = CATALOGUE["vgg16"]
 SIDE = 32
 
 
-def built(name, side=SIDE, **kwargs):
+def built(name, side=SIDE, /, **kwargs):
     """A network of `name` from Keras, after others, so that its layers have high numbers."""
     layers.Conv2D(3, 1), layers.BatchNormalization()
     constructor = getattr(keras.applications, find_backbone(name, BackboneConfig()).application)
