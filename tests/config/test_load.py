@@ -47,6 +47,7 @@ def changed(tmp_path: Path, key: str, value: Any) -> Path:
         ("train.holdout_fraction", 0.2, r"train.holdout_fraction: unknown key. Did you mean 'validation_fraction'\?"),
         ("datasets.solar_cells.treshold", 0.5, r"treshold: unknown key. Did you mean 'threshold'\?"),
         ("backbones.vgg16.size", 96, r"backbones.vgg16.size: unknown key. Did you mean 'image_size'\?|Known: app"),
+        ("backbones.vgg16.preset", "a", r"a preset is a network with its weights, but weights stands beside it"),
         ("backbones.vgg16.image_size", 0, r"has 1 fault:\n.*image_size: must be native or a whole .*; received 0"),
         ("backbones.vgg16.image_size", 5000, r"image_size: must be native or a whole .* to 4096; received 5000"),
         ("backbones.vgg16.image_size", "big", r"image_size: must be native or a whole .*; received 'big'"),

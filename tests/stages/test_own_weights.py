@@ -1,6 +1,6 @@
 """GoogLeNet's and ResNet's rows with weights from files, from photographs to served labels.
 
-The weights are trained here, on other photographs of the same kind, as somebody would bring them: a whole classifier
+The weights are trained here, on other photographs of the same kinds, as somebody would bring them: a whole classifier
 around the base in one file, and a legacy file of a network with its top in the other.
 """
 
@@ -18,6 +18,7 @@ import requests
 import yaml
 from keras import layers
 from mlflow import MlflowClient
+from PIL import Image
 from small_project import change, frostline, make_project
 
 from frostline.backbones.weights import digest
@@ -30,15 +31,20 @@ from frostline.tracking.runs import Tracker
 from servers import answering
 
 SIDES = {"resnet50": 48, "inceptionv3": 75}
-TO_LEARN_FROM, TO_ASK = 160, 80  # photographs of each kind
+TO_LEARN_FROM, TO_ASK = 64, 60  # photographs of each kind
 STAGES = ("preprocess", "profile", "train", "evaluate")
 
 
 @pytest.fixture(scope="module")
-def photographs(shared_data: Path) -> list[Path]:
-    """Cats and dogs in turn."""
+def photographs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Photographs of cats in colour, and of dogs in black and white, in turn: a network learns that in seconds."""
     cats, dogs = (sorted((shared_data / "dogs_cats" / kind).glob("*.jpg")) for kind in ("cat", "dog"))
-    return [photograph for pair in zip(cats, dogs, strict=False) for photograph in pair]
+    folder, found = tmp_path_factory.mktemp("grey"), []
+    for cat, dog in zip(cats[: TO_LEARN_FROM + TO_ASK], dogs, strict=False):
+        with Image.open(dog) as picture:
+            picture.convert("L").save(folder / dog.name)
+        found += [cat, folder / dog.name]
+    return found
 
 
 def squares(files: list[Path], side: int) -> np.ndarray:
@@ -56,7 +62,7 @@ def resnet_with_its_top(images: np.ndarray, path: Path) -> str:
     keras.utils.set_random_seed(1)
     shape = images.shape[1:]
     network = keras.applications.ResNet50(weights=None, classes=2, input_shape=shape)
-    teach(network, keras.applications.resnet50.preprocess_input(images.astype("float32")), epochs=4)
+    teach(network, keras.applications.resnet50.preprocess_input(images.astype("float32")), epochs=3)
     network.save(path)
     base = keras.applications.ResNet50(weights=None, include_top=False, input_shape=shape)
     base.set_weights(network.get_weights()[: len(base.weights)])
@@ -69,7 +75,7 @@ def inception_in_a_classifier(images: np.ndarray, path: Path) -> str:
     base = keras.applications.InceptionV3(weights=None, include_top=False, input_shape=images.shape[1:])
     scaled = layers.Rescaling(1 / 127.5, offset=-1)
     network = keras.Sequential([scaled, base, layers.GlobalAveragePooling2D(), layers.Dense(2, activation="softmax")])
-    teach(network, images, epochs=4)
+    teach(network, images, epochs=3)
     network.save(path)
     return digest(base)
 
@@ -78,7 +84,7 @@ def inception_in_a_classifier(images: np.ndarray, path: Path) -> str:
 def project(tmp_path_factory: pytest.TempPathFactory, photographs: list[Path]) -> tuple[Path, dict[str, str]]:
     """A project of which all stages have run, and the digests of the weights that were saved for it."""
     folder = tmp_path_factory.mktemp("own weights")
-    learned, asked = photographs[: 2 * TO_LEARN_FROM], photographs[2 * TO_LEARN_FROM :][: 2 * TO_ASK]
+    learned, asked = photographs[: 2 * TO_LEARN_FROM], photographs[2 * TO_LEARN_FROM :]
     make_project(folder, asked)
     files = {"resnet50": "resnet50_tf_kernels.h5", "inceptionv3": "whole.keras"}
     digests = {
@@ -91,7 +97,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, photographs: list[Path]) -
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     change(
         folder,
-        sizes={"small": 40},
+        sizes={"small": 32},
         profile={"images": 60, "folds": 2},
         train={"epochs": 1, "folds": 2, "repeats": 1},
         search={"effort": {"heads": 2, "thawed": 1, "images": 40}, "views": ["identity"]},
@@ -128,7 +134,7 @@ def test_the_weights_of_the_file_are_those_that_were_used_and_named(project, nam
 def test_held_out_photographs_are_told_apart(project, name: str) -> None:
     folder, _ = project
     metrics = json.loads((folder / f"results/evaluation/cells-small-{name}/metrics.json").read_text())
-    assert metrics["balanced_accuracy"] > 0.5
+    assert metrics["balanced_accuracy"] > 0.8
 
 
 def test_served_labels_are_those_that_were_evaluated(project) -> None:

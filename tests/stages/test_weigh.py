@@ -21,9 +21,9 @@ def weigh(tmp_path, monkeypatch):
     """`weigh(weights)`: what the stage notes of a backbone with that value in params.yaml."""
     monkeypatch.chdir(tmp_path)
 
-    def note(weights: str | None) -> dict:
+    def note(weights: str | None, **options: str) -> dict:
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
-        params["backbones"] = {"mine": {"application": "vgg16", "weights": weights}}
+        params["backbones"] = {"mine": options or {"application": "vgg16", "weights": weights}}
         Path("params.yaml").write_text(yaml.safe_dump(params))
         run("mine")
         return json.loads(Path("data/backbones/mine.json").read_text())
@@ -70,3 +70,13 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(weigh, weights, words):
     with pytest.raises(WeightsError, match=rf"{weights} \(backbones\.mine\.weights in params\.yaml\) {words}"):
         weigh(weights)
     assert not Path("data/backbones/mine.json").exists()
+
+
+def test_a_preset_is_known_by_its_name_or_by_all_files_in_its_folder(weigh):
+    assert "preset resnet_50_imagenet, KerasHub" in weigh(None, preset="resnet_50_imagenet")["weights"]
+    Path("mine").mkdir()
+    noted = set()
+    for name, content in (("config.json", "{}"), ("model.weights.h5", "1"), ("model.weights.h5", "2")):
+        Path("mine", name).write_text(content)
+        noted.add(weigh(None, preset="mine")["weights"])
+    assert len(noted) == 3

@@ -91,7 +91,8 @@ def _articulation_points(network: Any) -> list[_Point]:
     import keras
 
     operations = list(network.operations)
-    position = {id(operation.output): index for index, operation in enumerate(operations)}
+    outputs = [keras.tree.flatten(operation.output) for operation in operations]  # several, if it splits a tensor
+    position = {id(tensor): index for index, tensors in enumerate(outputs) for tensor in tensors}
     furthest = list(range(len(operations)))
     for index, operation in enumerate(operations[1:], start=1):
         for tensor in keras.tree.flatten(operation.input):
@@ -99,7 +100,7 @@ def _articulation_points(network: Any) -> list[_Point]:
     points: list[_Point] = []
     start = reach = 0
     for index, operation in enumerate(operations):
-        if reach <= index:
+        if reach <= index and len(outputs[index]) == 1:
             points.append(_Point(operation, tuple(operations[start : index + 1])))
             start = index + 1
         reach = max(reach, furthest[index])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from frostline.backbones.presets import Preset, open_preset
 from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError
 
@@ -13,7 +14,7 @@ __all__ = ["CATALOGUE", "BackboneSpec", "application", "find_backbone", "resolve
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """A Keras application without its top.
+    """A Keras application without its top, or the network of a `preset` of KerasHub.
 
     `native_size` is the side in pixels that it was pretrained at, `minimum_size` the least that it takes.
     `preprocessing` says what the application's `preprocess_input` does to RGB in 0..255: `caffe` (BGR minus the
@@ -31,6 +32,12 @@ class BackboneSpec:
     paper: str | None = None
     weights_file: str | None = None
     licence: str | None = None
+    preset: Preset | None = None
+
+    @property
+    def architecture(self) -> str:
+        """What it is known by, beside its weights and the image size."""
+        return self.preset.fingerprint if self.preset else self.application
 
 
 _KERNELS = "weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -88,13 +95,20 @@ _PREPROCESSING = {
 
 
 def find_backbone(name: str, config: BackboneConfig) -> BackboneSpec:
-    """The backbone that `config.application`, or else `name`, means; letter case, `_` and `-` do not matter.
+    """The backbone that `config.preset`, or `config.application`, or else `name` means.
+
+    Letter case, `_` and `-` do not matter in names of applications.
 
     Raises BackboneError, naming the nearest, if neither the catalogue nor `keras.applications` has it.
 
     >>> find_backbone("Inception-v3", BackboneConfig()).application
     'InceptionV3'
     """
+    if config.preset:
+        preset = open_preset(config.preset)
+        return BackboneSpec(
+            preset.name, f"{preset.architecture} of {preset.name}", preset.native_size, 32, "inside", preset=preset
+        )
     asked = config.application or name
     key = _key(asked)
     if key in CATALOGUE:
@@ -122,6 +136,8 @@ def resolve_image_size(name: str, config: BackboneConfig) -> int:
 
     Raises BackboneError if that number is below what the network takes.
     """
+    if config.preset and config.image_size != "native":
+        return config.image_size
     spec = find_backbone(name, config)
     if config.image_size == "native":
         return spec.native_size

@@ -41,7 +41,7 @@ def _folder(path: Path) -> tuple[str, str]:
             "load it with the Keras 2 that wrote it (pip install tf-keras) and save it with network.save('mine.h5')",
         )
     if (path / "config.json").exists() and any(path.glob("model.weights.*")):
-        return "is a folder of a KerasHub preset", f"load it with KerasHub, {_CONVERT}"
+        return "is a folder of a KerasHub preset", f"write preset: {path} in place of weights: in params.yaml"
     if any(path.glob("*.index")) or (path / "checkpoint").exists():
         return _checkpoint()
     if any(path.glob("*.safetensors")) or any(path.glob("*.bin")):

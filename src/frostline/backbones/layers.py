@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["leaves"]
+__all__ = ["batchnorms_in", "leaves"]
 
 
 def leaves(network: Any) -> Iterator[Any]:
@@ -15,3 +15,10 @@ def leaves(network: Any) -> Iterator[Any]:
             yield from leaves(layer)
         else:
             yield layer
+
+
+def batchnorms_in(layer: Any) -> list[Any]:
+    """The BatchNorm layers that `layer` is, or is made of: some layers of KerasHub are whole blocks."""
+    import keras
+
+    return [each for each in layer._flatten_layers() if isinstance(each, keras.layers.BatchNormalization)]

@@ -23,9 +23,16 @@ def load_weights(network: Any, spec: BackboneSpec, weights: str | None) -> Weigh
 
     `weights` is `imagenet`, a path to a file that Keras wrote (.weights.h5, .keras, .h5; of the network without its
     top, or of a model that has it with a top or within it), or None to leave the random initial values. No code in a
-    file is run. Raises WeightsError if they are not found or do not fit.
+    file is run. The network of a preset was built with its weights.
+
+    Raises WeightsError if they are not found or do not fit.
     """
-    if file := weights_file(weights):
+    file = weights_file(weights)
+    if spec.preset and weights:
+        source = f"preset {spec.name}"
+        if file:  # of another machine that opened the preset
+            network.load_weights(file)
+    elif file:
         source = _fill_from_file(network, spec, file)
     else:
         source = fill_from_imagenet(network, spec) if weights else "random"

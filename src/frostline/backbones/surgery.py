@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from frostline.backbones.blocks import block_ends
 from frostline.backbones.catalogue import BackboneSpec, application, find_backbone, resolve_image_size
 from frostline.backbones.cost import flops
-from frostline.backbones.layers import leaves
-from frostline.backbones.loading import load_weights
+from frostline.backbones.layers import batchnorms_in, leaves
+from frostline.backbones.loading import load_weights, weights_file
 from frostline.backbones.naming import stable_names
+from frostline.backbones.presets import preset_network
 from frostline.backbones.readout import pool
 from frostline.backbones.weights import WeightsRecord
 from frostline.config.schema import BackboneConfig
@@ -102,8 +103,6 @@ class Backbone:
         Those in thawed blocks stay frozen too unless `train_batchnorm`. Compile after this, not before.
         Raises BackboneError unless 0 <= freeze_depth <= keep <= depth.
         """
-        import keras
-
         if not 0 <= freeze_depth <= keep <= self.depth:
             raise BackboneError(
                 f"Freezing {self.spec.name} must satisfy 0 <= freeze_depth <= keep <= {self.depth}, "
@@ -113,7 +112,9 @@ class Backbone:
             layer.trainable = False
         if freeze_depth < keep:
             for layer in leaves(self.slice(freeze_depth, keep)):
-                layer.trainable = train_batchnorm or not isinstance(layer, keras.layers.BatchNormalization)
+                layer.trainable = True
+                for batchnorm in batchnorms_in(layer):
+                    batchnorm.trainable = train_batchnorm
 
     def flops_per_block(self) -> tuple[int, ...]:
         """Floating-point operations of one image's forward pass through each block."""
@@ -142,21 +143,29 @@ def build_backbone(
     `precision` is the name of a Keras dtype policy. With `random`, whatever weights `config` names, the network keeps
     its random initial values; they are drawn from `seed`. Raises BackboneError or WeightsError.
     """
-    import keras
-
     spec = find_backbone(name, config)
     size = resolve_image_size(name, config)
-    constructor, preprocess = application(spec)
     with _dtype_policy(precision), _initial_seed(seed):
-        images = keras.Input((size, size, 3), name="images")
-        try:
-            network = constructor(
-                weights=None, include_top=False, input_tensor=preprocess(images), input_shape=(size, size, 3)
-            )
-        except ValueError as error:
-            raise BackboneError(f"{spec.application} cannot be built at {size} pixels: {error}") from error
+        if spec.preset:
+            own = not random and weights_file(config.weights) is None
+            network = preset_network(spec.preset, size, precision, load_weights=own)
+        else:
+            network = _application_network(spec, size)
         weights = load_weights(network, spec, None if random else config.weights)
     return Backbone(spec, network, weights, precision)
+
+
+def _application_network(spec: BackboneSpec, size: int) -> Any:
+    import keras
+
+    constructor, preprocess = application(spec)
+    images = keras.Input((size, size, 3), name="images")
+    try:
+        return constructor(
+            weights=None, include_top=False, input_tensor=preprocess(images), input_shape=(size, size, 3)
+        )
+    except ValueError as error:
+        raise BackboneError(f"{spec.application} cannot be built at {size} pixels: {error}") from error
 
 
 @contextmanager

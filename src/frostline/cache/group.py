@@ -40,7 +40,7 @@ class Group:
         identity = Activations(
             images=packed.fingerprint,
             view=view,
-            backbone=backbone.spec.application,
+            backbone=backbone.spec.architecture,
             image_size=backbone.image_size,
             weights=backbone.weights.sha256,
             precision=backbone.precision,

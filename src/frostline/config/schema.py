@@ -65,11 +65,21 @@ class PreprocessConfig(Section):
 
 
 class BackboneConfig(Section):
-    """A pretrained network: which Keras application, whose weights, at which image size in pixels."""
+    """A pretrained network: which Keras application, whose weights, or which preset; at which image size in pixels."""
 
     application: str | None = None
+    preset: str | None = None
     weights: str | None = "imagenet"
     image_size: ImageSize = "native"
+
+    @model_validator(mode="after")
+    def _a_preset_has_its_own(self) -> "BackboneConfig":
+        also = sorted({"application", "weights"} & self.model_fields_set)
+        if self.preset is not None and also:
+            raise ValueError(
+                f"a preset is a network with its weights, but {' and '.join(also)} stands beside it: leave out one"
+            )
+        return self
 
 
 class SimilarUpTo(Section):

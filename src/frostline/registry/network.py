@@ -9,16 +9,27 @@ from numpy.typing import NDArray
 
 from frostline.backbones.tapped import PROBABILITIES, STRANGENESS, with_strangeness
 from frostline.data.arrays import Told
+from frostline.errors import PackageError
 from frostline.records.familiarity import Familiarity
 
 __all__ = ["answers_of", "as_answers", "open_network", "together"]
 
 
 def open_network(folder: Path, model_config: Mapping[str, Any]) -> Any:
-    """The network in `folder`. It tells how strange images are, if what is familiar to it lies beside it."""
+    """The network in `folder`. It tells how strange images are, if what is familiar to it lies beside it.
+
+    Raises PackageError if its layers are of a package that is not installed.
+    """
     import keras
 
-    network = keras.saving.load_model(folder / "model.keras", compile=False)
+    try:
+        network = keras.saving.load_model(folder / "model.keras", compile=False)
+    except TypeError as error:
+        if "module keras_hub" not in str(error):
+            raise
+        raise PackageError(
+            f"The network in {folder} has layers of KerasHub, which is not installed: pip install 'frostline[presets]'."
+        ) from None
     familiarity = Familiarity.read(folder) if "outliers" in model_config else None
     if familiarity is None:
         return network

@@ -1,6 +1,7 @@
 """Write a trained network as an MLflow model folder that serves pictures and loads without frostline installed."""
 
 import logging
+import zipfile
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
@@ -76,6 +77,12 @@ class Candidate:
         ).fingerprint
 
 
+def _further(network: Path) -> tuple[str, ...]:
+    """What the layers of a network need to be loaded, beside Keras: KerasHub has some of its own."""
+    with zipfile.ZipFile(network) as archive:
+        return ("keras-hub",) if b'"keras_hub' in archive.read("config.json") else ()
+
+
 @quieted("mlflow.pyfunc", level=logging.WARNING)  # how it checks a model is no news
 def write_served_model(path: Path, model: Model, candidate: Candidate) -> None:
     """Write the network of `candidate`, the code that serves it and what it needs into the empty `path`.
@@ -98,7 +105,9 @@ def write_served_model(path: Path, model: Model, candidate: Candidate) -> None:
         model_config=candidate.model_config,
         signature=_signature(candidate),
         input_example=_example(max(candidate.record.image_size, candidate.limits.min_side)),
-        pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, backend())],
+        pip_requirements=[
+            f"{name}=={version(name)}" for name in (*_REQUIREMENTS, backend(), *_further(files["network"]))
+        ],
     )
     if candidate.card:
         (path / CARD).write_text(candidate.card, encoding="utf-8")

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 from frostline import __version__
-from frostline.backbones.catalogue import find_backbone
+from frostline.backbones.catalogue import BackboneSpec, find_backbone
 from frostline.config.cards import CardConfig
 from frostline.config.schema import Config
 from frostline.data.manifest import read_manifest
@@ -49,7 +49,7 @@ def card_of(result: CellResult, config: Config) -> str:
         evidence=result.evidence,
         card=config.cards.get(dataset, CardConfig()),
         paper=spec.paper,
-        weights=_weights(None if settings.init == "random" else options.weights, spec.licence),
+        weights=_weights(None if settings.init == "random" else options.preset or options.weights, spec),
         health=read_health(dataset),
         coverage=coverage_of(read_manifest(Path("data/prepared") / dataset / "manifest.csv")),
         contest=read_contest(result.model, record.best.trial),
@@ -71,12 +71,14 @@ def _plain(value: object) -> object:
     return _MARKUP.sub(r"\\\g<0>", " ".join(visible(value, keep="\n").split()))
 
 
-def _weights(asked: str | None, licence: str | None) -> str:
+def _weights(asked: str | None, spec: BackboneSpec) -> str:
     if asked is None:
         return "none"
+    if spec.preset:
+        return f"of the preset {spec.name} of KerasHub; their licence is not known here: see its page there"
     if asked != "imagenet":
         return "from a file of the user's: whose they are, and under which licence, is not known here"
-    terms = licence or "their licence is not known here: see the documentation of Keras"
+    terms = spec.licence or "their licence is not known here: see the documentation of Keras"
     return f"of ImageNet, as Keras has them; {terms}"
 
 

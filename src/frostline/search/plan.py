@@ -117,7 +117,7 @@ def _identity(config: Config, trainer: Trainer, schedule: Schedule) -> str:
         images=cell.packed.fingerprint,
         folds=cell.folds_fingerprint,
         groups=fingerprint(groups.tolist()),
-        backbone=backbone.spec.application,
+        backbone=backbone.spec.architecture,
         image_size=cell.packed.image_size,
         weights=backbone.weights.sha256,
         precision=trainer.setup.precision,

@@ -42,7 +42,7 @@ class Memo:
         self._identity = Trainings(
             images=cell.packed.fingerprint,
             folds=cell.folds_fingerprint,
-            backbone=backbone.spec.application,
+            backbone=backbone.spec.architecture,
             image_size=backbone.image_size,
             weights=backbone.weights.sha256,
             precision=setup.precision,

@@ -69,6 +69,9 @@ def _backbone(config: Config, name: str) -> str:
     backbone = config.backbone(name)
     spec = find_backbone(name, backbone)
     what = f"{spec.application} at {resolve_image_size(name, backbone)} pixels"
+    if backbone.preset:
+        build_backbone(name, backbone)  # the only way to know that it is there, and can be cut
+        return f"{what}, weights: its own"
     if backbone.weights is None:
         return f"{what}, weights: random"
     if backbone.weights != "imagenet":
