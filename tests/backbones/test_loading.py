@@ -215,6 +215,11 @@ def pickled(path: Path) -> None:
     path.write_bytes(pickle.dumps(Bomb()))
 
 
+def preset(path: Path) -> None:
+    for name in ("config.json", "model.weights.h5"):
+        written(path / name, b"{}")
+
+
 def tensors(path: Path) -> None:
     head = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     path.write_bytes(len(head).to_bytes(8, "little") + head + b"1234")
@@ -230,6 +235,7 @@ def tensors(path: Path) -> None:
         ),
         ("ckpt", lambda path: written(path / "checkpoint", b"x"), "is a checkpoint of TensorFlow"),
         ("model.ckpt.index", lambda path: written(path, b"x"), "is a checkpoint of TensorFlow"),
+        ("preset", preset, "is a folder of a KerasHub preset.*write preset: .* in place of weights"),
         ("folder", Path.mkdir, "is a folder, and none that is known here.*name the file itself"),
         (
             "net.pth",
