@@ -59,18 +59,18 @@ INVOCATIONS: dict[str, Any] = {
 
 _ERROR = {"type": "object", "properties": {"error": {"type": "string", "description": "What happened, and the mend."}}}
 
-
-def _refusal(words: str) -> dict[str, Any]:
-    return {"description": words, "content": {"application/json": {"schema": _ERROR}}}
-
+_BODY: dict[str, Any] = {"content": {"application/json": {"schema": _ERROR}}}
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: _refusal("The request cannot be read."),
-    408: _refusal("The client was silent for too long."),
-    413: _refusal("The request is larger than the server takes."),
-    415: _refusal("The body is not JSON."),
-    500: _refusal("The model failed on this request."),
-    503: _refusal("The server is starting, stopping, or has too many other requests. Retry-After says when to ask."),
-    504: _refusal("There was no answer in time."),
+    400: {"description": "The request cannot be read.", **_BODY},
+    408: {"description": "The client was silent for too long.", **_BODY},
+    413: {"description": "The request is larger than the server takes.", **_BODY},
+    415: {"description": "The body is not JSON.", **_BODY},
+    500: {"description": "The model failed on this request.", **_BODY},
+    503: {
+        "description": "The server is starting, stopping, or has too many other requests. Retry-After says when to ask.",
+        **_BODY,
+    },
+    504: {"description": "There was no answer in time.", **_BODY},
 }
 """What POST /invocations says where it does not answer."""
