@@ -68,7 +68,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     415: {"description": "The body is not JSON.", **_BODY},
     500: {"description": "The model failed on this request.", **_BODY},
     503: {
-        "description": "The server is starting, stopping, or has too many other requests. Retry-After says when to ask.",
+        "description": "The server is starting or stopping, or has too many other requests: see Retry-After.",
         **_BODY,
     },
     504: {"description": "There was no answer in time.", **_BODY},
