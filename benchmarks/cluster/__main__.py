@@ -50,7 +50,7 @@ def main() -> None:
         table=Option(RESULTS / "curves", kind=Path, help="of simulation: a folder that benchmarks.curves wrote"),
         durations=Option(RESULTS / pace.FILE, kind=Path, help="of simulation: what the part durations wrote"),
         efforts=Option(list(simulation.STUDIES), smallest=["quick"], choices=list(simulation.STUDIES)),
-        workers=Option([1, 2, 4, 8, 16, 32, 64, 128, 256], smallest=[2], help="of simulation"),
+        workers=Option([1, 2, 4, 8, 16, 32, 64, 128, 256], smallest=[1, 2], help="of simulation"),
         driver=Option(0.05, help="of simulation: seconds of the driver for each reply"),
         quick_repeats=Option(5, smallest=1, help="of simulation"),
         larger_repeats=Option(1, help="of simulation"),

@@ -29,7 +29,7 @@ from servers import TrackingServer, answering
 
 EFFORT = {"heads": 2, "thawed": 0, "images": 0}
 MODEL = "frostline-cells"
-ALWAYS = ["scan@cells", "weigh@vgg16", "register@cells"]
+ALWAYS = ["scan@cells", "weigh@vgg16", "plan", "register@cells"]
 """What DVC is told to run each time."""
 
 
