@@ -12,6 +12,7 @@ from frostline.data.parallel import cores
 from frostline.errors import ExportError
 from frostline.registry.network import answers_of, as_answers, together
 from frostline.serving.forms.choices import Form
+from frostline.text.words import one_line
 
 __all__ = ["Ask", "interpreter_of", "open_export"]
 
@@ -43,7 +44,13 @@ def _keras(path: Path) -> Ask:
 def _onnx(path: Path) -> Ask:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a class for each of its codes
+        raise ExportError(
+            f"The ONNX export cannot be read ({one_line(error)}). Some layers have no form in ONNX, such as those of "
+            "KerasHub's MobileNet: use --format keras."
+        ) from error
     names = [each.name for each in session.get_inputs()]
     if len(names) > 1:
         raise ExportError(f"The ONNX export asks for {', '.join(names)}, where pixels alone should do: export keras.")
