@@ -90,7 +90,7 @@ class Project:
         (self.folder / "images/a").mkdir(parents=True)
         Image.new("RGB", (20, 20)).save(self.folder / "images/a/1.png")
         self.weights = folder / "mine.weights.h5"
-        self.weights.write_bytes(b"weights")
+        self.weights.write_bytes(b"\x89HDF\r\n\x1a\nweights")
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         params["datasets"] = {"cells": {"source": "folder", "path": "images"}}
         params["sizes"] = {"small": 5}
@@ -148,7 +148,7 @@ def test_what_decides_a_result_redoes_its_stages_and_nothing_else(tmp_path: Path
     project.change_dataset(path="pictures")
     assert project.redone() >= {"prepare@cells"}
 
-    project.weights.write_bytes(b"WEIGHTS")  # as many bytes
+    project.weights.write_bytes(b"\x89HDF\r\n\x1a\nWEIGHTS")  # as many bytes
     project.install("pillow")  # which decodes the same pixels
     assert project.redone() == PICTURES | networks("filed")
 

@@ -78,6 +78,7 @@ def trained(project, tracker, make_network, make_record):
             study,
             size=size,
             per_class=SIZES[size],
+            images=2 * SIZES[size],
             backbone=backbone,
             score=score,
             data=read_packed(project / "data" / "packed" / f"solar_cells-{backbone}").fingerprint,

@@ -73,7 +73,7 @@ def test_later_stages_find_what_they_need(project: Path) -> None:
 def test_another_engine_redoes_no_stage_and_finds_the_same(project: Path, tmp_path: Path) -> None:
     change(project, compute={"engine": "local", "address": None, "cpus": 2})
     changed = json.loads(run(project, "dvc", "status", "--json").stdout)
-    assert {stage.partition("@")[0] for stage in changed} == {"scan", "weigh", "register"}  # which always run
+    assert {stage.partition("@")[0] for stage in changed} == {"scan", "weigh", "plan", "register"}  # which always run
     other = tmp_path / "other"
     shutil.copytree(project, other, ignore=shutil.ignore_patterns(*STORES))
     local = frostline(other, "train", "cells", "small", "vgg16")
