@@ -28,6 +28,7 @@ PURE = {
 MORE = {
     "cli.py": {"app.add_typer", "app.callback", "app.command"},  # Typer's way to build a command line
     "commands/cache_commands.py": {"app.command"},
+    "commands/model_commands.py": {"app.command"},
     "data/budget.py": {"Budget"},  # memory is the whole process's
     "registry/served.py": {"set_model", "ServedClassifier"},  # MLflow's models-from-code form
 }
