@@ -1,6 +1,5 @@
 """Data sets of the Hugging Face Hub, or of a folder, as the package `datasets` loads them."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +27,6 @@ class HuggingFace:
     def title(self) -> str:
         """The data set, as a person may see it."""
         return f"The data set {self.options.name} of Hugging Face"
-
-    @property
-    def stem(self) -> str:
-        """The beginning of its folder's name."""
-        return re.sub(r"[^\w.-]+", "-", self.options.name).strip("-.")[-40:]
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """All that decides which pictures there are, for JSON."""
-        return self.options.origin
 
     def pictures(self) -> Iterator[Picture]:
         """Each picture that has a label. Raises PackageError, DataError, and what `datasets` raises."""

@@ -1,6 +1,7 @@
 """Data sets that a library loads by name: written once as files and a table of them, and from then on read as that."""
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module, metadata
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from frostline.config.datasets import HuggingFaceConfig, TfdsConfig
 from frostline.data.readers import FORMATS
 from frostline.data.sources.digests import Digests
 from frostline.data.sources.kept import RAW
@@ -27,6 +29,7 @@ __all__ = ["Library", "LibrarySource", "Picture", "package", "split_of"]
 
 _TABLE = "pictures.csv"
 _DIGITS = 12
+_LONGEST = 40
 _IN_A_FOLDER = 1000
 
 
@@ -47,12 +50,8 @@ class Library(Protocol):
         """The data set, as a person may see it."""
 
     @property
-    def stem(self) -> str:
-        """The beginning of its folder's name."""
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """All that decides which pictures there are, for JSON."""
+    def options(self) -> HuggingFaceConfig | TfdsConfig:
+        """All that decides which pictures there are."""
 
     def pictures(self) -> Iterator[Picture]:
         """Each picture that has a label. Raises PackageError, DataError, and what the library raises."""
@@ -67,7 +66,9 @@ class LibrarySource:
     @property
     def root(self) -> Path:
         """The folder of pictures and their table, which `read` makes."""
-        return in_project(RAW / f"{self.library.stem}-{fingerprint(self.library.asked)[:_DIGITS]}")
+        options = self.library.options
+        stem = re.sub(r"[^\w.-]+", "-", options.name).strip("-.")[-_LONGEST:]
+        return in_project(RAW / f"{stem}-{fingerprint(options.origin)[:_DIGITS]}")
 
     def read(self) -> Reading:
         """One record per picture; the first call loads them.

@@ -24,16 +24,6 @@ class TensorFlowDatasets:
         """The data set, as a person may see it."""
         return f"The data set {self.options.name} of TensorFlow Datasets"
 
-    @property
-    def stem(self) -> str:
-        """The beginning of its folder's name."""
-        return re.sub(r"[^\w.-]+", "-", self.options.name).strip("-.")[-40:]
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """All that decides which pictures there are, for JSON."""
-        return self.options.origin
-
     def pictures(self) -> Iterator[Picture]:
         """Each picture that has a label. Raises PackageError, DataError, and what `tensorflow_datasets` raises."""
         tfds = package("tensorflow_datasets", "tensorflow-datasets", "tfds")
