@@ -10,7 +10,7 @@ import yaml
 
 from frostline.commands.init import run
 from frostline.config.load import load_config
-from frostline.errors import ConfigError, DataError
+from frostline.errors import ConfigError, DataError, WriteError
 
 pytestmark = pytest.mark.usefixtures("away")
 
@@ -124,3 +124,36 @@ def test_what_cannot_be_begun_with_is_one_error_and_nothing_is_written(
     with pytest.raises(error, match=message):
         run(tmp_path / "project", tmp_path / make if make else None, example=example, force=False)
     assert not (tmp_path / "project").exists()
+
+
+def test_other_encodings_in_ignore_files_stay_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes(b"/caf\xe9/\n")
+    run(tmp_path, None, example=True, force=False)
+    assert (tmp_path / ".gitignore").read_bytes().startswith(b"/caf\xe9/\n")
+
+
+@pytest.mark.parametrize(
+    ("folder", "images", "error", "message"),
+    [
+        ("a file", None, WriteError, r"cannot be written"),
+        ("x" * 300, None, ConfigError, r"cannot be read: File name too long"),
+        ("project", "x" * 300, DataError, r"cannot be read: File name too long"),
+        ("project", b"caf\xe9".decode("utf-8", "surrogateescape"), DataError, r"is no text in UTF-8"),
+    ],
+)
+def test_what_the_system_refuses_is_one_error(
+    tmp_path: Path, folder: str, images: str | None, error: type[Exception], message: str
+) -> None:
+    (tmp_path / "a file").write_text("")
+    if images and len(images) < 200:
+        (tmp_path / images).mkdir()
+    with pytest.raises(error, match=message):
+        run(tmp_path / folder, tmp_path / images if images else None, example=images is None, force=False)
+
+
+def test_what_nobody_looked_at_is_not_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "labels.csv").write_text("image,label\n")
+    run(tmp_path / "project", Path("labels.csv"), example=False, force=False)
+    assert "image_size is 128: without a GPU more pixels take long; the pictures were not looked at." in (
+        capsys.readouterr().err
+    )

@@ -49,3 +49,21 @@ def test_a_cell_has_the_size_that_was_told(
     assert (size.folds, size.repeats) == (len(draws[0]), len(draws))
     assert size.images == pytest.approx(len(rows) if len(draws[0]) > 1 else sum(map(len, draws[0][0])), abs=len(counts))
     assert size.trained == pytest.approx(len(draws[0][0][0]), abs=3 + 2 * len(counts))
+
+
+@pytest.mark.parametrize(
+    ("classes", "splits", "per_class"),
+    [
+        ({"a": 40, "b": 40}, ["test"], "all"),
+        ({"a": 1, "b": 1}, [None], 1),
+        ({"a": 100, "b": 100}, ["train", *["val"] * 9], 1),
+        ({"a": 3}, [None], "all"),
+    ],
+)
+def test_so_few_that_nobody_can_train_on_them_are_counted_all_the_same(
+    classes: dict[str, int], splits: list[str | None], per_class: PerClass
+) -> None:
+    for train in (TrainConfig(), TrainConfig(folds_up_to=0)):
+        size = counts_of(records_of(classes, splits), PREPARE).cell(per_class, train)
+        assert size.trained >= 1
+        assert size.validating >= 0

@@ -1,6 +1,9 @@
 """Fill a network with the weights that params.yaml asks for."""
 
+import lzma
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,12 @@ from frostline.runtime.project import in_project
 from frostline.text.words import one_line
 
 __all__ = ["load_weights", "weights_file"]
+
+# What h5py and zipfile raise of odd bytes.
+_DAMAGES = (
+    *(OSError, LookupError, ValueError, TypeError, RuntimeError, EOFError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+)
 
 
 def load_weights(network: Any, spec: BackboneSpec, weights: str | None) -> WeightsRecord:
@@ -59,6 +68,6 @@ def _fill_from_file(network: Any, spec: BackboneSpec, path: Path) -> str:
             f"expected): {error}. Name the application that it was saved from, or save that network's weights. "
             f"{three_ways(spec)}"
         ) from None
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile) as error:  # of h5py
+    except _DAMAGES as error:
         raise WeightsError(f"{path} is damaged or incomplete ({one_line(error)}). Get the file again.") from error
     return str(path)

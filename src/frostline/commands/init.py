@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from shlex import quote
 
 from frostline.commands.advise import WHOLE, examine
 from frostline.config.schema import BackboneConfig, ElpvConfig, PrepareConfig
@@ -11,6 +12,7 @@ from frostline.data.sources import open_source
 from frostline.data.sources.kept import stem
 from frostline.errors import ConfigError, DataError, PackageError, WeightsError
 from frostline.files.atomic import atomic_file
+from frostline.files.reading import reading
 from frostline.files.writing import writing
 from frostline.runtime.devices import accelerators
 from frostline.runtime.progress import say
@@ -18,6 +20,7 @@ from frostline.scaffold.proposal import Proposal, dataset_name, image_size, know
 from frostline.scaffold.repository import make_repository
 from frostline.scaffold.template import example_parameters, ignored, parameters, pipeline
 from frostline.text.phrases import counted
+from frostline.text.words import encodable
 
 __all__ = ["run"]
 
@@ -43,7 +46,8 @@ def run(folder: Path, images: Path | None, *, example: bool, force: bool) -> Non
             "Say what the project is for: `--images PATH` for a folder with a sub-folder per class, an archive of one, "
             "or a table; or `--example` for the solar cells. One of the two."
         )
-    there = [name for name in ("dvc.yaml", "params.yaml") if (folder / name).exists()]
+    with reading(folder, ConfigError):
+        there = [name for name in ("dvc.yaml", "params.yaml") if (folder / name).exists()]
     if there and not force:
         raise ConfigError(
             f"{folder.absolute()} holds {' and '.join(there)} already. Name another folder, or say --force to write "
@@ -54,7 +58,7 @@ def run(folder: Path, images: Path | None, *, example: bool, force: bool) -> Non
         made = make_repository(Path.cwd())
     for name, text in (texts | _ignored(folder)).items():
         with atomic_file(folder / name) as file:
-            file.write_text(text, encoding="utf-8")
+            file.write_text(text, encoding="utf-8", errors="surrogateescape")
     made += ["dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"]
     say(f"{folder.absolute()} holds now: {', '.join(made)}.")
     _say_next(folder)
@@ -64,8 +68,12 @@ def _parameters(folder: Path, images: Path | None) -> str:
     if images is None:
         open_source(ElpvConfig(source="elpv"))
         return example_parameters()
-    if not images.exists():
+    with reading(images, DataError):
+        there = images.exists()
+    if not there:
         raise DataError(f"{images} does not exist (seen from {Path.cwd()}). Mend the path after --images.")
+    if encodable(str(images.resolve())) != str(images.resolve()):
+        raise DataError(f"{images} has a name that is no text in UTF-8, which params.yaml could hold. Rename it.")
     return parameters(_proposal(folder, images))
 
 
@@ -75,7 +83,7 @@ def _proposal(folder: Path, images: Path) -> Proposal:
     source = "csv" if images.suffix.lower() in _TABLES else "folder"
     spec = known_backbone()
     if source == "csv":
-        side, seen = float(spec.native_size), ""
+        side, seen = None, ""
     elif images.is_dir():
         side, seen = _look(images, spec.name)
     else:
@@ -102,14 +110,14 @@ def _made(folder: Path) -> Iterator[None]:
         yield
 
 
-def _look(images: Path, backbone: str) -> tuple[float, str]:
-    """The median shorter side of the pictures in pixels, and what `advise` finds, in words."""
+def _look(images: Path, backbone: str) -> tuple[float | None, str]:
+    """The median shorter side of the pictures in pixels, and what `advise` finds, in words; None where it cannot."""
     config = BackboneConfig(image_size=_MEASURED_AT)
     try:
         profile, sample = examine(images, backbone, config, _LOOKED_AT, PrepareConfig())
     except (WeightsError, PackageError) as error:
         say(f"The images are not measured, as there are no weights here to do it with. {error}")
-        return float(_MEASURED_AT), ""
+        return None, ""
     if len(sample.classes) < 2:
         raise DataError(
             f"{images} holds {counted(len(sample.classes), 'class folder')}. Expected a sub-folder per class, two or "
@@ -128,13 +136,14 @@ def _ignored(folder: Path) -> dict[str, str]:
     texts = {}
     for name in (".gitignore", ".dvcignore"):
         file = folder / name
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        with reading(file, ConfigError):
+            lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if file.exists() else []
         texts[name] = "".join(f"{line}\n" for line in [*lines, *(line for line in ignored(name) if line not in lines)])
     return texts
 
 
 def _say_next(folder: Path) -> None:
-    change = "" if folder.resolve() == Path.cwd() else f"cd '{folder}'\n  "
+    change = "" if folder.resolve() == Path.cwd() else f"cd {quote(str(folder))}\n  "
     if not shutil.which("frostline"):
         say("DVC calls `frostline` by its name: activate the environment that it is installed in first.")
     say(

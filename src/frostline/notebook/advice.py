@@ -8,6 +8,7 @@ import pandas as pd
 
 from frostline.notebook.session import begun
 from frostline.records.profile import Profile
+from frostline.runtime.environment import expand_home
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +63,7 @@ def advise(
     from frostline.config.schema import BackboneConfig, PrepareConfig
 
     config = BackboneConfig(weights=weights, image_size=image_size)
-    profile, sample = examine(Path(folder).expanduser(), backbone, config, images, PrepareConfig())
+    profile, sample = examine(expand_home(folder), backbone, config, images, PrepareConfig())
     cell = profile.cell(WHOLE)
     blocks = [
         {"block": each.block, "name": each.name}

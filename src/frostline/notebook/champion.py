@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from frostline.notebook.session import in_folder
+from frostline.runtime.environment import expand_home
 
 if TYPE_CHECKING:
     from frostline.registry.models import LoadedVersion
@@ -47,7 +48,7 @@ class Champion:
         from frostline.registry.models import batches, predict
 
         places = [images] if isinstance(images, Path | str) else images
-        files = files_at([Path(place).expanduser() for place in places])
+        files = files_at([expand_home(place) for place in places])
         return pd.concat([predict(self._version.model, batch) for batch in batches(files)], ignore_index=True)
 
     def __repr__(self) -> str:

@@ -5,7 +5,8 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from frostline.errors import ConfigError
-from frostline.runtime.environment import prepare_keras, set_defaults
+from frostline.files.reading import reading
+from frostline.runtime.environment import expand_home, prepare_keras, set_defaults
 
 __all__ = ["begun", "in_folder"]
 
@@ -22,8 +23,10 @@ def in_folder(project: Path | str) -> Iterator[None]:
 
     Raises ConfigError if there is no such folder.
     """
-    folder = Path(project).expanduser()
-    if not folder.is_dir():
+    folder = expand_home(project)
+    with reading(folder, ConfigError):
+        there = folder.is_dir()
+    if not there:
         raise ConfigError(f"The project's folder {folder} does not exist (seen from {Path.cwd()}). Mend `project`.")
     begun()
     with chdir(folder):

@@ -26,15 +26,18 @@ class Counts:
         return self.training.total() + self.validating.total() + self.test
 
     def cell(self, per_class: PerClass, train: TrainConfig) -> CellSize:
-        """The size of a cell of at most `per_class` images of each class, and of its folds."""
+        """The size of a cell of at most `per_class` images of each class, and of its folds.
+
+        At least one image trains, whatever there is: that too few are there is for `prepare` and `train` to say.
+        """
         share = {label: _share(count, per_class) for label, count in (self.training + self.validating).items()}
-        trained = round(sum(count * share[label] for label, count in self.training.items()))
+        trained = max(1, round(sum(count * share[label] for label, count in self.training.items())))
         given = round(sum(count * share[label] for label, count in self.validating.items()))
         images = trained + given
         if given:
             return CellSize(images, trained)
         if images > train.folds_up_to:
-            return CellSize(images, images - round(images * train.validation_fraction))
+            return CellSize(images, max(1, images - round(images * train.validation_fraction)))
         repeats = train.repeats if images <= train.repeats_up_to else 1
         return CellSize(images, images - images // train.folds, train.folds, repeats)
 

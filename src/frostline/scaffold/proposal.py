@@ -37,21 +37,22 @@ def known_backbone() -> BackboneSpec:
     return next((spec for spec in CATALOGUE.values() if local_weights(spec)), next(iter(CATALOGUE.values())))
 
 
-def image_size(side: float, spec: BackboneSpec, *, accelerated: bool) -> tuple[int, str]:
+def image_size(side: float | None, spec: BackboneSpec, *, accelerated: bool) -> tuple[int, str]:
     """The pixels a side that a network is to see of pictures whose shorter side has `side` pixels, and why.
 
     No more than the pictures have, in steps of 32, nor than the network was pretrained at; without an accelerator no
-    more than 128, with which a study takes minutes.
+    more than 128, with which a study takes minutes. `side` is None where nobody has looked.
 
     >>> [image_size(300, CATALOGUE["vgg16"], accelerated=accelerated)[0] for accelerated in (False, True)]
     [128, 224]
     """
     most = spec.native_size if accelerated else max(_WITHOUT_GPU, spec.minimum_size)
-    own = int(side) // _STEP * _STEP
-    chosen = max(spec.minimum_size, min(most, own or _STEP))
-    if chosen == own:
-        return chosen, f"the pictures' shorter side has {side:.0f} pixels"
-    if chosen > own:
-        return chosen, f"the least that {spec.application} takes; the pictures' shorter side has {side:.0f} pixels"
     why = f"what {spec.application} was pretrained at" if accelerated else "without a GPU more pixels take long"
-    return chosen, f"{why}; the pictures' shorter side has {side:.0f}"
+    if side is None:
+        return most, f"{why}; the pictures were not looked at"
+    own = max(_STEP, int(side) // _STEP * _STEP)
+    if own < spec.minimum_size:
+        most, why = spec.minimum_size, f"the least that {spec.application} takes"
+    elif own <= most:
+        most, why = own, "the pictures have no more"
+    return most, f"{why}; their shorter side has {side:.0f}"
