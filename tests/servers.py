@@ -1,5 +1,6 @@
 """Real servers on free loopback ports: PostgreSQL, MLflow's tracking server with it behind, and frostline's own."""
 
+import base64
 import os
 import shutil
 import socket
@@ -8,18 +9,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import psutil
 import pytest
 import requests
 
 if TYPE_CHECKING:
+    from frostline.config.schema import StoresConfig
     from frostline.serving.process import Server
     from frostline.serving.service import Service
 
@@ -50,6 +53,20 @@ def answering(
             server.should_exit = True
             thread.join(60)
             assert not thread.is_alive()
+
+
+def served(stores: "StoresConfig", dataset: str, files: Sequence[Path]) -> pd.DataFrame:
+    """What the champion of a data set answers over HTTP."""
+    from frostline.registry.models import load_champion
+    from frostline.serving.limits import ServingLimits
+    from frostline.serving.service import Service
+    from frostline.tracking.runs import Tracker
+
+    service = Service(ServingLimits())
+    service.take_up(load_champion(Tracker.open(stores, dataset), dataset))
+    asked = {"inputs": [base64.b64encode(file.read_bytes()).decode() for file in files]}
+    with answering(service) as (address, _):
+        return pd.DataFrame(requests.post(f"{address}/invocations", json=asked, timeout=120).json()["predictions"])
 
 
 def _program(name: str) -> str | None:

@@ -12,6 +12,7 @@ from frostline.backbones.catalogue import find_backbone, resolve_image_size
 from frostline.backbones.surgery import build_backbone
 from frostline.config.schema import BackboneConfig
 from frostline.errors import BackboneError, PackageError, WeightsError
+from small_presets import mobilenet
 
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
@@ -40,23 +41,7 @@ def saved(hub, tmp_path_factory):
             stackwise_num_strides=[1, 2],
             block_type="bottleneck_block",
         ),
-        "mobilenet": lambda: hub.models.MobileNetBackbone(  # whose layers are whole blocks
-            stackwise_expansion=[[16], [24, 24]],
-            stackwise_num_blocks=[1, 2],
-            stackwise_num_filters=[[16], [24, 24]],
-            stackwise_kernel_size=[[3], [5, 5]],
-            stackwise_num_strides=[[2], [2, 1]],
-            stackwise_se_ratio=[[None], [0.25, 0.25]],
-            stackwise_activation=[["relu"], ["hard_swish", "hard_swish"]],
-            stackwise_padding=[[1], [2, 2]],
-            output_num_filters=32,
-            depthwise_filters=16,
-            depthwise_stride=1,
-            depthwise_residual=True,
-            last_layer_filter=32,
-            squeeze_and_excite=0.5,
-            image_shape=(None, None, 3),
-        ),
+        "mobilenet": lambda: mobilenet(hub),
         "csp": lambda: hub.models.CSPNetBackbone(  # which splits tensors
             stem_filters=8,
             stem_kernel_size=3,

@@ -10,6 +10,8 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -19,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 EFFORT = {"heads": 3, "thawed": 2, "images": 500}
 TRIALS = EFFORT["heads"] + 1 + EFFORT["thawed"]  # with the ensemble
 NAME = "cells-small-vgg16"
+PROBABILITIES = ["probability_even", "probability_odd"]
 
 
 def make_project(folder: Path, cells: Sequence[Path], **changes: Mapping[str, object]) -> None:
@@ -75,6 +78,30 @@ def frostline(project: Path, *arguments: str) -> subprocess.CompletedProcess[str
     ):
         main()
     return subprocess.CompletedProcess(arguments, end.value.code or 0, out.getvalue(), err.getvalue())
+
+
+def run_stages(project: Path, *backbones: str) -> None:
+    """All stages of the data set `cells` at the size `small`, then the promotion, in this process."""
+    commands = [("scan", "cells"), ("prepare", "cells")]
+    for name in backbones:
+        commands += [("weigh", name), ("preprocess", "cells", name), ("profile", "cells", name)]
+        commands += [("train", "cells", "small", name), ("evaluate", "cells", "small", name)]
+    for words in (*commands, ("labels", "cells"), ("register", "cells"), ("report",), ("promote", "cells")):
+        answer = frostline(project, *words)
+        assert answer.returncode == 0, f"{words}: {answer.stderr}"
+
+
+def predicted_as_evaluated(evaluated: Path, name: str, asked: Path | None = None) -> tuple[list[str], pd.DataFrame]:
+    """The test images of the model `name`, and what `frostline predict` says of them, which must be the same.
+
+    `evaluated` is the project in which it was evaluated, `asked` the one that is asked now.
+    """
+    answers = pd.read_csv(evaluated / f"results/evaluation/{name}/predictions.csv")
+    files = [f"images/{image}" for image in answers["image"]]
+    said = pd.read_csv(StringIO(frostline(asked or evaluated, "predict", *files, "--format", "csv").stdout))
+    np.testing.assert_allclose(said[PROBABILITIES], answers[PROBABILITIES], atol=1e-3)
+    assert said["label"].tolist() == answers["predicted"].tolist()
+    return files, said
 
 
 def environment() -> dict[str, str]:

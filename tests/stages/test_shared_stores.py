@@ -3,29 +3,22 @@
 Studies are in PostgreSQL, runs and models on MLflow's server with PostgreSQL behind it, files in a remote of DVC.
 """
 
-import base64
 import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import requests
 from mlflow import MlflowClient
-from small_project import NAME, ROOT, frostline, make_project, run
+from small_project import NAME, PROBABILITIES, ROOT, frostline, make_project, predicted_as_evaluated, run
 
 from frostline.config.schema import StoresConfig
 from frostline.errors import StoreError
-from frostline.registry.models import load_champion
 from frostline.search.study import list_studies
-from frostline.serving.limits import ServingLimits
-from frostline.serving.service import Service
 from frostline.tracking.runs import Tracker
-from servers import TrackingServer, answering
+from servers import TrackingServer, served
 
 EFFORT = {"heads": 2, "thawed": 0, "images": 0}
 MODEL = "frostline-cells"
@@ -131,24 +124,9 @@ def test_what_one_promotes_the_other_labels_with_and_serves(
     assert client.get_registered_model(MODEL).aliases == {"challenger": "1", "champion": "1"}
     assert "the first" in frostline(bob, "history", "cells").stdout
 
-    evaluated = pd.read_csv(ada / "results/evaluation" / NAME / "predictions.csv")
-    files = [f"images/{image}" for image in evaluated["image"]]
-    shown = frostline(bob, "predict", *files, "--format", "csv").stdout
-    predicted = pd.read_csv(StringIO(shown))
-    columns = ["probability_even", "probability_odd"]
-    np.testing.assert_allclose(predicted[columns], evaluated[columns], atol=1e-3)
-    served = serve(stores, [bob / file for file in files])
-    np.testing.assert_allclose(served[columns], predicted[columns], atol=1e-6)
-
-
-def serve(stores: StoresConfig, files: list[Path]) -> pd.DataFrame:
-    """What the champion answers over HTTP."""
-    service = Service(ServingLimits())
-    service.take_up(load_champion(Tracker.open(stores, "cells"), "cells"))
-    asked = {"inputs": [base64.b64encode(file.read_bytes()).decode() for file in files]}
-    with answering(service) as (address, _):
-        answer = requests.post(f"{address}/invocations", json=asked, timeout=60).json()
-    return pd.DataFrame(answer["predictions"])
+    files, said = predicted_as_evaluated(ada, NAME, asked=bob)
+    answers = served(stores, "cells", [bob / file for file in files])
+    np.testing.assert_allclose(answers[PROBABILITIES], said[PROBABILITIES], atol=1e-6)
 
 
 def test_a_wrong_address_is_one_clear_error(stores: StoresConfig) -> None:
