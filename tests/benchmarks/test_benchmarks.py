@@ -39,7 +39,7 @@ WRITES = {
     "memory": ["memory.csv", "memory.png"],
     "outliers": ["outliers.csv", "outliers-cost.csv"],
     "panel": ["panel.csv", "panel.png"],
-    "plan": ["plan.csv"],
+    "plan": ["plan.csv", "plan-training.csv"],
     "regimes": ["regimes-32px.csv", "regimes-32px-measured.csv", "regimes-32px.png"],
     "replay": ["replay.csv", "replay.png"],
     "scaling": ["scaling.csv", "scaling.png"],
