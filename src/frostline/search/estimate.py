@@ -19,7 +19,7 @@ __all__ = ["CellSize", "StudyEstimate", "estimate_cell", "estimate_study"]
 
 _TRAINING_TO_FORWARD = 3.3
 """A training step costs one forward pass and two of the same size backward (Kaplan et al. 2020, arXiv 2001.08361).
-Measured by `benchmarks.plan`: 2.5 to 4.3 on processors."""
+Measured on processors by `benchmarks.plan`: 3.1 to 3.5 where all blocks are trained (docs/results/plan.md)."""
 
 _TRACINGS = 4.0
 """Of a thawed trial, in those of a forward pass: its training step takes about three, its prediction one."""
