@@ -60,6 +60,7 @@ def test_changed_stages_are_those_of_dvc(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     assert changed_stages() is None
     dvc(tmp_path, "init", "--no-scm", "-q")
+    assert changed_stages() is None  # there is no dvc.yaml
     stages = {
         "always": {"cmd": "echo 1 > one", "always_changed": True, "outs": ["one"]},
         "given": {"cmd": "echo 2 > two", "params": ["a"], "outs": ["two"]},

@@ -88,9 +88,10 @@ def changed_stages() -> set[str] | None:
     try:
         with Repo() as repo:
             stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
-            return {stage.addressing for stage in stages if not stage.always_changed and _is_changed(stage)}
+            changed = {stage.addressing for stage in stages if not stage.always_changed and _is_changed(stage)}
     except DvcException:  # no repository
         return None
+    return changed if stages else None
 
 
 def _is_changed(stage: Any) -> bool:
