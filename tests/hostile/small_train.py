@@ -76,7 +76,7 @@ class SmallTrainer:
         self.backbone = SimpleNamespace(
             depth=3,
             flops_per_block=lambda: [1.0, 1.0, 1.0],
-            spec=SimpleNamespace(application="VGG16"),
+            spec=SimpleNamespace(application="VGG16", architecture="VGG16"),
             weights=SimpleNamespace(sha256="weights", source="here"),
         )
         self.setup = SimpleNamespace(precision="float32")

@@ -79,6 +79,8 @@ class Candidate:
 
 def _further(network: Path) -> tuple[str, ...]:
     """What the layers of a network need to be loaded, beside Keras: KerasHub has some of its own."""
+    if not zipfile.is_zipfile(network):  # no network of Keras: loading it says so
+        return ()
     with zipfile.ZipFile(network) as archive:
         return ("keras-hub",) if b'"keras_hub' in archive.read("config.json") else ()
 
